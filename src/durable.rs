@@ -1,0 +1,358 @@
+//! What survives a power cut. Nobody else calls `fsync`, `rename`, `link` or `unlink` (invariant I8).
+//!
+//! Each function says what is durable when it returns, and its comment gives the sequence of system calls. A directory's
+//! descriptor is opened *before* the name in it changes and synced through that same descriptor, or a write error on the
+//! directory would be lost. `fsync` is never retried: after an error the kernel may have dropped the dirty pages, and a
+//! second call would lie.
+//!
+//! In debug builds every durable step is counted and can be made the last one (`CUSTODE_TEST_ABORT_AT=n` aborts the
+//! process *before* step n, as a power cut would) or fail (`CUSTODE_TEST_FAIL=enospc@n`, `eio@n`; `@n+` from n on).
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{AtPath, Result};
+
+/// Mode of what is never written again.
+pub const MODE_SEALED: u32 = 0o444;
+/// Mode of secrets.
+pub const MODE_SECRET: u32 = 0o600;
+/// Mode of everything else an archive holds.
+pub const MODE_PLAIN: u32 = 0o640;
+/// Mode of folders.
+pub const MODE_DIR: u32 = 0o750;
+
+#[cfg(debug_assertions)]
+mod fault {
+    use std::io;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static STEPS: AtomicU64 = AtomicU64::new(0);
+    static ABORT_AT: LazyLock<Option<u64>> =
+        LazyLock::new(|| std::env::var("CUSTODE_TEST_ABORT_AT").ok().and_then(|n| n.parse().ok()));
+    static FAIL: LazyLock<Option<(i32, u64, bool)>> = LazyLock::new(|| {
+        let text = std::env::var("CUSTODE_TEST_FAIL").ok()?;
+        let (what, at) = text.split_once('@')?;
+        let errno = match what {
+            "enospc" => rustix::io::Errno::NOSPC.raw_os_error(),
+            _ => rustix::io::Errno::IO.raw_os_error(),
+        };
+        let onwards = at.ends_with('+');
+        Some((errno, at.trim_end_matches('+').parse().ok()?, onwards))
+    });
+
+    pub fn step() -> io::Result<()> {
+        if ABORT_AT.is_none() && FAIL.is_none() {
+            return Ok(());
+        }
+        let n = STEPS.fetch_add(1, Ordering::SeqCst) + 1;
+        if *ABORT_AT == Some(n) {
+            std::process::abort();
+        }
+        match *FAIL {
+            Some((errno, at, onwards)) if n == at || (onwards && n > at) => Err(io::Error::from_raw_os_error(errno)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod fault {
+    #[inline(always)]
+    pub fn step() -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    fault::step()?;
+    file.sync_all()
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// Makes a folder and every missing parent; durable on return. Fine when it is already there.
+/// `mkdir` each, `fsync` of each parent that gained a name.
+pub fn create_dir_all(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    if above != path {
+        create_dir_all(above)?;
+    }
+    let directory = File::open(above).at_path(above)?;
+    fault::step().at_path(path)?;
+    match DirBuilder::new().mode(MODE_DIR).create(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        other => other.at_path(path)?,
+    }
+    sync(&directory).at_path(above)
+}
+
+/// Writes a file that must not be there yet; content and name are durable on return, and no half file is ever visible.
+/// An existing file is an error of kind `AlreadyExists` and is left alone.
+/// `open(dir)`, `open(tmp, O_CREAT|O_TRUNC)`, `write`, `fsync(tmp)`, `link(tmp, path)` (fails if present), `unlink(tmp)`,
+/// `fsync(dir)`.
+pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let directory = File::open(parent(path)).at_path(parent(path))?;
+    let tmp = temporary(path);
+    write_temporary(&tmp, bytes, mode).at_path(&tmp)?;
+    fault::step().and_then(|()| fs::hard_link(&tmp, path)).at_path(path)?;
+    fault::step().and_then(|()| fs::remove_file(&tmp)).at_path(&tmp)?;
+    sync(&directory).at_path(parent(path))
+}
+
+/// Writes or replaces a file; on return the new content is durable under its name, and at no moment is the name missing
+/// or half written.
+/// `open(dir)`, `open(tmp)`, `write`, `fsync(tmp)`, `rename(tmp, path)`, `fsync(dir)`.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let directory = File::open(parent(path)).at_path(parent(path))?;
+    let tmp = temporary(path);
+    write_temporary(&tmp, bytes, mode).at_path(&tmp)?;
+    fault::step().and_then(|()| fs::rename(&tmp, path)).at_path(path)?;
+    sync(&directory).at_path(parent(path))
+}
+
+fn write_temporary(tmp: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    // A temporary left by a power cut may be read-only; it is nobody's, so it goes.
+    if tmp.exists() {
+        fs::remove_file(tmp)?;
+    }
+    fault::step()?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(tmp)?;
+    file.write_all(bytes)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    sync(&file)
+}
+
+/// A file being written in place (a package's content, a spooled body): nothing of it counts until [`Writing::finish`].
+#[derive(Debug)]
+pub struct Writing {
+    file: File,
+    path: PathBuf,
+    mode: u32,
+}
+
+impl Writing {
+    /// Starts a file under its final name, truncating what an interrupted attempt left. The name is not durable yet.
+    pub fn start(path: &Path, mode: u32) -> Result<Self> {
+        if path.exists() {
+            remove_file(path)?;
+        }
+        fault::step().at_path(path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).at_path(path)?;
+        Ok(Self { file, path: path.to_owned(), mode })
+    }
+
+    /// Sets the mode, syncs content (`fchmod`, `fsync`) and the directory that holds the name; durable on return.
+    pub fn finish(self) -> Result<()> {
+        let directory = File::open(parent(&self.path)).at_path(parent(&self.path))?;
+        self.file.set_permissions(fs::Permissions::from_mode(self.mode)).at_path(&self.path)?;
+        sync(&self.file).at_path(&self.path)?;
+        sync(&directory).at_path(parent(&self.path))
+    }
+
+    /// Syncs content but leaves the directory to the caller, who syncs it once for many files with [`sync_dir`].
+    pub fn finish_without_dir(self) -> Result<()> {
+        self.file.set_permissions(fs::Permissions::from_mode(self.mode)).at_path(&self.path)?;
+        sync(&self.file).at_path(&self.path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Write for Writing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A file that only grows (journal segment, chain, records).
+#[derive(Debug)]
+pub struct Appending {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Appending {
+    /// Opens for appending, making the file (name durable) when it is not there.
+    pub fn open(path: &Path, mode: u32) -> Result<Self> {
+        let fresh = !path.exists();
+        let directory = File::open(parent(path)).at_path(parent(path))?;
+        if fresh {
+            fault::step().at_path(path)?;
+        }
+        let file = OpenOptions::new().append(true).read(true).create(true).mode(mode).open(path).at_path(path)?;
+        if fresh {
+            sync(&directory).at_path(parent(path))?;
+        }
+        let length = file.metadata().at_path(path)?.len();
+        Ok(Self { file, path: path.to_owned(), length })
+    }
+
+    /// Appends and syncs; durable on return. After an error nothing is known of the tail: the caller must not append to
+    /// this file again (and never retries the sync).
+    /// `write(O_APPEND)`, `fdatasync`.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        fault::step().and_then(|()| self.file.write_all(bytes)).at_path(&self.path)?;
+        fault::step().and_then(|()| self.file.sync_data()).at_path(&self.path)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Cuts the file back to `length` and syncs: only for a tail that recovery has copied elsewhere first.
+    pub fn cut(&mut self, length: u64) -> Result<()> {
+        fault::step().and_then(|()| self.file.set_len(length)).at_path(&self.path)?;
+        sync(&self.file).at_path(&self.path)?;
+        self.length = length;
+        Ok(())
+    }
+
+    /// Length of what is durable.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Renames within one file system; both directories durable on return. Replaces a file, never a folder with something in
+/// it.
+/// `open` both directories, `rename`, `fsync` both.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let (old, new) = (parent(from), parent(to));
+    let old_directory = File::open(old).at_path(old)?;
+    let new_directory = File::open(new).at_path(new)?;
+    fault::step().and_then(|()| fs::rename(from, to)).at_path(to)?;
+    sync(&new_directory).at_path(new)?;
+    if old != new { sync(&old_directory).at_path(old) } else { Ok(()) }
+}
+
+/// Removes a file; durable on return. Fine when it is not there.
+/// `open(dir)`, `unlink`, `fsync(dir)`.
+pub fn remove_file(path: &Path) -> Result<()> {
+    let directory = File::open(parent(path)).at_path(parent(path))?;
+    fault::step().at_path(path)?;
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.at_path(path)?,
+    }
+    sync(&directory).at_path(parent(path))
+}
+
+/// Removes a folder and all in it (staging, a projection: never a sealed package); durable on return.
+pub fn remove_dir_all(path: &Path) -> Result<()> {
+    let directory = File::open(parent(path)).at_path(parent(path))?;
+    fault::step().at_path(path)?;
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.at_path(path)?,
+    }
+    sync(&directory).at_path(parent(path))
+}
+
+/// Syncs a directory: the names in it are durable on return.
+pub fn sync_dir(path: &Path) -> Result<()> {
+    let directory = File::open(path).at_path(path)?;
+    sync(&directory).at_path(path)
+}
+
+/// Syncs a file somebody else wrote (sled's database file).
+pub fn sync_file(path: &Path) -> Result<()> {
+    let file = File::open(path).at_path(path)?;
+    sync(&file).at_path(path)
+}
+
+/// Copies a file to a new name, 0444 or as told, durable on return; returns its length.
+pub fn copy_new(from: &Path, to: &Path, mode: u32) -> Result<u64> {
+    let mut source = File::open(from).at_path(from)?;
+    let mut target = Writing::start(to, mode)?;
+    let length = io::copy(&mut source, &mut target).at_path(to)?;
+    target.finish()?;
+    Ok(length)
+}
+
+/// Takes the exclusive operating-system lock of `path` (made when missing, 0600). `None` when another process holds it.
+/// The lock lives as long as the returned file.
+pub fn lock(path: &Path) -> Result<Option<File>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(MODE_SECRET)
+        .open(path)
+        .at_path(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(e)) => Err(e).at_path(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn a_new_file_is_never_overwritten_and_replace_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_new(&path, b"one", MODE_SEALED).unwrap();
+        assert!(write_new(&path, b"two", MODE_SEALED).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+        replace(&path, b"three", MODE_PLAIN).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().filter(|e| e.as_ref().unwrap().file_name() != ".a.tmp").count(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock(&path).unwrap();
+        assert!(held.is_some());
+        assert!(lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let error = write_new(Path::new("/nonexistent-folder/x"), b"", MODE_PLAIN).unwrap_err();
+        assert_eq!(error.code, Code::FileMissing);
+        assert!(error.place.contains("/nonexistent-folder"));
+    }
+}

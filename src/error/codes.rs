@@ -1,0 +1,233 @@
+//! The one table of codes: name on the wire, kind, English and Italian text, hint.
+//!
+//! The manual's table is generated from it (`Code::ALL`). A code, once published, keeps its meaning for ever.
+
+use serde::{Deserialize, Serialize};
+
+use super::Lang;
+
+/// What sort of trouble a code is: decides HTTP status and exit status, in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller asked wrongly: 400, exit 2.
+    Usage,
+    /// No or wrong credentials: 401, exit 1.
+    Unauthenticated,
+    /// Known, but not allowed: 403, exit 1.
+    Forbidden,
+    /// 404, exit 1.
+    NotFound,
+    /// Same key, other content: 409, exit 1.
+    Conflict,
+    /// Disposed, with its act: 410, exit 1.
+    Gone,
+    /// 413, exit 1.
+    TooLarge,
+    /// 415, exit 1.
+    Media,
+    /// Refused with findings: 422, exit 1.
+    Refused,
+    /// 423, exit 2: another process owns the archive.
+    Locked,
+    /// 503 with Retry-After, exit 2.
+    Unavailable,
+    /// The archive is not what it should be: 500, exit 1.
+    Damage,
+    /// Could not: 500, exit 2.
+    Io,
+    /// A mistake in the configuration: exit 2.
+    Config,
+    /// Only ever a finding inside a report.
+    Finding,
+}
+
+impl Kind {
+    /// HTTP status (RFC 9110).
+    pub fn http_status(self) -> u16 {
+        match self {
+            Self::Usage => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::Gone => 410,
+            Self::TooLarge => 413,
+            Self::Media => 415,
+            Self::Refused | Self::Finding => 422,
+            Self::Locked => 423,
+            Self::Unavailable => 503,
+            Self::Damage | Self::Io | Self::Config => 500,
+        }
+    }
+
+    /// Exit status of the command line: 1 bad, 2 could not.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Usage | Self::Locked | Self::Unavailable | Self::Io | Self::Config => 2,
+            _ => 1,
+        }
+    }
+}
+
+macro_rules! codes {
+    ($( $(#[$section:meta])* $name:ident = $wire:literal, $kind:ident, $en:literal, $it:literal, $hint_en:literal, $hint_it:literal; )*) => {
+        /// Every code Custode can utter.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Code {
+            $( #[doc = $en] #[serde(rename = $wire)] $name, )*
+        }
+
+        impl Code {
+            /// All of them, in the table's order.
+            pub const ALL: &'static [Code] = &[ $( Code::$name, )* ];
+
+            /// Name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $( Code::$name => $wire, )* }
+            }
+
+            /// What sort of trouble.
+            pub fn kind(self) -> Kind {
+                match self { $( Code::$name => Kind::$kind, )* }
+            }
+
+            /// Text for people.
+            pub fn text(self, lang: Lang) -> &'static str {
+                match (self, lang) { $( (Code::$name, Lang::En) => $en, (Code::$name, Lang::It) => $it, )* }
+            }
+
+            /// What to do next; may be empty.
+            pub fn hint(self, lang: Lang) -> &'static str {
+                match (self, lang) { $( (Code::$name, Lang::En) => $hint_en, (Code::$name, Lang::It) => $hint_it, )* }
+            }
+        }
+    };
+}
+
+codes! {
+    // -- ground --------------------------------------------------------------------------------------------------------
+    Io = "io", Io, "input/output error", "errore di lettura o scrittura", "see the cause; nothing was changed", "vedere la causa; nulla è stato modificato";
+    DiskFull = "disk-full", Unavailable, "no space left", "spazio esaurito", "free space on that file system; what was acknowledged is safe", "liberare spazio; quanto già accettato è al sicuro";
+    FileMissing = "file-missing", Io, "file or folder not found", "file o cartella non trovati", "check the path", "controllare il percorso";
+    FilePermission = "file-permission", Io, "permission denied", "permesso negato", "check owner and mode", "controllare proprietario e permessi";
+    Internal = "internal", Io, "internal error", "errore interno", "please report it with the log", "segnalarlo insieme al log";
+    Usage = "usage", Usage, "wrong usage", "uso errato", "see --help", "vedere --help";
+    ClockBackwards = "clock-backwards", Unavailable, "the clock stepped backwards", "l'orologio è tornato indietro", "set the clock right (NTP) and retry; nothing was accepted meanwhile", "correggere l'orologio (NTP) e riprovare; nel frattempo nulla è stato accettato";
+    // -- archive and configuration -------------------------------------------------------------------------------------
+    ArchiveExists = "archive/exists", Usage, "there is already an archive here", "qui esiste già un archivio", "choose an empty folder", "scegliere una cartella vuota";
+    ArchiveMissing = "archive/missing", Usage, "no archive here", "nessun archivio qui", "run `custode init`, or give --archive", "eseguire `custode init` o indicare --archive";
+    ArchiveLocked = "archive/locked", Locked, "another process owns the archive", "un altro processo usa l'archivio", "stop it, or let the command reach its server", "fermarlo, o lasciare che il comando usi il suo server";
+    ConfigInvalid = "config/invalid", Config, "wrong configuration", "configurazione errata", "see the commented custode.toml", "vedere custode.toml, commentato voce per voce";
+    ConfigMissing = "config/missing", Config, "a required setting is missing", "manca un'impostazione obbligatoria", "add it to custode.toml", "aggiungerla a custode.toml";
+    ProfileForbids = "profile/forbids", Config, "the archive's profile does not allow this", "il profilo dell'archivio non lo permette", "", "";
+    NotAdopted = "config/not-adopted", Config, "edited or unknown class or policy file", "file di classe o politica modificato o sconosciuto", "run `custode class adopt FILE` or `custode policy adopt FILE`", "eseguire `custode class adopt FILE` o `custode policy adopt FILE`";
+    KeyMissing = "key/missing", Config, "the archive's key is missing or wrong", "la chiave dell'archivio manca o è errata", "check the `keys` path in custode.toml", "controllare il percorso `keys` in custode.toml";
+    // -- persons and tokens --------------------------------------------------------------------------------------------
+    TokenMissing = "auth/token-missing", Unauthenticated, "a bearer token is needed", "serve un token", "send Authorization: Bearer …", "inviare Authorization: Bearer …";
+    TokenWrong = "auth/token-wrong", Unauthenticated, "unknown or revoked token", "token sconosciuto o revocato", "", "";
+    TokenExpired = "auth/token-expired", Unauthenticated, "expired token", "token scaduto", "ask for a new one", "chiederne uno nuovo";
+    RoleForbidden = "auth/role", Forbidden, "this role may not do this", "questo ruolo non può farlo", "", "";
+    ClassForbidden = "auth/class", Forbidden, "this token is not for that class", "questo token non vale per quella classe", "", "";
+    PersonNeeded = "auth/person", Forbidden, "this act needs a person's token", "questo atto richiede il token di una persona", "set CUSTODE_TOKEN", "impostare CUSTODE_TOKEN";
+    // -- intake --------------------------------------------------------------------------------------------------------
+    ClassUnknown = "intake/class-unknown", Refused, "unknown class", "classe sconosciuta", "see `custode class list`", "vedere `custode class list`";
+    BodyEmpty = "intake/empty", Refused, "empty body", "contenuto vuoto", "", "";
+    BodyCut = "intake/cut-short", Refused, "the body ended before its announced length", "il contenuto è finito prima della lunghezza annunciata", "send it again", "inviarlo di nuovo";
+    BodyTooLarge = "intake/too-large", TooLarge, "the body is larger than the limit", "il contenuto supera il limite", "see intake.max_document in custode.toml", "vedere intake.max_document in custode.toml";
+    DigestMismatch = "intake/digest", Refused, "declared and computed digest differ", "impronta dichiarata e calcolata differiscono", "send it again", "inviarlo di nuovo";
+    DigestHeader = "intake/digest-header", Usage, "Content-Digest is not understood", "Content-Digest non è comprensibile", "use sha-256=:BASE64: (RFC 9530)", "usare sha-256=:BASE64: (RFC 9530)";
+    PartMissing = "intake/part-missing", Refused, "a declared file did not arrive", "un file dichiarato non è arrivato", "", "";
+    PartUndeclared = "intake/part-undeclared", Refused, "a file arrived that the manifest does not declare", "è arrivato un file non dichiarato nel manifesto", "", "";
+    PartDuplicate = "intake/part-duplicate", Refused, "two files of the deposit have the same name", "due file del versamento hanno lo stesso nome", "", "";
+    ManifestInvalid = "intake/manifest", Refused, "the manifest is not valid", "il manifesto non è valido", "see /openapi.json", "vedere /openapi.json";
+    NameInvalid = "intake/name", Refused, "the file name cannot be kept", "il nome del file non può essere conservato", "1 to 255 characters, no control characters", "da 1 a 255 caratteri, senza caratteri di controllo";
+    NameHostile = "intake/name-hostile", Finding, "the file name looks like a path; kept as text only", "il nome del file somiglia a un percorso; conservato solo come testo", "", "";
+    KeyConflict = "intake/key-conflict", Conflict, "this idempotency key was used for other content", "questa chiave di idempotenza è già stata usata per altro contenuto", "use a new key", "usare una nuova chiave";
+    Blocked = "intake/blocked", Refused, "refused too many times; a manager must unblock it", "rifiutato troppe volte; deve sbloccarlo un responsabile", "a manager unblocks it with a reason", "un responsabile lo sblocca con motivazione";
+    JournalBehind = "intake/behind", Unavailable, "the journal is behind", "il giornale è in ritardo", "retry later", "riprovare più tardi";
+    JournalClosed = "intake/closed", Unavailable, "intake is closed", "l'accettazione è chiusa", "retry later", "riprovare più tardi";
+    Malware = "intake/malware", Refused, "malware found", "trovato software malevolo", "", "";
+    MalwareNotRun = "intake/malware-not-run", Finding, "the malware control could not be made", "il controllo antivirus non è stato eseguito", "", "";
+    // -- metadata and formats ------------------------------------------------------------------------------------------
+    MetadataSchema = "metadata/schema", Refused, "the metadata do not fit the class", "i metadati non rispettano la classe", "", "";
+    MetadataUnknown = "metadata/unknown-field", Finding, "a field unknown to the class; kept", "campo sconosciuto alla classe; conservato", "", "";
+    MetadataUnknownRefused = "metadata/unknown-field-refused", Refused, "a field unknown to a personal class", "campo sconosciuto a una classe con dati personali", "", "";
+    MetadataContradiction = "metadata/contradiction", Finding, "given and extracted values differ", "valore dato e valore estratto differiscono", "", "";
+    MetadataNotJson = "metadata/not-json", Usage, "the metadata are not JSON", "i metadati non sono JSON", "", "";
+    FormatNotAdmitted = "format/not-admitted", Refused, "the format is not admitted by the class", "il formato non è ammesso dalla classe", "", "";
+    FormatMismatch = "format/mismatch", Finding, "the content is not what the name says", "il contenuto non è ciò che il nome indica", "", "";
+    FormatUnknown = "format/unknown", Finding, "format not recognised", "formato non riconosciuto", "", "";
+    ReaderTooLarge = "reader/too-large", Finding, "too large to be read in depth; kept", "troppo grande per la lettura approfondita; conservato", "", "";
+    // -- readers -------------------------------------------------------------------------------------------------------
+    MailMalformed = "mail/malformed", Refused, "not a readable e-mail message", "messaggio di posta non leggibile", "", "";
+    MailTooDeep = "mail/too-deep", Finding, "MIME nested too deeply", "MIME annidato troppo in profondità", "", "";
+    MailBoundary = "mail/boundary", Finding, "exact and lenient reading of the boundaries disagree", "lettura esatta e tollerante dei delimitatori discordi", "", "";
+    PecNoDaticert = "pec/no-daticert", Finding, "no daticert.xml: not certified data", "manca daticert.xml: dati non certificati", "", "";
+    PecDaticertBad = "pec/daticert-bad", Finding, "daticert.xml is not as the rules say", "daticert.xml non conforme alle regole", "", "";
+    PecHeaderMismatch = "pec/header-mismatch", Finding, "headers contradict daticert.xml, which is trusted", "le intestazioni contraddicono daticert.xml, che prevale", "", "";
+    PecNotPec = "pec/not-pec", Finding, "an ordinary message, not a PEC", "messaggio ordinario, non PEC", "", "";
+    PecRewrapped = "pec/rewrapped", Finding, "the signed part was found one level down", "la parte firmata è al secondo livello", "", "";
+    XmlMalformed = "xml/malformed", Refused, "XML not well formed", "XML non ben formato", "", "";
+    XmlDoctype = "xml/doctype", Refused, "XML with a DOCTYPE is not accepted", "XML con DOCTYPE non accettato", "", "";
+    XmlTooDeep = "xml/too-deep", Refused, "XML nested too deeply or too large", "XML troppo annidato o troppo grande", "", "";
+    XmlEncoding = "xml/encoding", Finding, "unexpected or wrong character encoding", "codifica dei caratteri inattesa o errata", "", "";
+    DerMalformed = "der/malformed", Refused, "ASN.1 not readable", "ASN.1 non leggibile", "", "";
+    DerTooDeep = "der/too-deep", Refused, "ASN.1 nested too deeply", "ASN.1 troppo annidato", "", "";
+    P7mPlain = "p7m/plain", Finding, "the name says .p7m but the content is not signed", "il nome dice .p7m ma il contenuto non è firmato", "", "";
+    P7mDetached = "p7m/detached", Refused, "signed data without content", "firma senza contenuto", "", "";
+    InvoiceNamespace = "invoice/namespace", Finding, "namespace not as in the schema", "namespace diverso dallo schema", "", "";
+    InvoiceField = "invoice/field", Finding, "a field is missing or not as in the schema", "campo mancante o non conforme allo schema", "", "";
+    InvoiceName = "invoice/file-name", Finding, "the file name does not follow the SdI rule", "nome del file non conforme alla regola SdI", "", "";
+    InvoiceTotalComputed = "invoice/total-computed", Finding, "the total is missing and was computed", "totale mancante, calcolato", "", "";
+    InvoiceNotInvoice = "invoice/not-invoice", Refused, "not an electronic invoice", "non è una fattura elettronica", "", "";
+    NotificationNot = "sdi/not-notification", Refused, "not an SdI notification", "non è una notifica SdI", "", "";
+    IdentityField = "identity/field", Finding, "an identity field looks wrong", "un dato di identità sembra errato", "", "";
+    PecLogRows = "pec-log/rows", Finding, "rows that could not be read; kept", "righe non leggibili; conservate", "", "";
+    // -- journal -------------------------------------------------------------------------------------------------------
+    JournalDamaged = "journal-damaged", Damage, "the intake journal is damaged", "il giornale di accettazione è danneggiato", "do not delete it; restore that file from a copy", "non cancellarlo; ripristinare quel file da una copia";
+    JournalTail = "journal-tail", Finding, "an unfinished last batch was set aside", "un ultimo lotto incompleto è stato messo da parte", "see quarantine/", "vedere quarantine/";
+    JournalBody = "journal-body", Damage, "a large body of the journal is missing or altered", "un contenuto grande del giornale manca o è alterato", "restore that file from a copy", "ripristinare quel file da una copia";
+    ReceiptMismatch = "receipt-mismatch", Damage, "a document does not match its receipt", "un documento non corrisponde al suo rapporto di versamento", "it stays in the journal; see the report", "resta nel giornale; vedere il rapporto";
+    // -- chain and records ---------------------------------------------------------------------------------------------
+    ChainAltered = "chain-altered", Damage, "the chain is altered", "la catena è alterata", "restore chain/ from a copy", "ripristinare chain/ da una copia";
+    ChainBehind = "chain-behind", Damage, "the chain and its checkpoint differ", "la catena e il suo checkpoint differiscono", "restore chain/ from a copy", "ripristinare chain/ da una copia";
+    CheckpointBad = "checkpoint-bad", Damage, "the checkpoint does not verify", "il checkpoint non si verifica", "restore chain/checkpoint from a copy", "ripristinare chain/checkpoint da una copia";
+    TileAltered = "tile-altered", Damage, "a derived tile is altered", "una tessera derivata è alterata", "it can be derived again from chain/entries", "si può derivare di nuovo da chain/entries";
+    RecordAltered = "record-altered", Damage, "a record is altered or missing", "un atto registrato è alterato o mancante", "restore records/ from a copy", "ripristinare records/ da una copia";
+    RecordUnchained = "record-unchained", Damage, "a record without its entry on the chain; it has no effect", "un atto senza la sua riga nella catena; non ha effetto", "", "";
+    EntryTooLarge = "chain/entry-too-large", Io, "the entry is larger than 60 KB", "la riga supera 60 KB", "", "";
+    // -- packages ------------------------------------------------------------------------------------------------------
+    PackageMissing = "package-missing", Damage, "a sealed package is missing", "manca un pacchetto sigillato", "restore it from a copy", "ripristinarlo da una copia";
+    PackageFileMissing = "package-file-missing", Damage, "a file of a sealed package is missing", "manca un file di un pacchetto sigillato", "restore it from a copy", "ripristinarlo da una copia";
+    PackageFileAltered = "package-file-altered", Damage, "a file of a sealed package is altered", "un file di un pacchetto sigillato è alterato", "restore it from a copy", "ripristinarlo da una copia";
+    PackageForeign = "package-foreign-file", Damage, "a file that does not belong to the package", "un file estraneo al pacchetto", "move it away after finding out whose it is", "spostarlo dopo averne accertato l'origine";
+    PackageUnknown = "package-unknown", Damage, "a package folder that the chain does not know", "una cartella di pacchetto ignota alla catena", "move it away after finding out whose it is", "spostarla dopo averne accertato l'origine";
+    ContentAltered = "content-altered", Damage, "a document's bytes are not those acknowledged", "i byte di un documento non sono quelli accettati", "restore the package from a copy", "ripristinare il pacchetto da una copia";
+    ContentMissing = "content-missing", Damage, "a document listed by the index is not in the content", "un documento elencato nell'indice non è nel contenuto", "restore the package from a copy", "ripristinare il pacchetto da una copia";
+    PIndexInvalid = "pindex-invalid", Damage, "PIndex.xml is not as UNI 11386:2020 says", "PIndex.xml non conforme a UNI 11386:2020", "", "";
+    PIndexDisagrees = "pindex-disagrees", Damage, "PIndex.xml disagrees with content or chain", "PIndex.xml discorda da contenuto o catena", "", "";
+    TocDisagrees = "toc-disagrees", Damage, "the table of contents disagrees with the content", "l'indice interno discorda dal contenuto", "", "";
+    NumbersDisagree = "numbers-disagree", Damage, "lane numbers are missing, doubled or disagree", "numeri di corsia mancanti, doppi o discordi", "", "";
+    SeriesBroken = "series-broken", Damage, "the hash chain of a series is broken", "la catena di una serie è interrotta", "", "";
+    ModeBits = "mode-bits", Finding, "a file of a sealed package can be written", "un file di un pacchetto sigillato è scrivibile", "chmod 0444", "chmod 0444";
+    // -- evidence ------------------------------------------------------------------------------------------------------
+    EvidenceAltered = "evidence-altered", Damage, "an evidence record does not verify", "un'evidenza non si verifica", "restore the package from a copy", "ripristinare il pacchetto da una copia";
+    TokenInvalid = "timestamp-invalid", Damage, "a time-stamp does not verify", "una marca temporale non si verifica", "", "";
+    TokenUntrusted = "timestamp-untrusted", Finding, "a time-stamp is not from a configured anchor", "una marca temporale non risale a un'ancora configurata", "give --trust, or configure tsa.anchors", "indicare --trust o configurare tsa.anchors";
+    TsaDown = "tsa-down", Unavailable, "no time-stamping authority answered well", "nessuna autorità di marcatura ha risposto correttamente", "sealing waits; intake goes on", "la sigillatura attende; l'accettazione prosegue";
+    SignatureInvalid = "signature-invalid", Damage, "a signature does not verify", "una firma non si verifica", "", "";
+    SignatureWeak = "signature/weak-digest", Finding, "valid, with a weak digest", "valida, con impronta debole", "", "";
+    // -- vault and catalog ---------------------------------------------------------------------------------------------
+    VaultMissing = "vault-missing", Unavailable, "the vault is not mounted", "il deposito non è montato", "mount it", "montarlo";
+    VaultExists = "vault-exists", Damage, "the vault already holds other bytes under that name", "il deposito contiene già altri byte con quel nome", "", "";
+    CatalogDisagrees = "catalog-disagrees", Damage, "catalog and packages disagree", "catalogo e pacchetti discordano", "run `custode reindex`", "eseguire `custode reindex`";
+    CatalogRebuilt = "catalog-rebuilt", Finding, "the catalog was rebuilt from the plain files", "il catalogo è stato ricostruito dai file", "", "";
+    QueryInvalid = "search/query", Usage, "the search is not understood", "la ricerca non è comprensibile", "FIELD=VALUE, FIELD^=PREFIX, FIELD>=VALUE, FIELD<=VALUE", "CAMPO=VALORE, CAMPO^=PREFISSO, CAMPO>=VALORE, CAMPO<=VALORE";
+    // -- reading back --------------------------------------------------------------------------------------------------
+    NotFound = "not-found", NotFound, "not found", "non trovato", "", "";
+    Disposed = "disposed", Gone, "disposed", "scartato", "", "";
+    RangeInvalid = "range", Usage, "the range cannot be satisfied", "l'intervallo non può essere soddisfatto", "", "";
+    BundleInvalid = "bundle-invalid", Damage, "the bundle is not what it says", "il pacchetto di distribuzione non è ciò che dice", "", "";
+    AnchorMissing = "anchor-missing", Finding, "the anchors came with the bundle", "le ancore sono arrivate con il pacchetto", "give --trust and --key from a source you trust", "indicare --trust e --key da fonte fidata";
+    NotLookedAt = "not-looked-at", Finding, "could not be looked at", "non è stato possibile verificarlo", "", "";
+}
