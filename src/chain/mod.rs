@@ -1,1 +1,27 @@
-//! (being built)
+//! The archive's own event log: one line an event, hash-chained, in a Merkle tree, under a signed checkpoint; and the
+//! records of what people decided, each of which counts only once the chain holds its digest.
+//!
+//! Invariants: every event is in the chain (I4); nothing personal is (I6): random ids, counts, instants, digests of
+//! objects that hold a 128-bit salt. A line that the archive did not sign for is never signed afterwards. Clauses: AgID
+//! guidelines on conservazione (traceability of operations), C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof,
+//! RFC 9162.
+//!
+//! `seq` starts at 0 (the genesis) and is the leaf's index. Plain files, all under the archive's folder:
+//!
+//! | file | what |
+//! |---|---|
+//! | `chain/entries` | the truth: one JSON line an entry |
+//! | `chain/checkpoint` | signed note over size and root |
+//! | `chain/pending` | the append in progress; absent at rest |
+//! | `chain/archive.vkey` | the public key, also named by the genesis |
+//! | `chain/tile/…` | C2SP tlog-tiles, derived |
+//! | `records/<kind>.jsonl` | records, one JSON line each |
+//! | `records/<kind>/<id>.json` | a record's personal part, which can be erased |
+
+pub mod checkpoint;
+mod entry;
+pub mod merkle;
+pub mod note;
+
+pub use checkpoint::Checkpoint;
+pub use entry::{Entry, Head, Kind, MAX_LINE};
