@@ -125,7 +125,8 @@ impl Entry {
     pub fn parse(line: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(line).map_err(|_| wrong("not UTF-8"))?;
         let parsed = Line::parse(text)?;
-        let object = serde_json::from_str(parsed.object.get()).map_err(|_| wrong("the entry's object is not an object"))?;
+        let object =
+            serde_json::from_str(parsed.object.get()).map_err(|_| wrong("the entry's object is not an object"))?;
         Ok(Self { seq: parsed.seq, prev: parsed.prev, at: parsed.at, kind: parsed.kind, object, line: text.to_owned() })
     }
 

@@ -110,7 +110,8 @@ impl Verifier {
     fn verify(&self, text: &str, signature: &[u8]) -> Result<Option<u64>> {
         let (message, time, signature) = match self.algorithm {
             COSIGNATURE => {
-                let (time, signature) = signature.split_first_chunk::<8>().ok_or_else(|| bad("cosignature cut short"))?;
+                let (time, signature) =
+                    signature.split_first_chunk::<8>().ok_or_else(|| bad("cosignature cut short"))?;
                 let time = u64::from_be_bytes(*time);
                 (format!("cosignature/v1\ntime {time}\n{text}"), Some(time), signature)
             }
@@ -233,7 +234,10 @@ fn check_name(name: &str) -> Result<()> {
 
 fn check_text(text: &str) -> Result<()> {
     if !text.ends_with('\n') || text.chars().any(|c| c < ' ' && c != '\n') {
-        return Err(Error::new(Code::Internal, "the text of a note ends with a newline and holds no control character"));
+        return Err(Error::new(
+            Code::Internal,
+            "the text of a note ends with a newline and holds no control character",
+        ));
     }
     Ok(())
 }
