@@ -1,1 +1,18 @@
-//! (being built)
+//! Evidence: signatures (CMS, RFC 5652), certificates (RFC 5280), time-stamps (RFC 3161, 5816) and evidence records
+//! (RFC 4998), made and verified.
+//!
+//! Invariant: no time-stamp is accepted unverified (I8), nothing signed is ever verified over a re-encoding of itself, and
+//! bytes from outside are read in bounded memory and depth without ever panicking.
+
+pub mod algorithm;
+pub mod asn1;
+pub mod cms;
+pub mod key;
+pub mod oids;
+pub mod x509;
+
+/// An ASN.1 object identifier.
+pub type Oid = const_oid::ObjectIdentifier;
+
+#[cfg(test)]
+pub(crate) mod fixtures;

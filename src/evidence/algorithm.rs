@@ -1,0 +1,236 @@
+//! Digest and signature algorithms, by their identifiers.
+//!
+//! Invariant: an algorithm that is not listed here is an error that names it, never a silent success. SHA-1 is known because
+//! it stands in mail and invoices of past years; callers mark it as weak ([`DigestAlgorithm::is_weak`]), and time-stamps refuse it.
+
+use aws_lc_rs::{digest, signature};
+
+use crate::error::{Code, Error, Result};
+use crate::evidence::asn1::{self, Reader, malformed, tag};
+use crate::evidence::{Oid, oids};
+
+/// A digest algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// SHA-1: old signatures only.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl DigestAlgorithm {
+    /// Its object identifier.
+    pub fn oid(self) -> Oid {
+        match self {
+            Self::Sha1 => oids::SHA1,
+            Self::Sha256 => oids::SHA256,
+            Self::Sha384 => oids::SHA384,
+            Self::Sha512 => oids::SHA512,
+        }
+    }
+
+    /// The algorithm of this identifier.
+    pub fn from_oid(oid: &Oid) -> Result<Self> {
+        [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512]
+            .into_iter()
+            .find(|algorithm| algorithm.oid() == *oid)
+            .ok_or_else(|| unsupported("digest", oid))
+    }
+
+    /// Length of its value in octets.
+    pub fn length(self) -> usize {
+        self.implementation().output_len()
+    }
+
+    /// Too weak for anything new.
+    pub fn is_weak(self) -> bool {
+        self == Self::Sha1
+    }
+
+    /// Digest of these bytes.
+    pub fn of(self, bytes: &[u8]) -> Vec<u8> {
+        digest::digest(self.implementation(), bytes).as_ref().to_vec()
+    }
+
+    /// `AlgorithmIdentifier` without parameters (RFC 5754 section 2).
+    pub fn identifier(self) -> Vec<u8> {
+        asn1::sequence(&[&asn1::oid(&self.oid())])
+    }
+
+    fn implementation(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        }
+    }
+}
+
+fn unsupported(what: &str, oid: &Oid) -> Error {
+    Error::new(Code::SignatureInvalid, format!("{what} algorithm {oid} is not supported"))
+}
+
+/// Object identifier and parameters of an `AlgorithmIdentifier` (`element` is the whole SEQUENCE).
+pub(crate) fn parse_identifier<'a>(element: &asn1::Tlv<'a>) -> Result<(Oid, Option<asn1::Tlv<'a>>)> {
+    if element.tag != tag::SEQUENCE {
+        return Err(malformed("expected an AlgorithmIdentifier"));
+    }
+    let mut reader = element.inside();
+    let oid = reader.next()?.oid()?;
+    let parameters = if reader.is_empty() { None } else { Some(reader.next()?) };
+    reader.finish()?;
+    Ok((oid, parameters))
+}
+
+/// Digest of an `AlgorithmIdentifier`; parameters must be absent or NULL.
+pub(crate) fn parse_digest(element: &asn1::Tlv<'_>) -> Result<DigestAlgorithm> {
+    let (oid, parameters) = parse_identifier(element)?;
+    match parameters {
+        Some(p) if p.tag != tag::NULL => Err(malformed("digest algorithm with parameters")),
+        _ => DigestAlgorithm::from_oid(&oid),
+    }
+}
+
+/// Verifies `signature` over `message` with the key of `spki` (DER SubjectPublicKeyInfo).
+///
+/// `identifier` is the AlgorithmIdentifier that goes with the signature; a bare `rsaEncryption` or `ecPublicKey`, common in
+/// CMS, is completed with `digest` (that of the SignerInfo).
+pub fn verify(
+    spki: &[u8],
+    identifier: &[u8],
+    digest: Option<DigestAlgorithm>,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<()> {
+    let element = Reader::only(identifier, tag::SEQUENCE)?;
+    let (oid, parameters) = parse_identifier(&element)?;
+    let key = PublicKey::parse(spki)?;
+    let needs_digest = || digest.ok_or_else(|| unsupported("bare key as signature", &oid));
+    let bad = || Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes");
+    let rsa = |digest| match key.kind {
+        KeyKind::Rsa => verify_pkcs1(digest, key.bits, message, signature).map_err(|()| bad()),
+        KeyKind::Ec(_) => Err(mismatch()),
+    };
+    let ecdsa = |digest| match &key.kind {
+        KeyKind::Ec(curve) => verify_ecdsa(curve, digest, key.bits, message, signature),
+        KeyKind::Rsa => Err(mismatch()),
+    };
+    match oid {
+        oids::RSA => rsa(needs_digest()?),
+        oids::RSA_SHA1 => rsa(DigestAlgorithm::Sha1),
+        oids::RSA_SHA256 => rsa(DigestAlgorithm::Sha256),
+        oids::RSA_SHA384 => rsa(DigestAlgorithm::Sha384),
+        oids::RSA_SHA512 => rsa(DigestAlgorithm::Sha512),
+        oids::ECDSA_SHA256 => ecdsa(DigestAlgorithm::Sha256),
+        oids::ECDSA_SHA384 => ecdsa(DigestAlgorithm::Sha384),
+        oids::ECDSA_SHA512 => ecdsa(DigestAlgorithm::Sha512),
+        oids::EC_PUBLIC_KEY => ecdsa(needs_digest()?),
+        oids::RSA_PSS => match key.kind {
+            KeyKind::Rsa => verify_pss(parameters, key.bits, message, signature),
+            KeyKind::Ec(_) => Err(mismatch()),
+        },
+        other => Err(unsupported("signature", &other)),
+    }
+}
+
+fn mismatch() -> Error {
+    Error::new(Code::SignatureInvalid, "signature algorithm and key are of different kinds")
+}
+
+enum KeyKind {
+    Rsa,
+    Ec(Oid),
+}
+
+struct PublicKey<'a> {
+    kind: KeyKind,
+    bits: &'a [u8],
+}
+
+impl<'a> PublicKey<'a> {
+    fn parse(spki: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::only(spki, tag::SEQUENCE)?.inside();
+        let (oid, parameters) = parse_identifier(&reader.next()?)?;
+        let bits = reader.next()?.whole_bits()?;
+        reader.finish()?;
+        let kind = match oid {
+            oids::RSA | oids::RSA_PSS => KeyKind::Rsa,
+            oids::EC_PUBLIC_KEY => {
+                KeyKind::Ec(parameters.ok_or_else(|| malformed("elliptic key without its curve"))?.oid()?)
+            }
+            other => return Err(unsupported("key", &other)),
+        };
+        Ok(Self { kind, bits })
+    }
+}
+
+fn verify_pkcs1(digest: DigestAlgorithm, key: &[u8], message: &[u8], value: &[u8]) -> Result<(), ()> {
+    // 1024 bits are read because PEC providers and invoices of past years used them; length is judged by the caller.
+    let parameters: &dyn signature::VerificationAlgorithm = match digest {
+        DigestAlgorithm::Sha1 => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        DigestAlgorithm::Sha256 => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+        DigestAlgorithm::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        DigestAlgorithm::Sha512 => &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+    };
+    signature::UnparsedPublicKey::new(parameters, key).verify(message, value).map_err(|_| ())
+}
+
+fn verify_ecdsa(curve: &Oid, digest: DigestAlgorithm, key: &[u8], message: &[u8], value: &[u8]) -> Result<()> {
+    use DigestAlgorithm::{Sha256, Sha384, Sha512};
+    let parameters: &dyn signature::VerificationAlgorithm = match (*curve, digest) {
+        (oids::P256, Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
+        (oids::P256, Sha384) => &signature::ECDSA_P256_SHA384_ASN1,
+        (oids::P256, Sha512) => &signature::ECDSA_P256_SHA512_ASN1,
+        (oids::P384, Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
+        (oids::P384, Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
+        (oids::P384, Sha512) => &signature::ECDSA_P384_SHA512_ASN1,
+        (oids::P521, Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+        (oids::P521, Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
+        (oids::P521, Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
+        (other, _) => return Err(unsupported("curve or digest of", &other)),
+    };
+    signature::UnparsedPublicKey::new(parameters, key)
+        .verify(message, value)
+        .map_err(|_| Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes"))
+}
+
+/// RFC 4055 section 3.1; the salt may have any length, so the `rsa` crate does it (verification only).
+fn verify_pss(parameters: Option<asn1::Tlv<'_>>, key: &[u8], message: &[u8], value: &[u8]) -> Result<()> {
+    let (mut hash, mut mask, mut salt) = (DigestAlgorithm::Sha1, DigestAlgorithm::Sha1, 20usize);
+    if let Some(parameters) = parameters {
+        let mut reader = parameters.inside();
+        if let Some(field) = reader.optional(tag::constructed(0))? {
+            hash = parse_digest(&field.inside().next()?)?;
+        }
+        if let Some(field) = reader.optional(tag::constructed(1))? {
+            let (oid, inner) = parse_identifier(&field.inside().next()?)?;
+            if oid != oids::MGF1 {
+                return Err(unsupported("mask", &oid));
+            }
+            mask = parse_digest(&inner.ok_or_else(|| malformed("MGF1 without its digest"))?)?;
+        }
+        if let Some(field) = reader.optional(tag::constructed(2))? {
+            salt = field.inside().next()?.small()? as usize;
+        }
+    }
+    if hash != mask || hash == DigestAlgorithm::Sha1 {
+        return Err(unsupported("PSS parameters of", &hash.oid()));
+    }
+    let bad = || Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes");
+    let key: rsa::RsaPublicKey = {
+        use rsa::pkcs1::DecodeRsaPublicKey as _;
+        rsa::RsaPublicKey::from_pkcs1_der(key).map_err(|e| malformed(format!("RSA key: {e}")))?
+    };
+    let digest = hash.of(message);
+    let verified = match hash {
+        DigestAlgorithm::Sha256 => key.verify(rsa::Pss::<sha2::Sha256>::new_with_salt(salt), &digest, value),
+        DigestAlgorithm::Sha384 => key.verify(rsa::Pss::<sha2::Sha384>::new_with_salt(salt), &digest, value),
+        _ => key.verify(rsa::Pss::<sha2::Sha512>::new_with_salt(salt), &digest, value),
+    };
+    verified.map_err(|_| bad())
+}

@@ -1,0 +1,7 @@
+//! Certificates (RFC 5280): read, issued, chained to an anchor.
+
+mod certificate;
+mod issue;
+
+pub use certificate::{BasicConstraints, Certificate, ExtendedKeyUsage, Extension};
+pub use issue::{Dn, Issuer, KeyUsage, Profile, Purposes, issue};
