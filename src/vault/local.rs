@@ -1,0 +1,294 @@
+//! A vault in a folder: `SERIES/NNNNNNNN/`, files 0444, and `vault.id`.
+//!
+//! A package is copied into a hidden folder beside its place (staging may be on another file system), each file synced, and
+//! published by one rename; readers see all of it or nothing. Links are never followed inside a package.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{ID_FILE, Listing, ReadSeek, StoredFile, Vault, check_name};
+use crate::durable::{self, MODE_SEALED};
+use crate::error::{AtPath, Code, Error, Result};
+use crate::id::{PackageRef, SeriesId};
+
+/// Packages in a local folder.
+#[derive(Debug)]
+pub struct LocalVault {
+    root: PathBuf,
+    name: String,
+    id: String,
+    writing: Mutex<()>,
+}
+
+impl LocalVault {
+    /// Makes the folder a new vault: writes a fresh random `vault.id`, durable on return. A folder that is one already
+    /// keeps its id.
+    pub fn create(root: &Path, name: &str) -> Result<Self> {
+        durable::create_dir_all(root)?;
+        let file = root.join(ID_FILE);
+        if !file.exists() {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|e| Error::new(Code::Io, format!("no randomness: {e}")))?;
+            durable::write_new(&file, format!("{}\n", hex::encode(random)).as_bytes(), MODE_SEALED)?;
+        }
+        Self::open(root, name, None)
+    }
+
+    /// Opens a vault. `vault-missing` when its `vault.id` is absent or unreadable, or is not `expected`: an empty mount
+    /// point, or another disk, must not pass for a vault that lost everything.
+    pub fn open(root: &Path, name: &str, expected: Option<&str>) -> Result<Self> {
+        let id = read_id(root)?;
+        if expected.is_some_and(|expected| expected != id) {
+            return Err(Error::new(Code::VaultMissing, "another vault is mounted here").at(root.display()));
+        }
+        Ok(Self { root: root.to_owned(), name: name.to_owned(), id, writing: Mutex::new(()) })
+    }
+
+    /// The folder it lives in.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn mounted(&self) -> Result<()> {
+        if read_id(&self.root)? == self.id {
+            return Ok(());
+        }
+        Err(Error::new(Code::VaultMissing, "another vault is mounted here").at(self.root.display()))
+    }
+
+    fn folder(&self, package: &PackageRef) -> PathBuf {
+        self.root.join(package.series.as_str()).join(package.folder())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, ()> {
+        // The guard protects no data, only the order of system calls; a panic elsewhere does not spoil it.
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A missing file of a vault that is not there is a missing vault.
+    fn missing_or(&self, error: Error) -> Error {
+        if error.code != Code::FileMissing {
+            return error;
+        }
+        self.mounted().err().unwrap_or(error)
+    }
+}
+
+impl Vault for LocalVault {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn put(&self, staging: &Path, package: &PackageRef, files: &[String]) -> Result<()> {
+        files.iter().try_for_each(|file| check_name(file))?;
+        let _writer = self.writer();
+        self.mounted()?;
+        let folder = self.folder(package);
+        if fs::symlink_metadata(&folder).is_ok() {
+            return files.iter().try_for_each(|file| match same(&staging.join(file), &folder.join(file))? {
+                Some(true) => Ok(()),
+                Some(false) => Err(Error::new(Code::VaultExists, "").at(folder.join(file).display())),
+                None => Err(Error::new(Code::VaultExists, "published without this file").at(folder.join(file).display())),
+            });
+        }
+        let series = self.root.join(package.series.as_str());
+        durable::create_dir_all(&series)?;
+        let making = series.join(format!(".{}.making", package.folder()));
+        durable::remove_dir_all(&making)?;
+        durable::create_dir_all(&making)?;
+        for file in files {
+            let target = making.join(file);
+            durable::create_dir_all(target.parent().unwrap_or(&making))?;
+            durable::copy_new(&staging.join(file), &target, MODE_SEALED)?;
+            forget_cache(&target);
+        }
+        durable::rename(&making, &folder)
+    }
+
+    fn add(&self, staging: &Path, package: &PackageRef, files: &[String]) -> Result<()> {
+        files.iter().try_for_each(|file| check_name(file))?;
+        let _writer = self.writer();
+        self.mounted()?;
+        let folder = self.folder(package);
+        fs::symlink_metadata(&folder).at_path(&folder)?;
+        for file in files {
+            let (from, to) = (staging.join(file), folder.join(file));
+            match same(&from, &to)? {
+                Some(true) => continue,
+                Some(false) => return Err(Error::new(Code::VaultExists, "").at(to.display())),
+                None => {}
+            }
+            let above = to.parent().unwrap_or(&folder).to_owned();
+            durable::create_dir_all(&above)?;
+            let making = above.join(format!(".{}.making", to.file_name().unwrap_or_default().to_string_lossy()));
+            durable::copy_new(&from, &making, MODE_SEALED)?;
+            // `same` said that the name is free, and this vault has one writer: the rename replaces nothing.
+            durable::rename(&making, &to)?;
+            forget_cache(&to);
+        }
+        Ok(())
+    }
+
+    fn delete(&self, package: &PackageRef, files: &[String]) -> Result<()> {
+        files.iter().try_for_each(|file| check_name(file))?;
+        let _writer = self.writer();
+        self.mounted()?;
+        let folder = self.folder(package);
+        for file in files {
+            let path = folder.join(file);
+            if fs::symlink_metadata(&path).is_ok() {
+                durable::remove_file(&path)?;
+            }
+            let above = path.parent().unwrap_or(&folder);
+            if fs::read_dir(above).is_ok_and(|mut entries| entries.next().is_none()) {
+                durable::remove_dir_all(above)?;
+            }
+        }
+        if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
+            durable::remove_dir_all(&folder)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, package: &PackageRef, file: &str) -> Result<Box<dyn ReadSeek + Send>> {
+        check_name(file)?;
+        let path = self.folder(package).join(file);
+        let open = plain_file(&path).map_err(|error| self.missing_or(error))?;
+        Ok(Box::new(open))
+    }
+
+    fn exists(&self, package: &PackageRef) -> Result<bool> {
+        self.mounted()?;
+        Ok(fs::symlink_metadata(self.folder(package)).is_ok_and(|meta| meta.is_dir()))
+    }
+
+    fn list_series(&self) -> Result<Listing<SeriesId>> {
+        self.mounted()?;
+        list(&self.root, |name, is_dir| match name {
+            ID_FILE if !is_dir => Some(None),
+            name if is_dir => name.parse().ok().map(Some),
+            _ => None,
+        })
+    }
+
+    fn list_packages(&self, series: &SeriesId) -> Result<Listing<PackageRef>> {
+        self.mounted()?;
+        let folder = self.root.join(series.as_str());
+        if !folder.exists() {
+            return Ok(Listing { items: Vec::new(), foreign: Vec::new() });
+        }
+        list(&folder, |name, is_dir| {
+            let package = PackageRef { series: series.clone(), number: name.parse().ok().filter(|n| *n > 0)? };
+            (is_dir && package.folder() == name).then_some(Some(package))
+        })
+    }
+
+    fn list_files(&self, package: &PackageRef) -> Result<Vec<StoredFile>> {
+        self.mounted()?;
+        let folder = self.folder(package);
+        let mut found = Vec::new();
+        walk(&folder, "", &mut found)?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+}
+
+fn read_id(root: &Path) -> Result<String> {
+    let path = root.join(ID_FILE);
+    let missing = |detail: String| Error::new(Code::VaultMissing, detail).at(path.display());
+    let mut text = String::new();
+    let file = plain_file(&path).map_err(|e| missing(e.detail))?;
+    file.take(128).read_to_string(&mut text).map_err(|e| missing(e.to_string()))?;
+    let id = text.trim_end();
+    if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(id.to_owned());
+    }
+    Err(missing("not a vault's id".into()))
+}
+
+/// Opens a plain file and nothing else: `O_NOFOLLOW` against links, `O_NONBLOCK` so that a FIFO put there cannot hang us.
+fn plain_file(path: &Path) -> Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path).map_err(|e| {
+        if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) { not_plain(path) } else { Error::io(path.display(), e) }
+    })?;
+    if file.metadata().at_path(path)?.is_file() { Ok(file) } else { Err(not_plain(path)) }
+}
+
+fn not_plain(path: &Path) -> Error {
+    Error::new(Code::FileMissing, "there is something else under that name").at(path.display())
+}
+
+/// Whether two files hold the same bytes; `None` when the second is not there.
+fn same(ours: &Path, theirs: &Path) -> Result<Option<bool>> {
+    if fs::symlink_metadata(theirs).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let (mut a, mut b) = (File::open(ours).at_path(ours)?, match plain_file(theirs) {
+        Err(error) if error.code == Code::FileMissing => return Ok(Some(false)),
+        other => other?,
+    });
+    if a.metadata().at_path(ours)?.len() != b.metadata().at_path(theirs)?.len() {
+        return Ok(Some(false));
+    }
+    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let n = a.read(&mut left).at_path(ours)?;
+        if n == 0 {
+            return Ok(Some(true));
+        }
+        match b.read_exact(&mut right[..n]) {
+            Ok(()) if left[..n] == right[..n] => {}
+            Ok(()) => return Ok(Some(false)),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(false)),
+            Err(e) => return Err(Error::io(theirs.display(), e)),
+        }
+    }
+}
+
+/// Drops a synced file from the page cache, so that reading it back reads the disk. Only advice: failure changes nothing.
+fn forget_cache(path: &Path) {
+    if let Ok(file) = File::open(path) {
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+}
+
+/// Sorts a folder's entries: `Some(Some(item))` belongs, `Some(None)` belongs and is not listed, `None` is foreign.
+fn list<T: Ord>(folder: &Path, accept: impl Fn(&str, bool) -> Option<Option<T>>) -> Result<Listing<T>> {
+    let mut listing = Listing { items: Vec::new(), foreign: Vec::new() };
+    for entry in fs::read_dir(folder).at_path(folder)? {
+        let entry = entry.at_path(folder)?;
+        // Series may be links to other disks, so links to folders count as folders here.
+        let is_dir = entry.path().is_dir();
+        match entry.file_name().to_str().and_then(|name| accept(name, is_dir)) {
+            Some(item) => listing.items.extend(item),
+            None => listing.foreign.push(entry.file_name().to_string_lossy().into_owned()),
+        }
+    }
+    listing.items.sort();
+    listing.foreign.sort();
+    Ok(listing)
+}
+
+/// Collects everything below `folder`. A package is two levels deep; below that a folder is named and not entered.
+fn walk(folder: &Path, above: &str, found: &mut Vec<StoredFile>) -> Result<()> {
+    for entry in fs::read_dir(folder).at_path(folder)? {
+        let entry = entry.at_path(folder)?;
+        let name = format!("{above}{}", entry.file_name().to_string_lossy());
+        let meta = entry.metadata().at_path(&entry.path())?;
+        if meta.is_dir() && above.is_empty() && !name.starts_with('.') {
+            walk(&entry.path(), &format!("{name}/"), found)?;
+            continue;
+        }
+        let regular = meta.is_file() && check_name(&name).is_ok();
+        found.push(StoredFile { name, bytes: meta.len(), mode: meta.permissions().mode() & 0o7777, regular });
+    }
+    Ok(())
+}
