@@ -19,7 +19,7 @@ pub use terms::{Decimal, FieldKind, Value, fold};
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::id::{DocumentId, Lane, PackageRef, ReceiptId, SeriesId, Sequence};
+use crate::id::{DocumentId, Lane, PackageRef, ReceiptId, Sequence, SeriesId};
 
 /// How recent an answer is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -134,7 +134,11 @@ pub trait Catalog: Send + Sync {
 /// What every implementation refuses before it touches anything.
 fn check_changes(changes: &[Change]) -> Result<()> {
     for Change { tree, key, value } in changes {
-        if tree.is_empty() || tree.len() > 64 || key.len() > 1024 || value.as_ref().is_some_and(|v| v.len() > MAX_STATE_VALUE) {
+        if tree.is_empty()
+            || tree.len() > 64
+            || key.len() > 1024
+            || value.as_ref().is_some_and(|v| v.len() > MAX_STATE_VALUE)
+        {
             let detail = format!("state of tree {tree:?} is out of bounds ({} byte key)", key.len());
             return Err(crate::error::Error::new(crate::error::Code::Internal, detail));
         }

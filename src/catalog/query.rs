@@ -259,7 +259,8 @@ fn operator(text: &str) -> Option<(Op, &str)> {
 /// First and last day of `2026`, `2026-11` or `2026-11-22`.
 fn period(text: &str) -> Option<(Date, Date)> {
     let text = text.trim();
-    let digits = text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
+    let digits =
+        text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
     if !digits {
         return None;
     }
@@ -422,7 +423,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_an_error_that_names_the_field_and_never_the_value() {
-        for text in ["", "=x", "seller", "total=SENTINEL", "total^=1", "date=SENTINEL", "date=2026-13", "subject>=SENTINEL"] {
+        for text in
+            ["", "=x", "seller", "total=SENTINEL", "total^=1", "date=SENTINEL", "date=2026-13", "subject>=SENTINEL"]
+        {
             let error = Criterion::parse(text, &known()).unwrap_err();
             assert_eq!(error.code, Code::QueryInvalid, "{text}");
             assert!(!error.to_string().contains("SENTINEL"), "{error}");
@@ -456,7 +459,8 @@ mod tests {
 
     #[test]
     fn only_values_of_their_kind_are_indexed() {
-        let metadata = serde_json::json!({ "seller": ["a", "b", {"c": 1}], "total": 12.5, "date": "not a date", "other": "x" });
+        let metadata =
+            serde_json::json!({ "seller": ["a", "b", {"c": 1}], "total": 12.5, "date": "not a date", "other": "x" });
         let found = indexed(&known(), metadata.as_object().unwrap());
         let names: Vec<_> = found.iter().map(|i| i.name.as_str()).collect();
         assert_eq!(names, ["seller", "seller", "total"]);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::terms::Value;
 use crate::hash::Sha256;
-use crate::id::{ClassId, DocumentId, Lane, PackageRef, ReceiptId, SeriesId, Sequence};
+use crate::id::{ClassId, DocumentId, Lane, PackageRef, ReceiptId, Sequence, SeriesId};
 
 /// One document, sealed or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -95,7 +95,9 @@ impl Vault for LocalVault {
             return files.iter().try_for_each(|file| match same(&staging.join(file), &folder.join(file))? {
                 Some(true) => Ok(()),
                 Some(false) => Err(Error::new(Code::VaultExists, "").at(folder.join(file).display())),
-                None => Err(Error::new(Code::VaultExists, "published without this file").at(folder.join(file).display())),
+                None => {
+                    Err(Error::new(Code::VaultExists, "published without this file").at(folder.join(file).display()))
+                }
             });
         }
         let series = self.root.join(package.series.as_str());
@@ -217,7 +219,11 @@ fn read_id(root: &Path) -> Result<String> {
 fn plain_file(path: &Path) -> Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path).map_err(|e| {
-        if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) { not_plain(path) } else { Error::io(path.display(), e) }
+        if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+            not_plain(path)
+        } else {
+            Error::io(path.display(), e)
+        }
     })?;
     if file.metadata().at_path(path)?.is_file() { Ok(file) } else { Err(not_plain(path)) }
 }
@@ -231,10 +237,13 @@ fn same(ours: &Path, theirs: &Path) -> Result<Option<bool>> {
     if fs::symlink_metadata(theirs).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
         return Ok(None);
     }
-    let (mut a, mut b) = (File::open(ours).at_path(ours)?, match plain_file(theirs) {
-        Err(error) if error.code == Code::FileMissing => return Ok(Some(false)),
-        other => other?,
-    });
+    let (mut a, mut b) = (
+        File::open(ours).at_path(ours)?,
+        match plain_file(theirs) {
+            Err(error) if error.code == Code::FileMissing => return Ok(Some(false)),
+            other => other?,
+        },
+    );
     if a.metadata().at_path(ours)?.len() != b.metadata().at_path(theirs)?.len() {
         return Ok(Some(false));
     }
