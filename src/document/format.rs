@@ -1,0 +1,372 @@
+//! Format recognition from the content. The name is a hint: it decides nothing but between forms of the same bytes
+//! (`text/plain` or `text/csv`), and when it disagrees that is a finding. AgID Allegato 2 wants the format known by
+//! content; general detectors know neither `.eml` nor `.p7m` and call a time-stamp reply a certificate, so these are
+//! sniffed here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Finding};
+
+/// How many bytes are looked at.
+pub const HEAD: usize = 64 << 10;
+
+/// A recognised format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Format {
+    /// Media type.
+    pub media_type: String,
+    /// Extension for the member of a package, without dot.
+    pub extension: String,
+}
+
+/// Media type, extension of package members, extensions that names may have.
+const FORMATS: &[(&str, &str, &[&str])] = &[
+    ("message/rfc822", "eml", &["eml", "txt", "msg", "mime", "mht"]),
+    ("application/xml", "xml", &["xml", "xsd", "xsl", "xhtml", "svg"]),
+    ("application/pdf", "pdf", &["pdf"]),
+    ("image/jpeg", "jpg", &["jpg", "jpeg", "jpe"]),
+    ("image/png", "png", &["png"]),
+    ("image/tiff", "tif", &["tif", "tiff"]),
+    ("application/pkcs7-mime", "p7m", &["p7m", "p7", "cms"]),
+    ("application/pkcs7-signature", "p7s", &["p7s", "p7m"]),
+    ("application/timestamp-reply", "tsr", &["tsr"]),
+    ("application/timestamp-token", "tst", &["tst", "tsr", "p7s", "p7m"]),
+    ("application/pkix-cert", "cer", &["cer", "crt", "der"]),
+    ("application/zip", "zip", &["zip"]),
+    ("application/gzip", "gz", &["gz", "tgz"]),
+    ("application/json", "json", &["json"]),
+    ("text/csv", "csv", &["csv", "txt", "log"]),
+    ("text/plain", "txt", &["txt", "log", "csv", "md", "text", "ldif"]),
+    ("text/html", "html", &["html", "htm"]),
+];
+
+impl Format {
+    fn known(media_type: &str) -> Self {
+        let extension =
+            FORMATS.iter().find(|(name, ..)| *name == media_type).map_or("bin", |(_, extension, _)| extension);
+        Self { media_type: media_type.to_owned(), extension: extension.to_owned() }
+    }
+
+    /// Whether nothing was recognised.
+    pub fn is_unknown(&self) -> bool {
+        self.media_type == "application/octet-stream"
+    }
+}
+
+/// Recognises a format from the first bytes (up to [`HEAD`]) of a document.
+pub fn recognise(head: &[u8], name: &str) -> Format {
+    if let Some(der) = der_of(head) {
+        return der_kind(&der).map_or_else(|| Format::known("application/octet-stream"), Format::known);
+    }
+    if let Some(found) = infer::get(head) {
+        // What `infer` says of text formats and of DER is left to the code below.
+        let own = matches!(found.matcher_type(), infer::MatcherType::Text)
+            || found.mime_type() == "application/x-x509-ca-cert";
+        if !own {
+            let known = FORMATS.iter().any(|(media_type, ..)| *media_type == found.mime_type());
+            return if known {
+                Format::known(found.mime_type())
+            } else {
+                Format { media_type: found.mime_type().to_owned(), extension: found.extension().to_owned() }
+            };
+        }
+    }
+    Format::known(text_kind(head, name).unwrap_or("application/octet-stream"))
+}
+
+/// A finding when the name promises something else, or when nothing was recognised.
+pub fn compare_with_name(format: &Format, name: &str) -> Vec<Finding> {
+    if format.is_unknown() {
+        return vec![Finding::warning(Code::FormatUnknown, "content", "")];
+    }
+    let Some(extension) = extension_of(name) else { return Vec::new() };
+    let promised = FORMATS.iter().any(|(_, _, extensions)| extensions.contains(&extension.as_str()));
+    let fits = extension == format.extension
+        || FORMATS
+            .iter()
+            .any(|(media, _, extensions)| *media == format.media_type && extensions.contains(&extension.as_str()));
+    if promised && !fits {
+        return vec![Finding::warning(Code::FormatMismatch, "name", format!("the content is {}", format.media_type))];
+    }
+    Vec::new()
+}
+
+/// The last extension of a name, in lower case.
+pub fn extension_of(name: &str) -> Option<String> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let plain = !stem.is_empty() && extension.len() <= 8 && extension.bytes().all(|b| b.is_ascii_alphanumeric());
+    plain.then(|| extension.to_ascii_lowercase())
+}
+
+/// The first bytes as DER or BER, taken out of base64 or PEM when they are in it.
+fn der_of(head: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    if head.first() == Some(&0x30)
+        && tlv(head).is_some()
+        && !head.iter().take(512).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+    {
+        return Some(head.into());
+    }
+    let body = match text.strip_prefix(b"-----BEGIN ") {
+        Some(rest) => {
+            let kind = rest.split(|b| *b == b'\n').next()?;
+            if ![&b"PKCS7-----"[..], b"CMS-----", b"PKCS #7 SIGNED DATA-----"].contains(&kind.trim_ascii_end()) {
+                return None;
+            }
+            rest.splitn(2, |b| *b == b'\n').nth(1)?
+        }
+        None => text,
+    };
+    // 30 80, 30 81, 30 82 … in base64 always begin with M: a quick no for ordinary text.
+    if body.first() != Some(&b'M') {
+        return None;
+    }
+    let mut digits: Vec<u8> = Vec::with_capacity(2048);
+    for byte in body.iter().filter(|b| !b.is_ascii_whitespace()).take(2048) {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => digits.push(*byte),
+            b'=' | b'-' => break,
+            _ => return None,
+        }
+    }
+    digits.truncate(digits.len() / 4 * 4);
+    let der = STANDARD.decode(&digits).ok()?;
+    (der.first() == Some(&0x30) && der_kind(&der).is_some()).then(|| der.into())
+}
+
+/// Tag, content start and content end (as far as the bytes go) of the first element; BER's indefinite length too.
+fn tlv(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0x80 => (usize::MAX, rest),
+        0x81..=0x84 => {
+            let count = usize::from(first & 0x7f);
+            let digits = rest.get(..count)?;
+            (digits.iter().fold(0usize, |n, b| n << 8 | usize::from(*b)), &rest[count..])
+        }
+        0..=0x7f => (usize::from(first), rest),
+        _ => return None,
+    };
+    let end = length.min(rest.len());
+    Some((tag, &rest[..end], &rest[end..]))
+}
+
+const OID_SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+const OID_PKCS7: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7];
+const OID_TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 1, 4];
+
+fn der_kind(der: &[u8]) -> Option<&'static str> {
+    let (0x30, outer, _) = tlv(der)? else { return None };
+    match tlv(outer)? {
+        (0x06, oid, rest) if oid == OID_SIGNED_DATA => Some(signed_data_kind(rest).unwrap_or("application/pkcs7-mime")),
+        (0x06, oid, _) if oid.starts_with(OID_PKCS7) => Some("application/pkcs7-mime"),
+        (0x30, inner, rest) => {
+            // A reply opens with its status (an integer), a certificate with its version ([0]) or serial number.
+            let first = tlv(inner)?;
+            if first.0 == 0x02
+                && first.1.len() == 1
+                && first.1[0] <= 5
+                && matches!(tlv(rest), None | Some((0x30, ..)))
+                && inner.len() < 1024
+            {
+                if rest.is_empty()
+                    || tlv(rest).is_some_and(
+                        |(_, token, _)| matches!(tlv(token), Some((0x06, oid, _)) if oid == OID_SIGNED_DATA),
+                    )
+                {
+                    return Some("application/timestamp-reply");
+                }
+            }
+            (first.0 == 0xa0 || first.0 == 0x02).then_some("application/pkix-cert")
+        }
+        _ => None,
+    }
+}
+
+/// Detached, a time-stamp token, or with content.
+fn signed_data_kind(rest: &[u8]) -> Option<&'static str> {
+    let (0xa0, explicit, _) = tlv(rest)? else { return None };
+    let (0x30, signed, _) = tlv(explicit)? else { return None };
+    let (0x02, _, rest) = tlv(signed)? else { return None };
+    let (0x31, _, rest) = tlv(rest)? else { return None };
+    let (0x30, encapsulated, _) = tlv(rest)? else { return None };
+    let (0x06, oid, content) = tlv(encapsulated)? else { return None };
+    if oid == OID_TST_INFO {
+        return Some("application/timestamp-token");
+    }
+    // Indefinite length: what follows the type is either the content or the end marker 00 00.
+    let detached = content.is_empty() || content.starts_with(&[0, 0]);
+    Some(if detached { "application/pkcs7-signature" } else { "application/pkcs7-mime" })
+}
+
+fn text_kind(head: &[u8], name: &str) -> Option<&'static str> {
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        let wide: Vec<u8> = head[2..].iter().copied().filter(|b| *b != 0).take(4096).collect();
+        return Some(if wide.trim_ascii_start().starts_with(b"<") && looks_like_xml(&wide) {
+            "application/xml"
+        } else {
+            "text/plain"
+        });
+    }
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    let start = text.trim_ascii_start();
+    if start.is_empty() {
+        return None;
+    }
+    if looks_like_xml(start) {
+        return Some("application/xml");
+    }
+    if looks_like_mail(text) {
+        return Some("message/rfc822");
+    }
+    // Control characters that no text has make it binary.
+    if text.iter().any(|b| matches!(b, 0..=8 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)) {
+        return None;
+    }
+    let lower: Vec<u8> = start.iter().take(64).map(u8::to_ascii_lowercase).collect();
+    if lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html") {
+        return Some("text/html");
+    }
+    let extension = extension_of(name);
+    if matches!(start[0], b'{' | b'[')
+        && (extension.as_deref() == Some("json") || serde_json::from_slice::<serde::de::IgnoredAny>(start).is_ok())
+    {
+        return Some("application/json");
+    }
+    Some(if extension.as_deref() == Some("csv") || looks_like_csv(start) { "text/csv" } else { "text/plain" })
+}
+
+fn looks_like_xml(start: &[u8]) -> bool {
+    if start.starts_with(b"<?xml") || start.starts_with(b"<!--") {
+        return true;
+    }
+    let lower: Vec<u8> = start.iter().take(64).map(u8::to_ascii_lowercase).collect();
+    if lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html") {
+        return false;
+    }
+    lower.starts_with(b"<!doctype")
+        || (lower.first() == Some(&b'<') && lower.get(1).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_'))
+}
+
+/// Header fields (RFC 5322 section 2.2) that only messages begin with.
+const MAIL_FIELDS: &[&str] = &[
+    "return-path",
+    "received",
+    "delivered-to",
+    "message-id",
+    "from",
+    "to",
+    "date",
+    "subject",
+    "mime-version",
+    "content-type",
+    "x-trasporto",
+    "x-ricevuta",
+    "x-riferimento-message-id",
+    "sender",
+    "reply-to",
+    "x-tiporicevuta",
+    "dkim-signature",
+];
+
+/// Whether the bytes begin with header lines, two of which belong to messages. A line of a megabyte still counts.
+fn looks_like_mail(text: &[u8]) -> bool {
+    let mut known = 0;
+    for (number, line) in text.split(|b| *b == b'\n').take(200).enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        if number > 0 && matches!(line[0], b' ' | b'\t') || (number == 0 && line.starts_with(b"From ")) {
+            continue;
+        }
+        let Some(colon) = line.iter().take(100).position(|b| *b == b':') else { return known >= 3 };
+        let field = line[..colon].trim_ascii_end();
+        if field.is_empty() || !field.iter().all(|b| b.is_ascii_graphic()) {
+            return known >= 3;
+        }
+        let field = String::from_utf8_lossy(field).to_ascii_lowercase();
+        known += usize::from(MAIL_FIELDS.contains(&field.as_str()));
+    }
+    known >= 2
+}
+
+/// At least two lines with the same number, two or more, of one separator.
+fn looks_like_csv(text: &[u8]) -> bool {
+    let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).take(5).collect();
+    let complete = if lines.len() > 2 { &lines[..lines.len() - 1] } else { &lines[..] };
+    complete.len() >= 2
+        && [b';', b',', b'\t'].iter().any(|separator| {
+            let counts: Vec<usize> = complete.iter().map(|l| l.iter().filter(|b| *b == separator).count()).collect();
+            counts[0] >= 2 && counts.iter().all(|c| *c == counts[0])
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(bytes: &[u8], name: &str) -> String {
+        recognise(bytes, name).media_type
+    }
+
+    #[test]
+    fn content_speaks_and_names_do_not() {
+        assert_eq!(kind(b"%PDF-1.7\n", "a.xml"), "application/pdf");
+        assert_eq!(kind(b"\xff\xd8\xff\xe0\0\x10JFIF\0", "a.xml"), "image/jpeg");
+        assert_eq!(kind(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ""), "image/png");
+        assert_eq!(kind(b"II*\0\x08\0\0\0", ""), "image/tiff");
+        assert_eq!(kind(b"PK\x03\x04\x14\0\0\0\0\0", ""), "application/zip");
+        assert_eq!(kind(b"\x1f\x8b\x08\0", ""), "application/gzip");
+        assert_eq!(kind(b"<?xml version=\"1.0\"?><a/>", ""), "application/xml");
+        assert_eq!(kind(b"\xEF\xBB\xBF<p:FatturaElettronica/>", ""), "application/xml");
+        assert_eq!(kind(b"\xff\xfe<\0a\0/\0>\0", ""), "application/xml");
+        assert_eq!(
+            kind(b"Received: by x\r\n\tfolded\r\nMessage-ID: <1@example>\r\n\r\nhello", "x.txt"),
+            "message/rfc822"
+        );
+        assert_eq!(kind(b"note: this is\nonly: text\n", ""), "text/plain");
+        assert_eq!(kind(b"a;b;c\n1;2;3\n4;5;6\n", ""), "text/csv");
+        assert_eq!(kind(b"{\"a\":1}", ""), "application/json");
+        assert_eq!(kind(b"\0\x01\x02\x03", ""), "application/octet-stream");
+        assert_eq!(kind(b"", ""), "application/octet-stream");
+    }
+
+    #[test]
+    fn signed_data_in_every_dress() {
+        let attached: Vec<u8> = [
+            &[0x30, 0x80, 0x06, 0x09][..],
+            OID_SIGNED_DATA,
+            &[0xa0, 0x80, 0x30, 0x80, 0x02, 1, 1, 0x31, 0, 0x30, 0x80, 0x06, 9],
+            OID_PKCS7,
+            &[1],
+            &[0xa0, 0x80, 0x24, 0x80, 0x04, 2, b'h', b'i', 0, 0, 0, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(kind(&attached, "a.p7m"), "application/pkcs7-mime");
+        let base64 = STANDARD.encode(&attached);
+        assert_eq!(kind(base64.as_bytes(), ""), "application/pkcs7-mime");
+        assert_eq!(
+            kind(format!("-----BEGIN PKCS7-----\n{base64}\n-----END PKCS7-----\n").as_bytes(), ""),
+            "application/pkcs7-mime"
+        );
+        let mut detached = attached.clone();
+        let end = detached.len() - 14;
+        detached[end] = 0;
+        detached[end + 1] = 0;
+        assert_eq!(kind(&detached, ""), "application/pkcs7-signature");
+        assert_eq!(kind(&[0x30, 3, 0x02, 1, 0], ""), "application/octet-stream");
+        assert_eq!(kind(&[0x30, 5, 0x30, 3, 0x02, 1, 2], ""), "application/timestamp-reply");
+    }
+
+    #[test]
+    fn a_jpeg_called_xml_is_said_so() {
+        let format = recognise(b"\xff\xd8\xff\xe0\0\x10JFIF\0", "fattura.xml");
+        assert_eq!(compare_with_name(&format, "fattura.xml")[0].code, Code::FormatMismatch);
+        assert!(compare_with_name(&format, "foto.JPEG").is_empty());
+        assert!(compare_with_name(&format, "senza estensione").is_empty());
+    }
+}
