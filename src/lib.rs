@@ -12,6 +12,7 @@ pub mod durable;
 pub mod error;
 pub mod hash;
 pub mod id;
+pub mod units;
 
 pub mod catalog;
 pub mod corpus;

@@ -1,1 +1,11 @@
-//! (being built)
+//! Retention: how long a document is kept, from when, and why.
+//!
+//! Invariant: everything here is pure arithmetic over an adopted policy and a document's metadata; nothing is ever
+//! shortened silently, and a document whose start event is not known is never due (`Cohort::Open`). Linee guida AgID
+//! 4.11 (scarto), DMCA piano di conservazione.
+
+pub mod due;
+pub mod policy;
+
+pub use due::{Cohort, Due, due};
+pub use policy::{Policies, Policy, Retention};
