@@ -1,0 +1,139 @@
+//! `custode.toml` as typed: every key optional, every value with its place in the text. Unknown keys are errors.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::units::{Lapse, Size};
+
+type Text = Option<Spanned<String>>;
+type Texts = Option<Vec<Spanned<String>>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub archive: Option<Spanned<Archive>>,
+    pub holder: Option<Spanned<Agent>>,
+    #[serde(default)]
+    pub holders: Vec<Spanned<Agent>>,
+    pub submitter: Option<Spanned<Agent>>,
+    #[serde(default)]
+    pub signers: Vec<Spanned<Agent>>,
+    pub manager: Option<Spanned<Agent>>,
+    pub conservator: Option<Spanned<Agent>>,
+    pub manual: Option<Spanned<Document>>,
+    pub intake: Option<Spanned<Intake>>,
+    #[serde(default)]
+    pub agreements: Vec<Spanned<Agreement>>,
+    pub tsa: Option<Spanned<Tsa>>,
+    pub malware: Option<Spanned<Malware>>,
+    pub sealing: Option<Spanned<Sealing>>,
+    pub http: Option<Spanned<Http>>,
+    pub end: Option<Spanned<End>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Archive {
+    pub name: Text,
+    pub origin: Text,
+    pub lang: Text,
+    pub keys: Text,
+}
+
+/// Holder, submitter, signer, manager, conservator: which keys each may have is decided when resolving.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agent {
+    pub name: Text,
+    pub first_name: Text,
+    pub last_name: Text,
+    pub id: Text,
+    pub role: Text,
+    pub kind: Text,
+    #[serde(default)]
+    pub documents: Vec<Spanned<Document>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    pub title: Text,
+    pub version: Text,
+    pub date: Text,
+    pub sha256: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Intake {
+    pub max_document: Option<Spanned<Size>>,
+    pub max_deposit: Option<Spanned<Size>>,
+    pub max_files: Option<Spanned<u32>>,
+    pub max_metadata: Option<Spanned<Size>>,
+    pub max_refusals: Option<Spanned<u32>>,
+    pub max_in_flight: Option<Spanned<u32>>,
+    pub batch_delay: Option<Spanned<Lapse>>,
+    pub idle_timeout: Option<Spanned<Lapse>>,
+    pub max_unsealed_documents: Option<Spanned<u64>>,
+    pub max_unsealed_bytes: Option<Spanned<Size>>,
+    pub mirrors: Texts,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agreement {
+    pub id: Text,
+    pub producers: Texts,
+    pub classes: Texts,
+    pub max_refusals: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tsa {
+    #[serde(default)]
+    pub authorities: Vec<Spanned<Authority>>,
+    pub anchors: Texts,
+    pub max_accuracy: Option<Spanned<Lapse>>,
+    pub max_skew: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Authority {
+    pub url: Text,
+    pub policy: Text,
+    pub username: Text,
+    pub password_file: Text,
+    pub password_env: Text,
+    pub timeout: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Malware {
+    pub command: Texts,
+    pub clamd: Text,
+    pub timeout: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sealing {
+    pub interval: Option<Spanned<Lapse>>,
+    pub compression: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Http {
+    pub listen: Text,
+    pub log: Text,
+    pub level: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    pub complete: Option<Spanned<bool>>,
+}

@@ -1,0 +1,238 @@
+//! The configuration as everything else sees it: whole, typed, consistent.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::agents::{Agent, HolderKind, HolderRole, RelevantDocument};
+use crate::error::{AtPath, Code, Error, Lang, Result};
+use crate::id::ClassId;
+use crate::units::{Lapse, Size};
+
+/// Everything `custode.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Name of the archive, safe in a path.
+    pub name: String,
+    /// Origin of checkpoints and notes (C2SP signed-note): also the name of the archive's key.
+    pub origin: String,
+    /// Language when neither flag nor environment says.
+    pub lang: Option<Lang>,
+    /// Folder of the secret keys, outside the archive.
+    pub keys: PathBuf,
+    /// Whose documents they are.
+    pub holder: Holder,
+    /// Other holders named in every index.
+    pub other_holders: Vec<Holder>,
+    /// Who hands the documents over (PIndex Submitter).
+    pub submitter: Agent,
+    /// Who signs packages (PIndex AuthorizedSigner).
+    pub signers: Vec<Signer>,
+    /// Responsabile della conservazione.
+    pub manager: Agent,
+    /// The conservator, when the holder does not keep the archive itself.
+    pub conservator: Option<Agent>,
+    /// The manual cited until one is adopted by `custode manual adopt`.
+    pub manual: Option<RelevantDocument>,
+    /// Limits of intake.
+    pub intake: Intake,
+    /// Agreements of deposit, in order; never empty.
+    pub agreements: Vec<Agreement>,
+    /// Time-stamping.
+    pub tsa: Tsa,
+    /// The malware control.
+    pub malware: Malware,
+    /// Background sealing.
+    pub sealing: Sealing,
+    /// The server and its log.
+    pub http: Http,
+}
+
+/// A holder (titolare).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Who.
+    pub agent: Agent,
+    /// In which role.
+    pub role: HolderRole,
+    /// What sort.
+    pub kind: HolderKind,
+}
+
+/// Who signs packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Who.
+    pub agent: Agent,
+    /// `signerRole`, free text.
+    pub role: Option<String>,
+}
+
+/// Limits of intake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intake {
+    /// Largest document.
+    pub max_document: Size,
+    /// Largest deposit of several documents.
+    pub max_deposit: Size,
+    /// Most files in a deposit.
+    pub max_files: u32,
+    /// Largest metadata of a deposit.
+    pub max_metadata: Size,
+    /// Refusals of one object before it is blocked; at least 3.
+    pub max_refusals: u32,
+    /// Most deposits under way at once.
+    pub max_in_flight: u32,
+    /// How long a batch waits for company before it is synced.
+    pub batch_delay: Lapse,
+    /// How long a body may stand still.
+    pub idle_timeout: Lapse,
+    /// Most documents waiting to be sealed.
+    pub max_unsealed_documents: u64,
+    /// Most bytes waiting to be sealed.
+    pub max_unsealed_bytes: Size,
+    /// Other folders that hold the journal too.
+    pub mirrors: Vec<PathBuf>,
+}
+
+/// An agreement of deposit: who may deposit what under which terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its name, written in manifests and receipts.
+    pub id: String,
+    /// Producers it is for; empty: all.
+    pub producers: Vec<String>,
+    /// Classes it is for; empty: all.
+    pub classes: Vec<ClassId>,
+    /// Refusals of one object before it is blocked; at least 3.
+    pub max_refusals: u32,
+}
+
+impl Config {
+    /// The first agreement under which this producer may deposit this class.
+    pub fn agreement(&self, producer: &str, class: &ClassId) -> Option<&Agreement> {
+        self.agreements.iter().find(|agreement| {
+            (agreement.producers.is_empty() || agreement.producers.iter().any(|name| name == producer))
+                && (agreement.classes.is_empty() || agreement.classes.contains(class))
+        })
+    }
+}
+
+/// Time-stamping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tsa {
+    /// Tried in turn.
+    pub authorities: Vec<TsaAuthority>,
+    /// PEM files of the certificates that tokens are judged by.
+    pub anchors: Vec<PathBuf>,
+    /// Tokens less accurate than this are not accepted.
+    pub max_accuracy: Lapse,
+    /// Tokens further than this from our clock are not accepted.
+    pub max_skew: Lapse,
+}
+
+/// One time-stamping authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TsaAuthority {
+    /// `http` or `https`.
+    pub url: url::Url,
+    /// Policy asked for, a dotted object identifier.
+    pub policy: Option<String>,
+    /// Basic authentication.
+    pub login: Option<(String, Secret)>,
+    /// How long one try may take.
+    pub timeout: Lapse,
+}
+
+/// Where a secret is; never the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// First line of this file.
+    File(PathBuf),
+    /// Value of this environment variable.
+    Env(String),
+}
+
+impl Secret {
+    /// The secret itself, read now.
+    pub fn read(&self) -> Result<String> {
+        let secret = match self {
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).at_path(path)?;
+                text.lines().next().unwrap_or_default().to_owned()
+            }
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                Error::new(Code::ConfigMissing, format!("the environment variable {name} is not set, or not text"))
+            })?,
+        };
+        if secret.is_empty() {
+            return Err(Error::new(Code::ConfigMissing, format!("the secret in {} is empty", self.name())));
+        }
+        Ok(secret)
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Env(name) => format!("environment variable {name}"),
+        }
+    }
+}
+
+/// The malware control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Malware {
+    /// Not activated.
+    Off,
+    /// A program that gets the document on standard input: exit status 0 clean, 1 malware, else not executed.
+    Command {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// How long it may take.
+        timeout: Lapse,
+    },
+    /// A clamd daemon (INSTREAM).
+    Clamd {
+        /// Where it listens.
+        address: ClamdAddress,
+        /// How long it may take.
+        timeout: Lapse,
+    },
+}
+
+/// Where clamd listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClamdAddress {
+    /// `unix:/run/clamav/clamd.ctl`
+    Unix(PathBuf),
+    /// `tcp:127.0.0.1:3310`
+    Tcp(SocketAddr),
+}
+
+/// Background sealing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealing {
+    /// How often closing rules are looked at.
+    pub interval: Lapse,
+    /// zstd level.
+    pub compression: u32,
+}
+
+/// The server and its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How the log is written.
+    pub log: LogFormat,
+    /// What is logged: a level, or a `tracing` filter.
+    pub level: String,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
