@@ -204,7 +204,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, ms) in [("24h", 86_400_000), ("1h 30min", 5_400_000), ("2ms", 2), ("90", 90_000), ("1d12h", 129_600_000)] {
+        for (text, ms) in
+            [("24h", 86_400_000), ("1h 30min", 5_400_000), ("2ms", 2), ("90", 90_000), ("1d12h", 129_600_000)]
+        {
             assert_eq!(text.parse::<Lapse>().unwrap().as_ms(), ms, "{text}");
         }
         for ms in [0, 1, 1000, 60_000, 5_400_000, 86_400_000, 86_400_001] {

@@ -54,7 +54,8 @@ impl FromStr for Cohort {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         let number = |digits: &str, length: usize| {
-            (digits.len() == length && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse::<i16>().ok())?
+            (digits.len() == length && digits.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| digits.parse::<i16>().ok())?
         };
         let read = match text.split_once('-') {
             _ if text == "open" => Some(Self::Open),

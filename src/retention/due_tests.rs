@@ -61,7 +61,9 @@ fn the_day_of_an_instant_is_the_italian_one() {
 #[test]
 fn what_cannot_be_read_is_open_and_never_due() {
     let policy = retention("P10Y", "year", "cohort", "[{ event = 'e', fields = ['day', 'accepted_at'] }]");
-    for bad in ["tomorrow", "2026", "2026-02-30", "31/12/2026", "-002026-01-01", "+020260-01-01", "9995-01-01", "0000-01-01"] {
+    for bad in
+        ["tomorrow", "2026", "2026-02-30", "31/12/2026", "-002026-01-01", "+020260-01-01", "9995-01-01", "0000-01-01"]
+    {
         let due = compute(&policy, &on(bad));
         assert_eq!((due.expiry, due.cohort), (None, Cohort::Open), "{bad}");
         assert_eq!(due.executable_from(), None);
@@ -131,7 +133,9 @@ fn class_fields_leave_acceptance_as_the_last_resort() {
 
 #[test]
 fn cohort_names_round_trip() {
-    for (name, end) in [("2046-03", Some("2046-03-31")), ("2036", Some("2036-12-31")), ("open", None), ("2028-02", Some("2028-02-29"))] {
+    for (name, end) in
+        [("2046-03", Some("2046-03-31")), ("2036", Some("2036-12-31")), ("open", None), ("2028-02", Some("2028-02-29"))]
+    {
         let cohort: Cohort = name.parse().unwrap();
         assert_eq!(cohort.to_string(), name);
         assert_eq!(cohort.end().map(|d| d.to_string()).as_deref(), end);

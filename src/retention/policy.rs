@@ -142,7 +142,8 @@ impl Period {
 impl FromStr for Period {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || Error::new(Code::Usage, "expected an ISO 8601 period of up to 200 years, as in P20Y, P30M or P1Y6M");
+        let wrong =
+            || Error::new(Code::Usage, "expected an ISO 8601 period of up to 200 years, as in P20Y, P30M or P1Y6M");
         let mut rest = text.strip_prefix('P').filter(|rest| !rest.is_empty()).ok_or_else(wrong)?;
         let mut parts = [0_i32; 3];
         let mut next_unit = 0;
@@ -284,7 +285,9 @@ impl Policy {
                     return Err("`bytes` must be given and larger than zero");
                 }
                 if rule.age.is_none() && !rule.day_end || rule.age.is_some_and(|age| age.as_ms() == 0) {
-                    return Err("`age` (longer than zero) or `day_end = true` must be given, or packages would stay open");
+                    return Err(
+                        "`age` (longer than zero) or `day_end = true` must be given, or packages would stay open",
+                    );
                 }
             }
         }
@@ -366,13 +369,17 @@ impl Policies {
                 return Err(Error::new(Code::NotAdopted, "not a policy file").at(path.display()));
             };
             if files.len() >= MOST_FILES {
-                return Err(Error::new(Code::ConfigInvalid, format!("more than {MOST_FILES} files")).at(directory.display()));
+                return Err(
+                    Error::new(Code::ConfigInvalid, format!("more than {MOST_FILES} files")).at(directory.display())
+                );
             }
             let mut text = String::new();
             let file = std::fs::File::open(&path).at_path(&path)?;
             file.take(LARGEST_FILE + 1).read_to_string(&mut text).at_path(&path)?;
             if text.len() as u64 > LARGEST_FILE {
-                return Err(Error::new(Code::ConfigInvalid, format!("larger than {LARGEST_FILE} bytes")).at(path.display()));
+                return Err(
+                    Error::new(Code::ConfigInvalid, format!("larger than {LARGEST_FILE} bytes")).at(path.display())
+                );
             }
             files.push((name, text));
         }
@@ -404,7 +411,9 @@ impl Policies {
             None => Some(Finding::error(Code::NotAdopted, place(name), "the file was never adopted")),
         });
         let missing = adopted.keys().filter(|name| !found.contains_key(*name));
-        unknown.chain(missing.map(|name| Finding::error(Code::NotAdopted, place(name), "the adopted file is missing"))).collect()
+        unknown
+            .chain(missing.map(|name| Finding::error(Code::NotAdopted, place(name), "the adopted file is missing")))
+            .collect()
     }
 
     /// The newest version.

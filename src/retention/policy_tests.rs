@@ -15,7 +15,10 @@ fn the_built_in_policies_are_what_the_law_page_says() {
         assert_eq!((policy.period.to_string().as_str(), policy.cohort), (period, cohort), "{id}");
     }
     let closing = policies.closing(&"default".parse().unwrap()).unwrap();
-    assert_eq!((closing.documents, closing.bytes, closing.age), (Some(10_000), Some(Size(1 << 30)), Some(Lapse::from_secs(86_400))));
+    assert_eq!(
+        (closing.documents, closing.bytes, closing.age),
+        (Some(10_000), Some(Size(1 << 30)), Some(Lapse::from_secs(86_400)))
+    );
     assert!(policies.closing(&"daily".parse().unwrap()).unwrap().day_end);
     assert_eq!(policies.iter().count(), Policies::builtin().len());
     assert!(policies.retention(&"default".parse().unwrap()).is_err());
@@ -43,7 +46,8 @@ fn a_folder_is_what_was_adopted_or_an_error() {
     let text = std::fs::read_to_string(&edited).unwrap();
     std::fs::write(&edited, text.replace("P30M", "P3M")).unwrap();
     std::fs::remove_file(folder.path().join("daily@1.toml")).unwrap();
-    std::fs::write(folder.path().join("daily@2.toml"), Policies::builtin()[0].1.replace("version = 1", "version = 2")).unwrap();
+    std::fs::write(folder.path().join("daily@2.toml"), Policies::builtin()[0].1.replace("version = 1", "version = 2"))
+        .unwrap();
     let loaded = Policies::load(folder.path()).unwrap();
     assert_eq!(loaded.latest(&"daily".parse().unwrap()).unwrap().policy.version(), 2);
     assert!(loaded.get(&"daily".parse().unwrap(), 1).is_none());

@@ -71,7 +71,11 @@ const fn secs(from: u64, to: u64) -> Range<Lapse> {
     Lapse::from_secs(from)..Lapse::from_secs(to)
 }
 
-pub(super) fn intake(table: Option<Spanned<raw::Intake>>, problems: &mut Problems<'_>, archive: &Path) -> Option<Intake> {
+pub(super) fn intake(
+    table: Option<Spanned<raw::Intake>>,
+    problems: &mut Problems<'_>,
+    archive: &Path,
+) -> Option<Intake> {
     let table = match table {
         Some(table) => table.into_inner(),
         None => raw::Intake::default(),
@@ -87,7 +91,8 @@ pub(super) fn intake(table: Option<Spanned<raw::Intake>>, problems: &mut Problem
         p.wrong(&given.span(), "intake.max_deposit", format!("expected at least intake.max_document ({document})"));
     }
     let max_files = between(&table.max_files, "intake.max_files", MAX_FILES, 1..100_001, p);
-    let max_metadata = between(&table.max_metadata, "intake.max_metadata", MAX_METADATA, size(1 << 10, (16 << 20) + 1), p);
+    let max_metadata =
+        between(&table.max_metadata, "intake.max_metadata", MAX_METADATA, size(1 << 10, (16 << 20) + 1), p);
     let max_refusals = between(&table.max_refusals, "intake.max_refusals", FEWEST_REFUSALS, refusal_range(), p);
     let max_in_flight = between(&table.max_in_flight, "intake.max_in_flight", MAX_IN_FLIGHT, 1..65_537, p);
     let delays = Lapse::from_ms(0)..Lapse::from_ms(1001);
@@ -220,9 +225,9 @@ pub(super) fn malware(table: Option<Spanned<raw::Malware>>, problems: &mut Probl
             let address = problems.parse(clamd, "malware.clamd", |text| {
                 let unix = text.strip_prefix("unix:").filter(|path| path.starts_with('/') && !path.contains('\0'));
                 let tcp = text.strip_prefix("tcp:").and_then(|address| address.parse().ok());
-                unix.map(|path| ClamdAddress::Unix(path.into())).or(tcp.map(ClamdAddress::Tcp)).ok_or_else(|| {
-                    "expected \"unix:/run/clamav/clamd.ctl\" or \"tcp:127.0.0.1:3310\"".to_owned()
-                })
+                unix.map(|path| ClamdAddress::Unix(path.into()))
+                    .or(tcp.map(ClamdAddress::Tcp))
+                    .ok_or_else(|| "expected \"unix:/run/clamav/clamd.ctl\" or \"tcp:127.0.0.1:3310\"".to_owned())
             });
             Some(Malware::Clamd { address: address?, timeout })
         }
@@ -243,7 +248,8 @@ pub(super) fn sealing(table: Option<Spanned<raw::Sealing>>, problems: &mut Probl
 pub(super) fn http(table: Option<Spanned<raw::Http>>, problems: &mut Problems<'_>) -> Option<Http> {
     let table = table.map(Spanned::into_inner).unwrap_or_default();
     let address = |text: &str| {
-        text.parse::<SocketAddr>().map_err(|_| "expected an address and a port, as in 127.0.0.1:8480 or [::1]:8480".to_owned())
+        text.parse::<SocketAddr>()
+            .map_err(|_| "expected an address and a port, as in 127.0.0.1:8480 or [::1]:8480".to_owned())
     };
     let listen = match &table.listen {
         Some(listen) => problems.parse(listen, "http.listen", address),
@@ -255,9 +261,9 @@ pub(super) fn http(table: Option<Spanned<raw::Http>>, problems: &mut Problems<'_
         _ => Err("expected \"text\" or \"json\"".to_owned()),
     });
     let level = optional(&table.level, "http.level", problems, |text| {
-        tracing_subscriber::EnvFilter::try_new(text)
-            .map(|_| text.to_owned())
-            .map_err(|_| "expected error, warn, info, debug or trace, or a filter as in \"info,custode=debug\"".to_owned())
+        tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| {
+            "expected error, warn, info, debug or trace, or a filter as in \"info,custode=debug\"".to_owned()
+        })
     });
     let level = level?.unwrap_or_else(|| "info".to_owned());
     Some(Http { listen: listen?, log: log?.unwrap_or(LogFormat::Text), level })

@@ -38,8 +38,8 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let holder = required(raw.holder, "holder", problems).and_then(|table| holder(table, "holder", problems));
     let other_holders: Vec<_> =
         raw.holders.into_iter().filter_map(|table| holder_of(table, "holders", problems)).collect();
-    let submitter = required(raw.submitter, "submitter", problems)
-        .and_then(|table| plain_agent(table, "submitter", problems));
+    let submitter =
+        required(raw.submitter, "submitter", problems).and_then(|table| plain_agent(table, "submitter", problems));
     if raw.signers.is_empty() {
         problems.missing(None, "signers", "at least one [[signers]] table is needed: who signs packages");
     }
@@ -225,7 +225,8 @@ fn plain_agent(table: Spanned<raw::Agent>, key: &str, problems: &mut Problems<'_
             first.zip(last).map(|(first, last)| AgentName::Natural { first, last })
         }
         _ => {
-            let accepted = "expected either `name` (legal person) or both `first_name` and `last_name` (natural person)";
+            let accepted =
+                "expected either `name` (legal person) or both `first_name` and `last_name` (natural person)";
             problems.missing(Some(&span), &format!("{key}.name"), accepted);
             None
         }

@@ -36,7 +36,8 @@ impl Template {
     /// A name that `archive.name` accepts, made from a folder's name.
     pub fn name_from(folder: &str) -> String {
         let lower = folder.to_lowercase();
-        let kept: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+        let kept: Vec<&str> =
+            lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
         let mut name = kept.join("-");
         if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
             name.insert_str(0, if name.is_empty() { "archive" } else { "archive-" });
@@ -52,7 +53,8 @@ impl Template {
             Some(name) => format!("name = {}", quote(name)),
             None => "#name = \"\"".to_owned(),
         };
-        let manager = match self.manager.as_deref().map(str::trim).and_then(|name| name.split_once(char::is_whitespace)) {
+        let manager = match self.manager.as_deref().map(str::trim).and_then(|name| name.split_once(char::is_whitespace))
+        {
             Some((first, last)) => format!("first_name = {}\nlast_name = {}", quote(first), quote(last.trim())),
             None => named(&self.manager.clone().or_else(|| self.trial("responsabile non indicato"))),
         };

@@ -107,7 +107,8 @@ fn a_production_file_does_not_run_until_it_is_filled_in() {
 
 #[test]
 fn a_trial_archive_listens_on_loopback_only() {
-    for (listen, fine) in [("127.0.0.1:1", true), ("[::1]:80", true), ("0.0.0.0:8480", false), ("192.0.2.1:80", false)] {
+    for (listen, fine) in [("127.0.0.1:1", true), ("[::1]:80", true), ("0.0.0.0:8480", false), ("192.0.2.1:80", false)]
+    {
         let text = trial().replace("#listen = \"127.0.0.1:8480\"", &format!("listen = \"{listen}\""));
         let checked = parse(&text).unwrap().check_profile(Profile::Trial);
         assert_eq!(checked.is_ok(), fine, "{listen}");
@@ -291,14 +292,28 @@ fn identifiers_follow_the_pattern_of_the_schema() {
     for good in ["VATIT-01234567890", "TINIT-RSSMRA80A01H501U", "IT:IT-x", "a1:DE-0", "NTRIT-1"] {
         assert!(good.parse::<AgentId>().is_ok(), "{good}");
     }
-    for bad in ["", "VATIT-", "VATit-1", "VATIT1", "XXXIT-1", "VATIT-1 ", " VATIT-1", "VATIT-1\n", "::IT-1", "VATIT-à", "é:IT-1"] {
+    for bad in [
+        "",
+        "VATIT-",
+        "VATit-1",
+        "VATIT1",
+        "XXXIT-1",
+        "VATIT-1 ",
+        " VATIT-1",
+        "VATIT-1\n",
+        "::IT-1",
+        "VATIT-à",
+        "é:IT-1",
+    ] {
         assert!(bad.parse::<AgentId>().is_err(), "{bad}");
     }
 }
 
 #[test]
 fn folder_names_become_archive_names() {
-    for (folder, name) in [("archive", "archive"), ("Archivio 2026", "archivio-2026"), ("2026", "archive-2026"), ("…", "archive")] {
+    for (folder, name) in
+        [("archive", "archive"), ("Archivio 2026", "archivio-2026"), ("2026", "archive-2026"), ("…", "archive")]
+    {
         assert_eq!(Template::name_from(folder), name);
     }
     assert!(Template::name_from(&"é1".repeat(200)).parse::<crate::id::ClassId>().is_ok());
