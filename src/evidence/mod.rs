@@ -7,6 +7,7 @@
 pub mod algorithm;
 pub mod asn1;
 pub mod cms;
+pub mod ers;
 pub mod key;
 pub mod oids;
 pub mod x509;
