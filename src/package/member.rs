@@ -100,9 +100,9 @@ impl Member {
     pub fn from_path(path: &str) -> Option<Self> {
         let (folder, file) = path.split_once('/')?;
         let (id, extension) = file.split_once('.')?;
-        let kind = Kind::ALL.into_iter().find(|kind| {
-            kind.folder() == folder && kind.fixed_extension().is_none_or(|fixed| fixed == extension)
-        })?;
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.folder() == folder && kind.fixed_extension().is_none_or(|fixed| fixed == extension))?;
         let id = Uuid::try_parse(id).ok()?;
         let member = Self { kind, id, extension: extension.to_owned() };
         // Upper-case digits, braces or a missing hyphen would be a second path for the same member.

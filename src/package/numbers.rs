@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_known_file() {
-        let numbers: Numbers = [(1, 300), (1, 301), (2, 5), (1, 1)].map(|(l, n)| (Lane(l), Sequence(n))).into_iter().collect();
+        let numbers: Numbers =
+            [(1, 300), (1, 301), (2, 5), (1, 1)].map(|(l, n)| (Lane(l), Sequence(n))).into_iter().collect();
         assert_eq!(numbers.encode(), b"custode numbers 1 2\n\x01\x03\x01\xab\x02\x01\x02\x01\x05");
         let summary = numbers.summary();
         assert_eq!((summary.count, summary.min, summary.max), (4, 1, 301));

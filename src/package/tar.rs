@@ -94,7 +94,8 @@ impl Header {
         let (header, length) = if first[156] == b'x' {
             let record = bytes.get(BLOCK..2 * BLOCK).ok_or_else(wrong)?;
             let main = bytes.get(2 * BLOCK..3 * BLOCK).ok_or_else(wrong)?;
-            let text = record.split(|b| *b == b'\n').next().and_then(|r| std::str::from_utf8(r).ok()).ok_or_else(wrong)?;
+            let text =
+                record.split(|b| *b == b'\n').next().and_then(|r| std::str::from_utf8(r).ok()).ok_or_else(wrong)?;
             let size = text.split_once(" size=").and_then(|(_, size)| size.parse().ok()).ok_or_else(wrong)?;
             (Self { path: path(main).ok_or_else(wrong)?, size, mtime }, 3 * BLOCK)
         } else {

@@ -122,7 +122,8 @@ impl TreeFile {
 
     /// Reads the file and computes all of it again.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        Self::decode(bytes).ok_or_else(|| Error::new(Code::EvidenceAltered, "not an evidence tree, or its nodes are wrong"))
+        Self::decode(bytes)
+            .ok_or_else(|| Error::new(Code::EvidenceAltered, "not an evidence tree, or its nodes are wrong"))
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {

@@ -116,7 +116,9 @@ impl ArchiveTimeStamp {
 
 /// AlgorithmIdentifier of SHA-256, with or without the NULL that RFC 5754 lets readers accept.
 fn is_sha256(contents: &mut Reader<'_>) -> bool {
-    contents.expect(OID) == Some(&SHA256_OID) && (contents.is_empty() || contents.expect(NULL) == Some(&[])) && contents.is_empty()
+    contents.expect(OID) == Some(&SHA256_OID)
+        && (contents.is_empty() || contents.expect(NULL) == Some(&[]))
+        && contents.is_empty()
 }
 
 fn chain_der(chain: &[ArchiveTimeStamp]) -> Vec<u8> {

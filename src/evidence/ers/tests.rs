@@ -30,8 +30,14 @@ fn of(text: &str) -> Sha256 {
 #[test]
 fn published_vector() {
     let tree = Tree::build(&["A", "B", "C", "D"].map(of)).unwrap();
-    assert_eq!(combine(&[of("A"), of("B")]).to_string(), "63956f0ce48edc48a0d528cb0b5d58e4d625afb14d63ca1bb9950eb657d61f40");
-    assert_eq!(combine(&[of("C"), of("D")]).to_string(), "2219e32655222934f7c1c527341c80b6e4fdc80d2ba7546aa87b0809b7fd7f5b");
+    assert_eq!(
+        combine(&[of("A"), of("B")]).to_string(),
+        "63956f0ce48edc48a0d528cb0b5d58e4d625afb14d63ca1bb9950eb657d61f40"
+    );
+    assert_eq!(
+        combine(&[of("C"), of("D")]).to_string(),
+        "2219e32655222934f7c1c527341c80b6e4fdc80d2ba7546aa87b0809b7fd7f5b"
+    );
     let (ab, cd) = (combine(&[of("A"), of("B")]), combine(&[of("C"), of("D")]));
     assert_eq!(combine(&[ab, cd]).to_string(), "c8f544cf6452807ca62fe6a50477d19faca3147959aa206efab622d394f40097");
     // Ours sorts the leaves: D, A, C, B become pairs in ascending order of their hashes (3f39, 559a, 6b23, df7e).

@@ -71,7 +71,8 @@ impl Read for MemberReader {
         let inside = (self.next - self.table.tar_start(frame)) as usize;
         let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
         let tar = self.frames.get(&self.table, frame).map_err(|e| {
-            let kind = if e.code == Code::PackageFileAltered { io::ErrorKind::InvalidData } else { io::ErrorKind::Other };
+            let kind =
+                if e.code == Code::PackageFileAltered { io::ErrorKind::InvalidData } else { io::ErrorKind::Other };
             io::Error::new(kind, e)
         })?;
         let available = &tar[inside..];

@@ -62,7 +62,8 @@ pub(super) fn scan(frames: &mut Frames, table: &SeekTable, each: &mut dyn FnMut(
         match walk.unit(frame, last, each) {
             Ok(next) => frame = next,
             Err(e) if e.code == Code::PackageFileAltered => {
-                let place = if e.place.is_empty() { format!("{} frame {frame}", super::super::CONTENT) } else { e.place };
+                let place =
+                    if e.place.is_empty() { format!("{} frame {frame}", super::super::CONTENT) } else { e.place };
                 walk.scanned.findings.push(Finding::error(e.code, place, e.detail));
                 frame += 1;
                 while frame < last && !walk.begins_with_header(frame)? {

@@ -80,17 +80,10 @@ fn every_member_and_every_range_comes_back() {
         let n = bytes.len() as u64;
         for range in [0..0, 0..n.min(10), n / 2..n, n..n, n.saturating_sub(1)..n] {
             let mut part = Vec::new();
-            package
-                .open_member(member.kind, member.id, Some(range.clone()))
-                .unwrap()
-                .read_to_end(&mut part)
-                .unwrap();
+            package.open_member(member.kind, member.id, Some(range.clone())).unwrap().read_to_end(&mut part).unwrap();
             assert_eq!(part, bytes[range.start as usize..range.end as usize]);
         }
-        assert_eq!(
-            package.open_member(member.kind, member.id, Some(0..n + 1)).err().unwrap().code,
-            Code::RangeInvalid
-        );
+        assert_eq!(package.open_member(member.kind, member.id, Some(0..n + 1)).err().unwrap().code, Code::RangeInvalid);
     }
     let scanned = package.verify_content(&mut |_| {}).unwrap();
     assert_eq!((scanned.members, scanned.findings), (members.len() as u64, vec![]));
@@ -199,9 +192,12 @@ fn toc_and_content_that_disagree_are_told_apart() {
     };
     let first = members[0].0.id;
     let cases: [(Code, Memory); 3] = [
-        (Code::TocDisagrees, rebuild(&|r| {
-            r.remove(0);
-        })),
+        (
+            Code::TocDisagrees,
+            rebuild(&|r| {
+                r.remove(0);
+            }),
+        ),
         (Code::ContentMissing, rebuild(&|r| r[0].id = Uuid::from_u128(7))),
         (Code::ContentAltered, rebuild(&|r| r[0].sha256 = Sha256::ZERO)),
     ];
@@ -243,5 +239,7 @@ proptest! {
 
 /// A bit of a zstd frame header may be free (it says how large a window to keep): the tar is then still exact.
 fn same_meaning(before: &Memory, after: &Memory) -> bool {
-    before.toc == after.toc && before.content.len() == after.content.len() && derive_toc(after).is_ok_and(|t| t.as_bytes() == before.toc)
+    before.toc == after.toc
+        && before.content.len() == after.content.len()
+        && derive_toc(after).is_ok_and(|t| t.as_bytes() == before.toc)
 }
