@@ -5,6 +5,7 @@
 //! bytes from outside are read in bounded memory and depth without ever panicking.
 
 pub mod algorithm;
+pub mod anchors;
 pub mod asn1;
 pub mod cms;
 pub mod ers;

@@ -1,5 +1,12 @@
 //! Signed data (RFC 5652), as CAdES (ETSI EN 319 122), S/MIME and time-stamp tokens use it.
 
 pub mod build;
+pub mod read;
+pub mod unwrap;
 
-pub use build::sign;
+pub use build::{Spec, sign};
+pub use read::{SignedData, SignerReport, Verdict};
+pub use unwrap::unwrap;
+
+#[cfg(test)]
+mod tests;

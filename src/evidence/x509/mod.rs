@@ -2,6 +2,7 @@
 
 mod certificate;
 mod issue;
+pub mod path;
 
 pub use certificate::{BasicConstraints, Certificate, ExtendedKeyUsage, Extension};
 pub use issue::{Dn, Issuer, KeyUsage, Profile, Purposes, issue};
