@@ -267,6 +267,16 @@ pub fn remove_file(path: &Path) -> Result<()> {
     sync(&directory).at_path(parent(path))
 }
 
+/// Removes a temporary file that was never durable and that nobody would miss: not synced, so it may be there again after
+/// a power cut. Fine when it is not there.
+/// `unlink`.
+pub fn discard(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.at_path(path),
+    }
+}
+
 /// Removes a folder and all in it (staging, a projection: never a sealed package); durable on return.
 pub fn remove_dir_all(path: &Path) -> Result<()> {
     let directory = File::open(parent(path)).at_path(parent(path))?;
