@@ -261,7 +261,9 @@ impl Journal {
             } else {
                 let path = self.settings.bodies().join(document.id.to_string());
                 if path.exists() {
-                    return Err(Error::new(Code::Internal, "a document with this identifier is in the journal").at(document.id));
+                    return Err(
+                        Error::new(Code::Internal, "a document with this identifier is in the journal").at(document.id)
+                    );
                 }
                 // Made before the file, so that a failure half-way removes it too.
                 let large = Large::new(path.clone());
@@ -296,7 +298,9 @@ impl Journal {
         let path = self.settings.lane_folder().join(segment_name(segment));
         match StoredRecord::open(&path, offset, sequence, self.settings.bodies()) {
             // Sealed and let go between the two steps.
-            Err(error) if error.code == Code::FileMissing && !self.shared.index().slots.contains_key(&sequence.0) => Ok(None),
+            Err(error) if error.code == Code::FileMissing && !self.shared.index().slots.contains_key(&sequence.0) => {
+                Ok(None)
+            }
             other => other.map(Some),
         }
     }

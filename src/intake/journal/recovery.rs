@@ -185,7 +185,11 @@ fn check_bodies(
             durable::create_dir_all(&settings.quarantine)?;
             durable::rename(&path, &settings.quarantine.join(format!("lane-{:04}-body-{name}", settings.lane.0)))?;
             let place = format!("intake/lane-{:04}/bodies/{name}", settings.lane.0);
-            findings.push(Finding::warning(Code::JournalTail, place, "a large body without a record; moved to quarantine"));
+            findings.push(Finding::warning(
+                Code::JournalTail,
+                place,
+                "a large body without a record; moved to quarantine",
+            ));
         } else {
             durable::remove_file(&path)?;
         }

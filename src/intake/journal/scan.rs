@@ -186,7 +186,9 @@ impl Reading {
         let mut found = Vec::new();
         let mut expected = header.first;
         while at < end {
-            let Some(line) = self.line(at, HEAD_LIMIT)? else { return Ok(Err((at, "a record's head does not end".into()))) };
+            let Some(line) = self.line(at, HEAD_LIMIT)? else {
+                return Ok(Err((at, "a record's head does not end".into())));
+            };
             let Ok(head) = serde_json::from_slice::<RecordHead>(&line) else {
                 return Ok(Err((at, "a record's head cannot be read".into())));
             };
@@ -254,7 +256,14 @@ pub(super) fn walk(folder: &Path, lane: Lane, until: Until, visit: &mut dyn FnMu
             let missing = numbers[at - 1] + 1;
             gap = true;
             let what = "the segment is missing".to_owned();
-            walk.troubles.push(Trouble { segment: missing, offset: 0, what, document: None, header: None, followed: true });
+            walk.troubles.push(Trouble {
+                segment: missing,
+                offset: 0,
+                what,
+                document: None,
+                header: None,
+                followed: true,
+            });
         }
         if let Some(aside) = void.get(&number) {
             check_aside(&reading, aside, &mut walk.troubles)?;
@@ -340,7 +349,14 @@ fn one_segment(
     if reading.end == 0 {
         let followed = context.valid_later()?;
         let what = "the segment is empty".to_owned();
-        walk.troubles.push(Trouble { segment: reading.number, offset: 0, what, document: None, header: None, followed });
+        walk.troubles.push(Trouble {
+            segment: reading.number,
+            offset: 0,
+            what,
+            document: None,
+            header: None,
+            followed,
+        });
     }
     while at < reading.end {
         let read = reading.header(at)?;
@@ -402,14 +418,7 @@ fn one_segment(
 }
 
 /// What is wrong with a header that reads, if anything.
-fn judge(
-    header: &Header,
-    at: u64,
-    segment: u64,
-    lane: Lane,
-    mark: Option<&str>,
-    tip: Option<&Tip>,
-) -> Option<String> {
+fn judge(header: &Header, at: u64, segment: u64, lane: Lane, mark: Option<&str>, tip: Option<&Tip>) -> Option<String> {
     if header.lane != lane || header.segment != segment || mark != Some(header.mark.as_str()) {
         return Some("the batch belongs to another segment".into());
     }
