@@ -47,7 +47,8 @@ impl Actor {
         if !self.role.may(action) {
             let detail = format!("{:?} is not for the role {}", action, self.role);
             // The local operator lacks a person, not a role: say what helps.
-            let code = if self.token.is_none() && action.needs_person() { Code::PersonNeeded } else { Code::RoleForbidden };
+            let code =
+                if self.token.is_none() && action.needs_person() { Code::PersonNeeded } else { Code::RoleForbidden };
             return Err(Error::new(code, detail));
         }
         if action.needs_person() {

@@ -179,9 +179,13 @@ impl Access {
         check_name(&new.name)?;
         match (&new.label, new.kind) {
             (None, PersonKind::System) => return Err(usage("a system needs a label, as in posta-aziendale")),
-            (Some(_), PersonKind::Person) => return Err(usage("only a system has a label: a person's would be personal")),
+            (Some(_), PersonKind::Person) => {
+                return Err(usage("only a system has a label: a person's would be personal"));
+            }
             (Some(label), PersonKind::System) => {
-                label.parse::<ClassId>().map_err(|_| usage("a label is 1 to 64 lower-case letters, digits and hyphens"))?;
+                label
+                    .parse::<ClassId>()
+                    .map_err(|_| usage("a label is 1 to 64 lower-case letters, digits and hyphens"))?;
                 // For ever: an ended system's receipts still bear its label.
                 if label == "local" || self.persons().any(|known| known.label.as_ref() == Some(label)) {
                     return Err(Error::new(Code::Usage, "the label is taken").at(label));
@@ -190,8 +194,7 @@ impl Access {
             (None, PersonKind::Person) => {}
         }
         let id = PersonId::new(now);
-        let op =
-            PersonOp::Add { person: id, kind: new.kind, label: new.label.clone(), roles: new.roles.clone(), by };
+        let op = PersonOp::Add { person: id, kind: new.kind, label: new.label.clone(), roles: new.roles.clone(), by };
         Ok((id, record(PERSONS, &op, personal(&[("name", new.name.trim())]))?))
     }
 
@@ -233,9 +236,8 @@ impl Access {
     fn keep_a_manager(&self, without: PersonId, now: Timestamp) -> Result<()> {
         let today = italian_day(now);
         // A delegated manager's days are counted: only one with the role for good keeps the door open.
-        let others = self.persons().any(|person| {
-            person.id != without && !person.ended && person.roles.contains(&Role::Manager)
-        });
+        let others =
+            self.persons().any(|person| person.id != without && !person.ended && person.roles.contains(&Role::Manager));
         let is_manager = self.person(without).is_some_and(|person| person.holds(Role::Manager, today));
         if is_manager && !others {
             return Err(usage("this is the last manager; add another first"));

@@ -227,7 +227,11 @@ mod tests {
         let person: Vec<_> = Action::ALL.iter().filter(|a| a.needs_person()).collect();
         assert_eq!(person.len(), 9, "{person:?}");
         for action in person {
-            assert!([Role::Producer, Role::Operator, Role::Reader, Role::Auditor, Role::Admin].iter().all(|r| !r.may(*action)));
+            assert!(
+                [Role::Producer, Role::Operator, Role::Reader, Role::Auditor, Role::Admin]
+                    .iter()
+                    .all(|r| !r.may(*action))
+            );
         }
     }
 
@@ -235,7 +239,8 @@ mod tests {
     fn only_the_producer_and_the_operator_deposit_and_an_auditor_changes_nothing() {
         let may: Vec<_> = Role::ALL.into_iter().filter(|role| role.may(Action::Deposit)).collect();
         assert_eq!(may, [Role::Producer, Role::Operator]);
-        let changes = [Action::Deposit, Action::Seal, Action::Unblock, Action::ManagePersons, Action::Adopt, Action::PlaceHold];
+        let changes =
+            [Action::Deposit, Action::Seal, Action::Unblock, Action::ManagePersons, Action::Adopt, Action::PlaceHold];
         assert!(changes.iter().all(|action| !Role::Auditor.may(*action) && !Role::Reader.may(*action)));
         assert!(!Role::Reader.may(Action::Check) && Role::Auditor.may(Action::Check));
     }

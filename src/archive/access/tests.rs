@@ -55,7 +55,13 @@ impl Book {
         id
     }
 
-    fn token(&mut self, person: PersonId, role: Role, classes: Option<&[&str]>, expires: Option<Timestamp>) -> (TokenId, Token) {
+    fn token(
+        &mut self,
+        person: PersonId,
+        role: Role,
+        classes: Option<&[&str]>,
+        expires: Option<Timestamp>,
+    ) -> (TokenId, Token) {
         let classes = classes.map(|names| names.iter().map(|name| class(name)).collect());
         let new = NewToken { person, role, classes, expires };
         let (id, token, record) = self.state().create_token(&new, None, now()).unwrap();
@@ -85,14 +91,23 @@ fn lines_hold_neither_names_nor_tokens() {
     let (id, second) = book.token(reader, Role::Reader, None, None);
     book.append(book.state().revoke_token(id, "perso da Nome Esempio", manager).unwrap());
     book.append(book.state().end_person(reader, "dimissioni", manager, now()).unwrap());
-    let lines: String = book.persons.iter().chain(&book.tokens).map(|r| Value::Object(r.fields.clone()).to_string()).collect();
+    let lines: String =
+        book.persons.iter().chain(&book.tokens).map(|r| Value::Object(r.fields.clone()).to_string()).collect();
     for secret in ["Esempio", "Maria", "perso da", "dimissioni", token.expose(), second.expose(), "cst_"] {
         assert!(!lines.contains(secret), "{secret}");
     }
-    let personal: String = book.persons.iter().chain(&book.tokens).filter_map(|r| r.personal.clone()).map(|p| Value::Object(p).to_string()).collect();
+    let personal: String = book
+        .persons
+        .iter()
+        .chain(&book.tokens)
+        .filter_map(|r| r.personal.clone())
+        .map(|p| Value::Object(p).to_string())
+        .collect();
     assert!(personal.contains("Maria Esempio") && !personal.contains("cst_"));
     // Erased names change nothing else.
-    let erased = Access::from_records(book.persons.iter().map(|r| (&r.fields, None)), book.tokens.iter().map(|r| &r.fields)).unwrap();
+    let erased =
+        Access::from_records(book.persons.iter().map(|r| (&r.fields, None)), book.tokens.iter().map(|r| &r.fields))
+            .unwrap();
     assert_eq!(erased.person(manager).unwrap().name, None);
     assert!(erased.authenticate(token.expose(), now()).is_ok());
 }
@@ -149,7 +164,13 @@ fn a_role_is_held_for_its_days_and_no_longer() {
         scope: "verifica annuale".into(),
         act: None,
     };
-    assert_eq!(code(book.state().delegate(&NewDelegation { until: Some("2026-11-30".parse().unwrap()), ..new.clone() }, manager)), Code::Usage);
+    assert_eq!(
+        code(
+            book.state()
+                .delegate(&NewDelegation { until: Some("2026-11-30".parse().unwrap()), ..new.clone() }, manager)
+        ),
+        Code::Usage
+    );
     book.append(book.state().delegate(&new, manager).unwrap());
     let (_, token) = book.token(person, Role::Auditor, None, None);
     for (instant, held) in [
@@ -166,7 +187,10 @@ fn a_role_is_held_for_its_days_and_no_longer() {
     assert_eq!(code(book.state().authenticate(reader.expose(), now())), Code::RoleForbidden);
     book.append(book.state().end_person(person, "", manager, now()).unwrap());
     assert_eq!(code(book.state().authenticate(reader.expose(), now())), Code::TokenWrong);
-    assert_eq!(code(book.state().create_token(&NewToken { role: Role::Producer, ..refused }, None, now())), Code::NotFound);
+    assert_eq!(
+        code(book.state().create_token(&NewToken { role: Role::Producer, ..refused }, None, now())),
+        Code::NotFound
+    );
 }
 
 #[test]
@@ -180,7 +204,8 @@ fn acts_that_need_a_person_are_not_for_systems_and_the_local_operator() {
     for action in Action::ALL.iter().filter(|action| action.needs_person()) {
         assert_eq!(code(local.may(*action, Some(&class("invoice")))), Code::PersonNeeded, "{action:?}");
     }
-    let system = Actor { kind: PersonKind::System, token: Some(TokenId::new(now())), role: Role::Manager, ..Actor::local() };
+    let system =
+        Actor { kind: PersonKind::System, token: Some(TokenId::new(now())), role: Role::Manager, ..Actor::local() };
     assert_eq!(code(system.may(Action::ManagePersons, None)), Code::PersonNeeded);
     assert!(!system.is_another_person_than(PersonId::new(now())));
 }
@@ -190,7 +215,8 @@ fn two_tokens_of_one_person_are_one_person() {
     let (mut book, manager, first) = Book::begun();
     let (_, second) = book.token(manager, Role::Manager, None, None);
     let state = book.state();
-    let (a, b) = (state.authenticate(first.expose(), now()).unwrap(), state.authenticate(second.expose(), now()).unwrap());
+    let (a, b) =
+        (state.authenticate(first.expose(), now()).unwrap(), state.authenticate(second.expose(), now()).unwrap());
     assert_ne!(a.token, b.token);
     assert!(!a.is_another_person_than(b.who));
     let other = book.add(PersonKind::Person, None, Role::Manager);
@@ -229,7 +255,10 @@ fn what_makes_no_sense_is_not_recorded() {
     ] {
         assert_eq!(code(state.create_token(&bad, None, now())), Code::Usage);
     }
-    assert_eq!(code(state.create_token(&NewToken { person: PersonId::new(now()), ..token }, None, now())), Code::NotFound);
+    assert_eq!(
+        code(state.create_token(&NewToken { person: PersonId::new(now()), ..token }, None, now())),
+        Code::NotFound
+    );
     // The last manager stays, whichever way.
     assert_eq!(code(state.end_person(manager, "", manager, now())), Code::Usage);
     assert_eq!(code(state.set_roles(manager, BTreeSet::from([Role::Reader]), manager, now())), Code::Usage);
@@ -258,7 +287,11 @@ fn a_record_that_makes_no_sense_stops_everything() {
         Value::Object(book.persons[0].fields.clone()),
     ] {
         let error = fold(&[object(bad.clone())], &[]).unwrap_err();
-        assert_eq!((error.code, error.place.as_str()), (Code::RecordAltered, "records/persons.jsonl, record 2"), "{bad}");
+        assert_eq!(
+            (error.code, error.place.as_str()),
+            (Code::RecordAltered, "records/persons.jsonl, record 2"),
+            "{bad}"
+        );
     }
     let digest = crate::hash::Sha256::of(b"x");
     for bad in [
@@ -269,6 +302,10 @@ fn a_record_that_makes_no_sense_stops_everything() {
         Value::Object(book.tokens[0].fields.clone()),
     ] {
         let error = fold(&[], &[object(bad.clone())]).unwrap_err();
-        assert_eq!((error.code, error.place.as_str()), (Code::RecordAltered, "records/tokens.jsonl, record 2"), "{bad}");
+        assert_eq!(
+            (error.code, error.place.as_str()),
+            (Code::RecordAltered, "records/tokens.jsonl, record 2"),
+            "{bad}"
+        );
     }
 }

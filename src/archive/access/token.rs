@@ -85,7 +85,16 @@ mod tests {
     fn what_is_no_token_is_wrong() {
         let good = Token::generate().unwrap();
         let good = good.expose();
-        for bad in ["", "cst_", "x", &good[1..], &good[..46], &format!("{good}A"), &good.replace("cst_", "CST_"), &"é".repeat(24)] {
+        for bad in [
+            "",
+            "cst_",
+            "x",
+            &good[1..],
+            &good[..46],
+            &format!("{good}A"),
+            &good.replace("cst_", "CST_"),
+            &"é".repeat(24),
+        ] {
             assert_eq!(Token::parse(bad).unwrap_err().code, Code::TokenWrong, "{bad}");
         }
     }
