@@ -1,4 +1,3 @@
 //! (being built)
 
-pub mod access;
 pub mod config;
