@@ -63,6 +63,7 @@ uuid_id! {
     CheckId, "A check and its report.";
     BundleId, "A bundle (PdD).";
     PersonId, "A person or system that can hold tokens.";
+    TokenId, "A token; says nothing of the token itself.";
 }
 
 macro_rules! name_id {

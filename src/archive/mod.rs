@@ -1,3 +1,4 @@
 //! (being built)
 
+pub mod access;
 pub mod config;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::policy::{CohortUnit, Pick, Retention, Rounding, Shift, Start};
+use crate::document::class::Class;
 use crate::error::{Code, Error, Result};
 
 /// The field name that stands for the instant of acceptance in a policy's `start`.
@@ -115,8 +116,8 @@ impl Due {
 }
 
 /// When a document with this metadata falls due under this policy. `class_start_fields`, when there are any, say where
-/// the class keeps the event of the policy's *last* start step: the class knows its fields, the policy what to make of
-/// them.
+/// the class keeps the event of the policy's *last* start step, and whether acceptance stands in for them
+/// (`accepted_at` among them): the class knows its fields, the policy what to make of them.
 pub fn due(
     policy: &Retention,
     metadata: &Map<String, Value>,
@@ -134,6 +135,15 @@ pub fn due(
         }
     }
     Due::OPEN
+}
+
+/// As [`due`], with the start event as a class declares it.
+pub fn due_in_class(policy: &Retention, class: &Class, metadata: &Map<String, Value>, accepted_at: Timestamp) -> Due {
+    let mut fields = class.start_event.clone();
+    if class.start_event_or_accepted {
+        fields.push(ACCEPTED_AT.to_owned());
+    }
+    due(policy, metadata, &fields, accepted_at)
 }
 
 fn from_event(policy: &Retention, event: StartEvent) -> Due {
@@ -164,14 +174,11 @@ enum Told {
 }
 
 fn start_event(step: &Start, class: &[String], metadata: &Map<String, Value>, accepted_at: Timestamp) -> Told {
-    let from_acceptance = step.fields.iter().any(|field| field == ACCEPTED_AT);
-    let own = step.fields.iter().filter(|field| *field != ACCEPTED_AT);
-    let fields: Vec<&String> = if class.is_empty() { own.collect() } else { class.iter().collect() };
+    // A class that names fields also says whether acceptance stands in for them; else the policy does.
+    let said_by = if class.is_empty() { &step.fields[..] } else { class };
+    let from_acceptance = said_by.iter().any(|field| field == ACCEPTED_AT);
     let mut found: Option<(&str, Date)> = None;
-    for field in fields {
-        if field == ACCEPTED_AT {
-            continue;
-        }
+    for field in said_by.iter().filter(|field| *field != ACCEPTED_AT) {
         let value = match metadata.get(field) {
             None | Some(Value::Null) => continue,
             Some(Value::String(text)) if text.trim().is_empty() => continue,
@@ -187,7 +194,7 @@ fn start_event(step: &Start, class: &[String], metadata: &Map<String, Value>, ac
             Pick::Latest => {}
         }
     }
-    if found.is_none() && (from_acceptance || class.iter().any(|field| field == ACCEPTED_AT)) {
+    if found.is_none() && from_acceptance {
         found = Some((ACCEPTED_AT, italian_day(accepted_at)));
     }
     let Some((field, day)) = found else { return Told::Absent };

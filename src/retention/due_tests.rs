@@ -1,5 +1,6 @@
 use super::super::policy::{Policies, Policy};
 use super::*;
+use crate::document::class::Classes;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -82,7 +83,7 @@ fn what_cannot_be_read_is_open_and_never_due() {
 
 #[test]
 fn invoices_never_run_from_their_own_date() {
-    let policies = Policies::defaults().unwrap();
+    let policies = Policies::standard().unwrap();
     let policy = policies.retention(&"invoice-10y".parse().unwrap()).unwrap();
     let dated = json!({ "date": "2026-03-14" });
     let due = compute(policy, dated.as_object().unwrap());
@@ -107,28 +108,47 @@ fn due_with(policy: &Retention, metadata: &Value, fields: &[&str]) -> Due {
 
 #[test]
 fn identity_copies_run_from_the_certificate_or_the_later_of_two_acts() {
-    let policies = Policies::defaults().unwrap();
+    let policies = Policies::standard().unwrap();
     let policy = policies.retention(&"identity-20y".parse().unwrap()).unwrap();
-    let two = json!({ "identified_on": "2026-03-01", "accepted_conditions_on": "2026-03-14" });
+    let two = json!({ "identified_at": "2026-03-01", "conditions_accepted_at": "2026-03-14" });
     assert_eq!(due_with(policy, &two, &[]).expiry.unwrap().to_string(), "2046-03-31");
-    let swapped = json!({ "identified_on": "2026-04-01", "accepted_conditions_on": "2026-03-14" });
+    let swapped = json!({ "identified_at": "2026-04-01", "conditions_accepted_at": "2026-03-14" });
     assert_eq!(due_with(policy, &swapped, &[]).cohort.to_string(), "2046-04");
-    let issued = json!({ "certificate_issued_on": "2026-05-02", "identified_on": "2026-03-01" });
+    let issued = json!({ "certificate_issued_on": "2026-05-02", "identified_at": "2026-03-01" });
     assert_eq!(due_with(policy, &issued, &[]).cohort.to_string(), "2046-05");
     assert_eq!(due_with(policy, &json!({}), &[]).cohort, Cohort::Open);
     // One of two that cannot be read may be the later one.
-    let unreadable = json!({ "identified_on": "2026-03-01", "accepted_conditions_on": "14 marzo" });
+    let unreadable = json!({ "identified_at": "2026-03-01", "conditions_accepted_at": "14 marzo" });
     assert_eq!(due_with(policy, &unreadable, &[]).cohort, Cohort::Open);
 }
 
 #[test]
-fn class_fields_leave_acceptance_as_the_last_resort() {
-    let policies = Policies::defaults().unwrap();
+fn a_class_says_whether_acceptance_is_the_last_resort() {
+    let policies = Policies::standard().unwrap();
     let policy = policies.retention(&"pec-virus-30m".parse().unwrap()).unwrap();
-    let due = due_with(policy, &json!({}), &["instant"]);
+    assert_eq!(due_with(policy, &json!({}), &["instant"]).cohort, Cohort::Open);
+    let due = due_with(policy, &json!({}), &["instant", ACCEPTED_AT]);
     assert_eq!((due.start.unwrap().field.as_str(), due.cohort.to_string().as_str()), (ACCEPTED_AT, "2029-05"));
     let due = due_with(policy, &json!({ "instant": "2026-08-31T10:00:00+02:00" }), &["instant"]);
     assert_eq!(due.term_end.unwrap().to_string(), "2029-02-28");
+}
+
+#[test]
+fn every_built_in_class_gets_a_cohort_from_its_policy() {
+    let policies = Policies::standard().unwrap();
+    let classes = Classes::standard().unwrap();
+    let mut seen = 0;
+    for class in classes.iter() {
+        let policy = policies.retention(&class.retention).unwrap();
+        policies.closing(&class.closing).unwrap();
+        let bare = due_in_class(policy, class, &Map::new(), NOW.parse().unwrap());
+        assert_eq!(bare.cohort == Cohort::Open, !class.start_event_or_accepted, "{}", class.id);
+        let day = class.start_event.iter().map(|field| (field.clone(), json!("2026-03-14"))).collect();
+        let dated = due_in_class(policy, class, &day, NOW.parse().unwrap());
+        assert!(dated.expiry.unwrap() > "2028-01-01".parse().unwrap(), "{}", class.id);
+        seen += 1;
+    }
+    assert!(seen >= 7);
 }
 
 #[test]

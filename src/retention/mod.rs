@@ -7,5 +7,5 @@
 pub mod due;
 pub mod policy;
 
-pub use due::{Cohort, Due, due};
+pub use due::{Cohort, Due, due, due_in_class};
 pub use policy::{Policies, Policy, Retention};

@@ -355,7 +355,7 @@ impl Policies {
     }
 
     /// The built-in ones, parsed.
-    pub fn defaults() -> Result<Self> {
+    pub fn standard() -> Result<Self> {
         Self::from_files(Self::builtin().iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
     }
 

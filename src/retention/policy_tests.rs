@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn the_built_in_policies_are_what_the_law_page_says() {
-    let policies = Policies::defaults().unwrap();
+    let policies = Policies::standard().unwrap();
     for (id, period, cohort) in [
         ("generic-10y", "P10Y", CohortUnit::Year),
         ("identity-20y", "P20Y", CohortUnit::Month),
@@ -39,7 +39,7 @@ fn a_folder_is_what_was_adopted_or_an_error() {
     let adopted: BTreeMap<String, Sha256> =
         Policies::builtin().iter().map(|(name, text)| ((*name).to_owned(), Sha256::of(text.as_bytes()))).collect();
     let loaded = Policies::load(folder.path()).unwrap();
-    assert_eq!(loaded, Policies::defaults().unwrap());
+    assert_eq!(loaded, Policies::standard().unwrap());
     assert!(loaded.check_adopted(&adopted).is_empty());
 
     let edited = folder.path().join("pec-log-30m@1.toml");
@@ -84,7 +84,7 @@ fn a_policy_with_an_impossible_content_is_refused() {
         (good, "P10Y", "P1Y1Y"),
         (good, "P10Y", "P99999999999999999999Y"),
         (good, "version = 1", "version = 0"),
-        (good, "[\"accepted_at\"]", "[]"),
+        (good, "[\"date\", \"accepted_at\"]", "[]"),
         (good, "\"year\"", "\"century\""),
         (good, "status = \"to-be-confirmed\"", "status = \"maybe\""),
         (good, "kind = \"retention\"", "kind = \"other\""),
