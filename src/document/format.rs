@@ -60,6 +60,9 @@ pub fn recognise(head: &[u8], name: &str) -> Format {
     if let Some(der) = der_of(head) {
         return der_kind(&der).map_or_else(|| Format::known("application/octet-stream"), Format::known);
     }
+    if head.starts_with(b"II*\0") || head.starts_with(b"MM\0*") {
+        return Format::known("image/tiff");
+    }
     if let Some(found) = infer::get(head) {
         // What `infer` says of text formats and of DER is left to the code below.
         let own = matches!(found.matcher_type(), infer::MatcherType::Text)

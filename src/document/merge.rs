@@ -74,7 +74,10 @@ pub(super) fn merge(class: &Class, given: &Metadata, extracted: Metadata) -> Mer
         }
     }
     for (name, value) in extracted {
-        let value = normalise(kind_of(&name), value);
+        let (value, cut) = clip(kind_of(&name), normalise(kind_of(&name), value));
+        if cut {
+            merged.findings.push(Finding::info(Code::ReaderTooLarge, format!("metadata/{name}"), "only its beginning is kept"));
+        }
         merged.origins.insert(name.clone(), Origin::Extracted);
         merged.metadata.insert(name, value);
     }
@@ -105,6 +108,35 @@ fn normalise(kind: FieldKind, value: Value) -> Value {
         _ => None,
     };
     converted.unwrap_or(value)
+}
+
+/// Characters kept of an extracted keyword and text, items of a list: what the classes' schemas allow. A header of a
+/// megabyte must not make a message refused.
+const MAX_KEYWORD: usize = 1000;
+const MAX_TEXT: usize = 4000;
+const MAX_ITEMS: usize = 2000;
+
+/// The beginning of an extracted value that is too long, and whether it was.
+fn clip(kind: FieldKind, value: Value) -> (Value, bool) {
+    let shorten = |text: String, limit: usize| match text.char_indices().nth(limit) {
+        Some((end, _)) => (Value::String(text[..end].to_owned()), true),
+        None => (Value::String(text), false),
+    };
+    match (kind, value) {
+        (FieldKind::Text, Value::String(text)) => shorten(text, MAX_TEXT),
+        (FieldKind::List, Value::Array(mut items)) => {
+            let mut cut = items.len() > MAX_ITEMS;
+            items.truncate(MAX_ITEMS);
+            for item in &mut items {
+                let (short, was_cut) = clip(FieldKind::Keyword, item.take());
+                *item = short;
+                cut |= was_cut;
+            }
+            (Value::Array(items), cut)
+        }
+        (FieldKind::Keyword, Value::String(text)) => shorten(text, MAX_KEYWORD),
+        (_, value) => (value, false),
+    }
 }
 
 /// An instant in any usual ISO 8601 form; without offset it is a legal (Europe/Rome) time.

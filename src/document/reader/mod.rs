@@ -1,6 +1,14 @@
 //! Readers: one a class. A reader looks inside a document and gives fields and findings; it never alters the bytes,
 //! never loads a large document whole and never panics on what it reads.
 
+mod identity;
+mod invoice;
+mod notification;
+mod pec;
+mod pec_log;
+mod signed;
+mod xml;
+
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;
@@ -72,8 +80,16 @@ pub trait Reader: Sync {
 }
 
 /// The reader of that kind.
-pub fn of(_: ReaderKind) -> &'static dyn Reader {
-    &GenericReader
+pub fn of(kind: ReaderKind) -> &'static dyn Reader {
+    match kind {
+        ReaderKind::Pec => &pec::PecReader,
+        ReaderKind::PecVirus => &pec::VirusReader,
+        ReaderKind::Invoice => &invoice::InvoiceReader,
+        ReaderKind::SdiNotification => &notification::NotificationReader,
+        ReaderKind::IdentityDocument => &identity::IdentityReader,
+        ReaderKind::PecLog => &pec_log::PecLogReader,
+        ReaderKind::Generic => &GenericReader,
+    }
 }
 
 struct GenericReader;
@@ -85,6 +101,12 @@ impl Reader for GenericReader {
 }
 
 /// The class that XML, plain or signed, says it belongs to.
-pub(super) fn class_of_xml(_: &Body) -> Result<Option<&'static str>> {
-    Ok(None)
+pub(super) fn class_of_xml(body: &Body) -> Result<Option<&'static str>> {
+    let mut ignored = Vec::new();
+    let Some(opened) = signed::open(body, &mut ignored)? else { return Ok(None) };
+    Ok(match xml::root_name(&opened.content).as_deref() {
+        Some("FatturaElettronica" | "FatturaElettronicaSemplificata") => Some("invoice"),
+        Some(root) if notification::kind_of_root(root).is_some() => Some("sdi-notification"),
+        _ => None,
+    })
 }

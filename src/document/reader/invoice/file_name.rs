@@ -1,0 +1,47 @@
+//! File names by the rule of the exchange system: country, transmitter, underscore, progressive (section 6). A hint:
+//! portals rename files.
+
+use crate::error::{Code, Finding};
+
+/// Notes a name that does not follow the rule.
+pub(super) fn check(name: &str, findings: &mut Vec<Finding>) {
+    if !follows_rule(name) {
+        findings.push(Finding::info(Code::InvoiceName, "name", ""));
+    }
+}
+
+fn follows_rule(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let Some(stem) = lower.strip_suffix(".xml.p7m").or_else(|| lower.strip_suffix(".xml")) else { return false };
+    let Some((transmitter, progressive)) = stem.split_once('_') else { return false };
+    let alphanumeric = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let Some((country, code)) = transmitter.split_at_checked(2) else { return false };
+    let code_length = if country == "it" { 11..=16 } else { 2..=28 };
+    country.bytes().all(|b| b.is_ascii_alphabetic())
+        && code_length.contains(&code.len())
+        && alphanumeric(code)
+        && (1..=5).contains(&progressive.len())
+        && alphanumeric(progressive)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names() {
+        for good in
+            ["IT01234567890_00001.xml", "IT01234567890_a1.XML", "ITABCDEF80A01H501X_1.xml.p7m", "FRxx_12345.xml"]
+        {
+            assert!(super::follows_rule(good), "{good}");
+        }
+        for bad in [
+            "fattura.xml",
+            "IT123_1.xml",
+            "IT01234567890_000001.xml",
+            "IT01234567890_1.pdf",
+            "è_1.xml",
+            "IT01234567890__1.xml",
+        ] {
+            assert!(!super::follows_rule(bad), "{bad}");
+        }
+    }
+}

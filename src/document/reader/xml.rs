@@ -1,0 +1,330 @@
+//! XML of others, read leniently and safely: any usual encoding, names without their prefixes, no DTD, no entity but
+//! the five of XML itself, nothing fetched, and limits on depth, size, elements, attributes and text.
+//! (`reference/fatturapa` section 1: entity bombs and megabyte-long fields are public attack samples.)
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::error::{Code, Finding};
+
+/// Largest XML read, also when inside a signature: the exchange system takes 5 MB.
+pub const MAX_BYTES: usize = 16 << 20;
+/// Deepest element.
+const MAX_DEPTH: usize = 64;
+/// Elements kept; those skipped do not count.
+const MAX_ELEMENTS: usize = 100_000;
+/// Attributes of one element.
+const MAX_ATTRIBUTES: usize = 64;
+/// Text kept of one element: names and causes are far shorter, attachments are not wanted.
+const MAX_TEXT: usize = 16 << 10;
+
+/// One element with what stands in it.
+#[derive(Debug, Default)]
+pub struct Node {
+    /// Local name.
+    pub name: String,
+    /// Its prefix.
+    prefix: String,
+    /// Attributes with their whole names.
+    pub attributes: Vec<(String, String)>,
+    /// Elements inside.
+    pub children: Vec<Node>,
+    /// Its own text, at most 16 KiB of it.
+    pub text: String,
+}
+
+impl Node {
+    /// First element inside with this name.
+    pub fn child(&self, name: &str) -> Option<&Node> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// All elements inside with this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The element at the end of a path `A/B/C`.
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('/').try_fold(self, |node, name| node.child(name))
+    }
+
+    /// Trimmed text of the element at the end of a path; empty when there is none.
+    pub fn text_at(&self, path: &str) -> &str {
+        self.at(path).map_or("", |node| node.text.trim())
+    }
+
+    /// An attribute by its name.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The namespace this element declares for itself (roots only need that).
+    pub fn namespace(&self) -> Option<&str> {
+        if self.prefix.is_empty() { self.attribute("xmlns") } else { self.attribute(&format!("xmlns:{}", self.prefix)) }
+    }
+}
+
+/// What was read.
+pub struct Parsed {
+    /// The root.
+    pub root: Node,
+    /// Encoding trouble.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a document; elements named in `skip` are noted without what stands in them. A fault is a finding of severity
+/// error that names the byte.
+pub fn parse(bytes: &[u8], skip: &[&str]) -> Result<Parsed, Finding> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Finding::error(Code::XmlTooDeep, "", "larger than 16 MiB"));
+    }
+    let (text, findings) = decode(bytes);
+    let root = tree(&text, skip)?;
+    Ok(Parsed { root, findings })
+}
+
+/// Local name of the root, without reading further.
+pub fn root_name(bytes: &[u8]) -> Option<String> {
+    let head = &bytes[..bytes.len().min(super::super::format::HEAD)];
+    let (text, _) = decode(head);
+    let mut reader = Reader::from_str(&text);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) | Event::Empty(start) => return Some(start.local_name().as_ref().to_owned()),
+            Event::Eof | Event::DocType(_) => return None,
+            _ => {}
+        }
+    }
+}
+
+/// To UTF-8: byte-order mark first, then the declaration, then UTF-8; what is none of these is read as windows-1252,
+/// in which every byte is a character, and marked.
+fn decode(bytes: &[u8]) -> (Cow<'_, str>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
+        let (text, wrong) = encoding.decode_without_bom_handling(&bytes[mark..]);
+        if wrong {
+            findings.push(Finding::warning(
+                Code::XmlEncoding,
+                "content",
+                format!("not {} throughout", encoding.name()),
+            ));
+        }
+        return (text, findings);
+    }
+    let encoding = match bytes {
+        [b'<', 0, ..] => encoding_rs::UTF_16LE,
+        [0, b'<', ..] => encoding_rs::UTF_16BE,
+        _ => declared(bytes, &mut findings).unwrap_or(encoding_rs::UTF_8),
+    };
+    if let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes) {
+        return (text, findings);
+    }
+    findings.push(Finding::warning(
+        Code::XmlEncoding,
+        "content",
+        format!("not {}; read as windows-1252", encoding.name()),
+    ));
+    (encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0, findings)
+}
+
+/// The encoding that the XML declaration names.
+fn declared(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<&'static encoding_rs::Encoding> {
+    let head = bytes[..bytes.len().min(256)].trim_ascii_start();
+    if !head.starts_with(b"<?xml") {
+        return None;
+    }
+    let head = String::from_utf8_lossy(head);
+    let declaration = head.split("?>").next()?;
+    let value = declaration.split("encoding").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
+    let label = value.trim_start_matches(['"', '\'']).split(['"', '\'']).next()?;
+    match encoding_rs::Encoding::for_label(label.as_bytes()) {
+        // The bytes were readable as ASCII so far: a declaration of UTF-16 is wrong.
+        Some(encoding) if encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE => None,
+        Some(encoding) => Some(encoding),
+        None => {
+            findings.push(Finding::warning(Code::XmlEncoding, "declaration", "unknown encoding name"));
+            None
+        }
+    }
+}
+
+fn tree(text: &str, skip: &[&str]) -> Result<Node, Finding> {
+    let mut reader = Reader::from_str(text);
+    let mut open: Vec<Node> = Vec::new();
+    let mut root: Option<Node> = None;
+    let mut elements = 0usize;
+    // How many elements deep inside a skipped one.
+    let mut skipping = 0usize;
+    loop {
+        let position = reader.buffer_position();
+        let fault = |code, detail: &str| Finding::error(code, format!("byte {position}"), detail);
+        // The reader's own text may quote the document: it is not passed on.
+        let event = reader.read_event().map_err(|_| fault(Code::XmlMalformed, ""))?;
+        match event {
+            Event::Start(_) | Event::Empty(_) if open.is_empty() && root.is_some() => {
+                return Err(fault(Code::XmlMalformed, "a second root"));
+            }
+            Event::Start(start) => {
+                if open.len() + skipping >= MAX_DEPTH {
+                    return Err(fault(Code::XmlTooDeep, "nested too deeply"));
+                }
+                if skipping > 0 {
+                    skipping += 1;
+                    continue;
+                }
+                elements += 1;
+                if elements > MAX_ELEMENTS {
+                    return Err(fault(Code::XmlTooDeep, "too many elements"));
+                }
+                let node = element(&start).ok_or_else(|| fault(Code::XmlMalformed, "attributes"))?;
+                skipping = usize::from(skip.contains(&node.name.as_str()));
+                open.push(node);
+            }
+            Event::Empty(start) if skipping == 0 => {
+                elements += 1;
+                if elements > MAX_ELEMENTS {
+                    return Err(fault(Code::XmlTooDeep, "too many elements"));
+                }
+                let node = element(&start).ok_or_else(|| fault(Code::XmlMalformed, "attributes"))?;
+                close(node, &mut open, &mut root);
+            }
+            Event::End(_) if skipping > 1 => skipping -= 1,
+            Event::End(_) => {
+                skipping = 0;
+                let node = open.pop().ok_or_else(|| fault(Code::XmlMalformed, "an end without a start"))?;
+                close(node, &mut open, &mut root);
+            }
+            Event::Text(part) if skipping == 0 => {
+                let part = part.into_inner();
+                match open.last_mut() {
+                    Some(node) => append(&mut node.text, &part),
+                    None if part.trim().is_empty() => {}
+                    None => return Err(fault(Code::XmlMalformed, "text outside the root")),
+                }
+            }
+            Event::CData(part) if skipping == 0 => match open.last_mut() {
+                Some(node) => append(&mut node.text, &part.into_inner()),
+                None => return Err(fault(Code::XmlMalformed, "text outside the root")),
+            },
+            Event::GeneralRef(reference) => {
+                let resolved = reference.resolve_char_ref().map_err(|_| fault(Code::XmlMalformed, "reference"))?;
+                let c = match resolved {
+                    Some(c) => c,
+                    None => match &*reference.into_inner() {
+                        "amp" => '&',
+                        "lt" => '<',
+                        "gt" => '>',
+                        "quot" => '"',
+                        "apos" => '\'',
+                        _ => return Err(fault(Code::XmlMalformed, "an entity nobody declared")),
+                    },
+                };
+                if let (0, Some(node)) = (skipping, open.last_mut()) {
+                    append(&mut node.text, c.encode_utf8(&mut [0; 4]));
+                }
+            }
+            Event::DocType(_) => return Err(fault(Code::XmlDoctype, "")),
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    let end = Finding::error(Code::XmlMalformed, format!("byte {}", text.len()), "cut short");
+    if !open.is_empty() {
+        return Err(end);
+    }
+    root.ok_or(end)
+}
+
+fn close(node: Node, open: &mut [Node], root: &mut Option<Node>) {
+    match open.last_mut() {
+        Some(parent) => parent.children.push(node),
+        None => *root = Some(node),
+    }
+}
+
+fn append(text: &mut String, part: &str) {
+    let room = MAX_TEXT.saturating_sub(text.len());
+    let end = part.floor_char_boundary(room.min(part.len()));
+    text.push_str(&part[..end]);
+}
+
+fn element(start: &BytesStart) -> Option<Node> {
+    let mut attributes = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.ok()?;
+        if attributes.len() >= MAX_ATTRIBUTES {
+            return None;
+        }
+        let mut value = String::new();
+        append(&mut value, &attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?);
+        attributes.push((attribute.key.as_ref().to_owned(), value));
+    }
+    let name = start.name();
+    let prefix = name.prefix().map(|prefix| prefix.as_ref().to_owned()).unwrap_or_default();
+    Some(Node { name: start.local_name().as_ref().to_owned(), prefix, attributes, ..Node::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(bytes: &[u8]) -> Code {
+        match parse(bytes, &[]) {
+            Ok(_) => panic!("accepted"),
+            Err(finding) => finding.code,
+        }
+    }
+
+    #[test]
+    fn encodings() {
+        let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a>perché</a>";
+        let one = |bytes: &[u8]| {
+            let parsed = parse(bytes, &[]).unwrap();
+            (parsed.root.text, parsed.findings.len())
+        };
+        assert_eq!(one(text.as_bytes()), ("perché".into(), 0));
+        assert_eq!(one(&[b"\xEF\xBB\xBF", text.as_bytes()].concat()), ("perché".into(), 0));
+        let latin = b"<?xml version='1.0' encoding='latin1'?><a>perch\xe9</a>";
+        assert_eq!(one(latin), ("perché".into(), 0));
+        assert_eq!(one(b"<a>perch\xe9</a>"), ("perché".into(), 1));
+        let wide: Vec<u8> = "\u{feff}<a>perché</a>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(one(&wide), ("perché".into(), 0));
+        assert_eq!(one(&wide[2..]), ("perché".into(), 0));
+        assert_eq!(one(b"<a>&lt;&#233;&amp;<![CDATA[<x>]]></a>").0, "<é&<x>");
+    }
+
+    #[test]
+    fn bombs_are_refused_with_their_code() {
+        assert_eq!(code(b"<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>"), Code::XmlDoctype);
+        assert_eq!(code(b"<a>&x;</a>"), Code::XmlMalformed);
+        assert_eq!(code(b"<a><b></a>"), Code::XmlMalformed);
+        assert_eq!(code(b"<a>"), Code::XmlMalformed);
+        assert_eq!(code(b"<a/><b/>"), Code::XmlMalformed);
+        assert_eq!(code(b""), Code::XmlMalformed);
+        assert_eq!(code("<a>".repeat(65).as_bytes()), Code::XmlTooDeep);
+        assert_eq!(code(format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS)).as_bytes()), Code::XmlTooDeep);
+        let attributes: String = (0..65).map(|n| format!(" a{n}=''")).collect();
+        assert_eq!(code(format!("<a{attributes}/>").as_bytes()), Code::XmlMalformed);
+    }
+
+    #[test]
+    fn long_text_is_cut_and_skipped_elements_are_empty() {
+        let long = format!("<a><c>{}</c><s><t>x</t></s><d>ok</d></a>", "è".repeat(1 << 19));
+        let root = parse(long.as_bytes(), &["s"]).unwrap().root;
+        assert_eq!(root.child("c").unwrap().text.len(), MAX_TEXT);
+        assert!(root.child("s").unwrap().children.is_empty());
+        assert_eq!(root.text_at("d"), "ok");
+    }
+
+    #[test]
+    fn namespaces_of_the_root() {
+        let ns = |text: &str| parse(text.as_bytes(), &[]).unwrap().root.namespace().map(str::to_owned);
+        assert_eq!(ns("<p:a xmlns:p='u'/>").as_deref(), Some("u"));
+        assert_eq!(ns("<a xmlns='v'/>").as_deref(), Some("v"));
+        assert_eq!(ns("<a/>"), None);
+    }
+}
