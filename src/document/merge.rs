@@ -76,7 +76,11 @@ pub(super) fn merge(class: &Class, given: &Metadata, extracted: Metadata) -> Mer
     for (name, value) in extracted {
         let (value, cut) = clip(kind_of(&name), normalise(kind_of(&name), value));
         if cut {
-            merged.findings.push(Finding::info(Code::ReaderTooLarge, format!("metadata/{name}"), "only its beginning is kept"));
+            merged.findings.push(Finding::info(
+                Code::ReaderTooLarge,
+                format!("metadata/{name}"),
+                "only its beginning is kept",
+            ));
         }
         merged.origins.insert(name.clone(), Origin::Extracted);
         merged.metadata.insert(name, value);

@@ -112,7 +112,13 @@ fn amount(text: &str) -> Option<i128> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || digits.ends_with('.') || whole.len() > 15 || fraction.len() > 8 || !plain(whole) || !plain(fraction) {
+    if whole.is_empty()
+        || digits.ends_with('.')
+        || whole.len() > 15
+        || fraction.len() > 8
+        || !plain(whole)
+        || !plain(fraction)
+    {
         return None;
     }
     let value = whole.parse::<i128>().ok()? * SCALE + format!("{fraction:0<8}").parse::<i128>().ok()?;

@@ -35,7 +35,8 @@ const RECEIPT: &str = "X-Ricevuta: avvenuta-consegna\r\nX-Tiporicevuta: completa
 
 fn read_with(reader: &dyn Reader, text: &str) -> Extraction {
     let format = format::recognise(text.as_bytes(), "m.eml");
-    let input = Input { body: &Body::from(text.as_bytes().to_vec()), name: "m.eml", format: &format, given: &Metadata::new() };
+    let input =
+        Input { body: &Body::from(text.as_bytes().to_vec()), name: "m.eml", format: &format, given: &Metadata::new() };
     reader.read(&input).unwrap()
 }
 
@@ -69,13 +70,18 @@ fn a_delivery_receipt_in_both_line_ends() {
 
 #[test]
 fn encodings_of_daticert() {
-    let wide: Vec<u8> = format!("\u{feff}{}", DATICERT.replace("UTF-8", "UTF-16")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> =
+        format!("\u{feff}{}", DATICERT.replace("UTF-8", "UTF-16")).encode_utf16().flat_map(u16::to_le_bytes).collect();
     let plain = message(RECEIPT, DATICERT, "");
     let utf16 = plain.replace(&join(DATICERT.as_bytes()), &join(&wide));
     assert_ne!(plain, utf16);
     let quoted = DATICERT.replace('=', "=3D").replace('é', "=C3=A9");
-    let quoted = plain.replace(&join(DATICERT.as_bytes()), &quoted).replace("Encoding: base64\r\nContent-Disposition", "Encoding: Quoted-Printable\r\nContent-Disposition");
-    let bare = plain.replace(&join(DATICERT.as_bytes()), DATICERT).replace("Encoding: base64\r\nContent-Disposition", "Encoding: 8bit\r\nContent-Disposition");
+    let quoted = plain
+        .replace(&join(DATICERT.as_bytes()), &quoted)
+        .replace("Encoding: base64\r\nContent-Disposition", "Encoding: Quoted-Printable\r\nContent-Disposition");
+    let bare = plain
+        .replace(&join(DATICERT.as_bytes()), DATICERT)
+        .replace("Encoding: base64\r\nContent-Disposition", "Encoding: 8bit\r\nContent-Disposition");
     for text in [utf16, quoted, bare] {
         let out = read_text(&text);
         assert_eq!(out.fields["subject"], "Diffida <1> perché");
@@ -95,7 +101,8 @@ fn edited_headers_are_noted_and_not_believed() {
         .replace("X-Riferimento-Message-ID: <client-1@", "X-Riferimento-Message-ID: <altro@");
     let out = read_text(&edited);
     assert_eq!(out.fields["kind"], "avvenuta-consegna");
-    let places: Vec<&str> = out.findings.iter().filter(|f| f.code == Code::PecHeaderMismatch).map(|f| f.place.as_str()).collect();
+    let places: Vec<&str> =
+        out.findings.iter().filter(|f| f.code == Code::PecHeaderMismatch).map(|f| f.place.as_str()).collect();
     assert_eq!(places, ["header/X-Ricevuta, X-Trasporto", "header/X-Riferimento-Message-ID", "header/X-TipoRicevuta"]);
     let envelope = DATICERT.replace("avvenuta-consegna", "posta-certificata");
     let out = read_text(&message("X-Trasporto: posta-certificata\r\n", &envelope, ""));
@@ -104,13 +111,19 @@ fn edited_headers_are_noted_and_not_believed() {
 
 #[test]
 fn a_pec_inside_a_pec_is_not_entered() {
-    let inner = message("X-Ricevuta: accettazione\r\n", &DATICERT.replace("Diffida", "DENTRO").replace("opec1", "opec9"), "").replace("----B0", "----I");
+    let inner =
+        message("X-Ricevuta: accettazione\r\n", &DATICERT.replace("Diffida", "DENTRO").replace("opec1", "opec9"), "")
+            .replace("----B0", "----I");
     let extra = format!("------B0in\r\nContent-Type: message/rfc822; name=\"postacert.eml\"\r\n\r\n{inner}\r\n");
     let out = read_text(&message(RECEIPT, DATICERT, &extra));
     assert_eq!(out.fields["subject"], "Diffida <1> perché");
     assert_eq!(out.fields["attachments"], 2);
     // Its own daticert gone, the inner one still does not speak for the envelope.
-    let lost = message(RECEIPT, DATICERT, &extra).replacen("daticert.xml", "x.bin", 2).replacen("application/xml", "text/plain", 1);
+    let lost = message(RECEIPT, DATICERT, &extra).replacen("daticert.xml", "x.bin", 2).replacen(
+        "application/xml",
+        "text/plain",
+        1,
+    );
     let out = read_text(&lost);
     assert_eq!(out.fields["certified"], false);
     assert!(codes(&out).contains(&Code::PecNoDaticert));
@@ -133,14 +146,19 @@ fn wrapped_again_by_a_list() {
 
 #[test]
 fn mail_that_is_no_pec_and_bad_daticerts_are_kept() {
-    let out = read_text("From: Esempio <a@example.it>\nTo: b@example.it, c@example.it\nSubject: Re: ACCETTAZIONE: x\nDate: Tue, 10 Mar 2026 10:15:00 +0100\n\nciao\n");
+    let out = read_text(
+        "From: Esempio <a@example.it>\nTo: b@example.it, c@example.it\nSubject: Re: ACCETTAZIONE: x\nDate: Tue, 10 Mar 2026 10:15:00 +0100\n\nciao\n",
+    );
     assert_eq!(codes(&out), [Code::PecNotPec]);
     assert_eq!(out.fields["kind"], "messaggio-ordinario");
     assert_eq!(out.fields["subject"], "Re: ACCETTAZIONE: x");
     assert_eq!(out.fields["recipients"], json!(["b@example.it", "c@example.it"]));
     assert_eq!(out.fields["instant"], "2026-03-10T09:15:00.000Z");
 
-    let bad = DATICERT.replace("<ricevuta tipo=\"completa\"/>", "<ricevuta tipo=\"complet\"/>").replace("10:15:60", "ieri").replace("avvenuta-consegna", "boh");
+    let bad = DATICERT
+        .replace("<ricevuta tipo=\"completa\"/>", "<ricevuta tipo=\"complet\"/>")
+        .replace("10:15:60", "ieri")
+        .replace("avvenuta-consegna", "boh");
     let out = read_text(&message(RECEIPT, &bad, ""));
     assert_eq!(out.fields["kind"], "avvenuta-consegna");
     assert_eq!(out.fields["receipt_type"], "completa");
@@ -150,7 +168,10 @@ fn mail_that_is_no_pec_and_bad_daticerts_are_kept() {
     let bomb = format!("<!DOCTYPE postacert [<!ENTITY a \"b\">]>{}", &DATICERT[39..]);
     let out = read_text(&message(RECEIPT, &bomb, ""));
     assert_eq!(out.fields["kind"], "avvenuta-consegna");
-    assert!(codes(&out).contains(&Code::XmlDoctype) && out.findings.iter().all(|f| f.severity < crate::error::Severity::Error));
+    assert!(
+        codes(&out).contains(&Code::XmlDoctype)
+            && out.findings.iter().all(|f| f.severity < crate::error::Severity::Error)
+    );
 
     let anomaly = "X-Trasporto: errore\r\nFrom: posta-certificata@pec.example.it\r\nSubject: ANOMALIA MESSAGGIO: prova\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
     let out = read_text(anomaly);
@@ -175,12 +196,15 @@ fn the_virus_reader_counts_nothing_inside() {
 #[test]
 fn a_hundred_megabytes_from_a_file() {
     let attachment = format!("{}\r\n", "QUJD".repeat(19)).repeat(1_300_000);
-    let extra = format!("------B0in\r\nContent-Type: message/rfc822; name=\"postacert.eml\"\r\n\r\nSubject: x\r\n\r\n{attachment}");
+    let extra = format!(
+        "------B0in\r\nContent-Type: message/rfc822; name=\"postacert.eml\"\r\n\r\nSubject: x\r\n\r\n{attachment}"
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), message(RECEIPT, DATICERT, &extra)).unwrap();
     assert!(file.path().metadata().unwrap().len() > 100_000_000);
     let format = format::Format { media_type: "message/rfc822".into(), extension: "eml".into() };
-    let input = Input { body: &Body::File(file.path().to_owned()), name: "m.eml", format: &format, given: &Metadata::new() };
+    let input =
+        Input { body: &Body::File(file.path().to_owned()), name: "m.eml", format: &format, given: &Metadata::new() };
     let out = PecReader.read(&input).unwrap();
     assert_eq!((&out.fields["certified"], &out.fields["attachments"]), (&json!(true), &json!(2)));
 }
