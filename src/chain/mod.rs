@@ -18,10 +18,25 @@
 //! | `records/<kind>.jsonl` | records, one JSON line each |
 //! | `records/<kind>/<id>.json` | a record's personal part, which can be erased |
 
+mod accesses;
 pub mod checkpoint;
 mod entry;
+mod files;
+mod index;
+mod ledger;
 pub mod merkle;
 pub mod note;
+mod pending;
+pub mod proof;
+mod record;
+mod recover;
+#[cfg(test)]
+mod testing;
+mod tiles;
+pub mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
+pub use ledger::{Ledger, NewRecord, PAGE_BYTES, PAGE_ENTRIES, Page};
+pub use proof::Proof;
+pub use record::RecordLine;

@@ -195,6 +195,9 @@ codes! {
     TileAltered = "tile-altered", Damage, "a derived tile is altered", "una tessera derivata è alterata", "it can be derived again from chain/entries", "si può derivare di nuovo da chain/entries";
     RecordAltered = "record-altered", Damage, "a record is altered or missing", "un atto registrato è alterato o mancante", "restore records/ from a copy", "ripristinare records/ da una copia";
     RecordUnchained = "record-unchained", Damage, "a record without its entry on the chain; it has no effect", "un atto senza la sua riga nella catena; non ha effetto", "", "";
+    ChainPending = "chain-pending", Finding, "an append was interrupted", "una registrazione è stata interrotta", "any writing command completes it", "la completa qualunque comando che scriva";
+    ChainMoved = "chain/moved", Conflict, "the chain has grown meanwhile", "nel frattempo la catena è cresciuta", "try again", "riprovare";
+    ChainClosed = "chain/closed", Unavailable, "the chain takes no entries after an error", "la catena non accetta righe dopo un errore", "see the log for the first error; the archive must be opened again", "vedere il primo errore nel log; riaprire l'archivio";
     EntryTooLarge = "chain/entry-too-large", Io, "the entry is larger than 60 KB", "la riga supera 60 KB", "", "";
     // -- packages ------------------------------------------------------------------------------------------------------
     PackageMissing = "package-missing", Damage, "a sealed package is missing", "manca un pacchetto sigillato", "restore it from a copy", "ripristinarlo da una copia";

@@ -1,0 +1,193 @@
+//! What memory knows of the chain: tree, line offsets, and what the entries commit (records, batches of accesses).
+//!
+//! Invariant: an index is only ever grown by lines that follow the one before (`seq`, `prev`, `at`); it is the only
+//! place where that rule stands, for the ledger and for the verification alike.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::entry::{Entry, Kind, Line};
+use super::merkle::{Tree, leaf};
+use crate::error::{AtPath, Code, Error, Result};
+use crate::hash::Sha256;
+
+/// One record's digest on the chain.
+#[derive(Debug, Clone)]
+pub(super) struct Committed {
+    pub id: String,
+    pub sha256: Sha256,
+    /// Entry that commits it.
+    pub seq: u64,
+    /// Whether a later entry erased its personal part.
+    pub erased: bool,
+}
+
+/// The records of one kind that the chain commits, in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Commits {
+    pub list: Vec<Committed>,
+    by_digest: HashMap<Sha256, usize>,
+}
+
+impl Commits {
+    pub fn position(&self, digest: &Sha256) -> Option<usize> {
+        self.by_digest.get(digest).copied()
+    }
+
+    pub fn by_id(&self, id: &str) -> Option<&Committed> {
+        self.list.iter().find(|c| c.id == id)
+    }
+
+    pub fn last_digest(&self) -> Sha256 {
+        self.list.last().map_or(Sha256::ZERO, |c| c.sha256)
+    }
+
+    fn add(&mut self, committed: Committed) {
+        self.by_digest.insert(committed.sha256, self.list.len());
+        self.list.push(committed);
+    }
+}
+
+/// A chained batch of access lines: a stretch of `records/accesses.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct AccessBatch {
+    pub first: String,
+    pub last: String,
+    pub count: u64,
+    /// Over the lines with their newlines.
+    pub sha256: Sha256,
+    pub offset: u64,
+    pub length: u64,
+    /// Digest of the last line: the `prev` of the next one.
+    pub tip: Sha256,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
+    pub tree: Tree,
+    offsets: Vec<u64>,
+    /// Bytes of `entries` that hold the lines taken.
+    pub end: u64,
+    last: Option<Sha256>,
+    pub at: Option<Timestamp>,
+    pub commits: BTreeMap<String, Commits>,
+    pub accesses: Vec<AccessBatch>,
+    /// The genesis' object.
+    pub genesis: Option<Map<String, Value>>,
+}
+
+impl Index {
+    /// An index of no lines that knows these records already.
+    pub fn with_commits(commits: BTreeMap<String, Commits>) -> Self {
+        Self { commits, ..Self::default() }
+    }
+
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Digest of the last line: the next one's `prev`.
+    pub fn tip(&self) -> Sha256 {
+        self.last.unwrap_or(Sha256::ZERO)
+    }
+
+    /// Whether this line may follow; it is not taken.
+    pub fn check<'a>(&self, text: &'a str) -> Result<Line<'a>> {
+        let wrong = |what: String| Error::new(Code::ChainAltered, what);
+        let line = Line::parse(text)?;
+        if line.seq != self.size() {
+            return Err(wrong(format!("`seq` is {}, expected {}", line.seq, self.size())));
+        }
+        if line.prev != self.tip() {
+            return Err(wrong("`prev` is not the digest of the line before: one of the two is altered".into()));
+        }
+        if self.at.is_some_and(|before| line.at < before) {
+            return Err(wrong("`at` is earlier than in the line before".into()));
+        }
+        if (line.kind == Kind::Genesis) != (line.seq == 0) {
+            return Err(wrong("the first entry, and only it, is the genesis".into()));
+        }
+        Ok(line)
+    }
+
+    /// Takes the bytes of the next line, and what it says when it could be read.
+    pub fn take(&mut self, bytes: &[u8], line: Option<&Line<'_>>) -> Result<()> {
+        self.offsets.push(self.end);
+        self.end += bytes.len() as u64 + 1;
+        self.tree.push(leaf(bytes));
+        self.last = Some(Sha256::of(bytes));
+        match line {
+            Some(line) => {
+                self.at = Some(line.at);
+                self.note(line)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, line: &Line<'_>) -> Result<()> {
+        let raw = line.object.get();
+        let wrong = |e: serde_json::Error| Error::new(Code::ChainAltered, format!("object of the entry: {e}"));
+        match line.kind {
+            Kind::Genesis => self.genesis = Some(serde_json::from_str(raw).map_err(wrong)?),
+            Kind::Access => self.accesses.push(serde_json::from_str(raw).map_err(wrong)?),
+            Kind::Record => {
+                let object: Map<String, Value> = serde_json::from_str(raw).map_err(wrong)?;
+                self.commit(line.seq, &object)?;
+            }
+            // Most entries commit no record: their objects are not parsed when the chain is opened.
+            _ if raw.contains("\"record\"") => {
+                let object: Map<String, Value> = serde_json::from_str(raw).map_err(wrong)?;
+                if let Some(Value::Object(record)) = object.get("record") {
+                    self.commit(line.seq, record)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, seq: u64, record: &Map<String, Value>) -> Result<()> {
+        let wrong = || Error::new(Code::ChainAltered, "a commitment is {kind, id, sha256}");
+        let text = |name: &str| record.get(name).and_then(Value::as_str).ok_or_else(wrong);
+        let (kind, id) = (text("kind")?, text("id")?);
+        let sha256: Sha256 = text("sha256")?.parse().map_err(|_| wrong())?;
+        super::files::check_record_kind(kind).map_err(|_| wrong())?;
+        id.parse::<crate::id::RecordId>().map_err(|_| wrong())?;
+        let commits = self.commits.entry(kind.to_owned()).or_default();
+        if record.get("erased") == Some(&Value::Bool(true)) {
+            let position = commits.position(&sha256).ok_or_else(wrong)?;
+            commits.list[position].erased = true;
+        } else {
+            commits.add(Committed { id: id.to_owned(), sha256, seq, erased: false });
+        }
+        Ok(())
+    }
+
+    /// Bytes of line `seq` as they stand in the file now, verified against the tree.
+    pub fn read(&self, file: &File, path: &Path, seq: u64) -> Result<Vec<u8>> {
+        let missing = || Error::new(Code::NotFound, format!("no entry {seq}"));
+        let at = usize::try_from(seq).map_err(|_| missing())?;
+        let start = *self.offsets.get(at).ok_or_else(missing)?;
+        let end = self.offsets.get(at + 1).copied().unwrap_or(self.end);
+        // A line is at most 60 KB when the ledger opened it; the verification takes longer ones as they are.
+        let mut bytes = vec![0; (end - start - 1) as usize];
+        file.read_exact_at(&mut bytes, start).at_path(path)?;
+        if self.tree.subtree(0, seq) != Some(leaf(&bytes)) {
+            return Err(Error::new(Code::ChainAltered, "the line changed since the chain was opened")
+                .at(format!("chain/entries line {}", seq + 1)));
+        }
+        Ok(bytes)
+    }
+
+    /// As [`Index::read`], parsed.
+    pub fn entry(&self, file: &File, path: &Path, seq: u64) -> Result<Entry> {
+        Entry::parse(&self.read(file, path, seq)?)
+    }
+}

@@ -1,0 +1,215 @@
+//! Opening a chain: read all of it, verify it against its checkpoint, complete an append that was interrupted.
+//!
+//! Invariant: nothing is signed here. Without a valid `pending`, entries and checkpoint that differ are damage, and the
+//! chain does not open.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::accesses::{AccessLog, set_aside};
+use super::checkpoint::Checkpoint;
+use super::entry::{Head, MAX_LINE};
+use super::files::{Files, Lines, MAX_RECORD, read_bounded};
+use super::index::Index;
+use super::note::{MAX_NOTE, Verifier};
+use super::pending::{MAX_PENDING, Pending, PendingRecord};
+use super::{record, tiles};
+use crate::durable::{self, Appending};
+use crate::error::{AtPath, Code, Error, Finding, Result};
+use crate::hash::Sha256;
+
+const ENTRIES: &str = "chain/entries";
+
+/// A chain ready to be read and grown.
+pub(super) struct Loaded {
+    pub index: Index,
+    pub head: Head,
+    pub entries: Appending,
+    pub accesses: AccessLog,
+    pub findings: Vec<Finding>,
+    /// The latest instant written anywhere.
+    pub at: Option<Timestamp>,
+}
+
+/// See the module.
+pub(super) fn load(files: &Files, key: &Verifier) -> Result<Loaded> {
+    check_key_file(files, key)?;
+    // A half-written pending may hold a personal part; it counts for nothing, so it goes.
+    for name in [".pending.tmp", ".checkpoint.tmp"] {
+        if files.chain(name).exists() {
+            durable::remove_file(&files.chain(name))?;
+        }
+    }
+    let pending =
+        read_bounded(&files.chain("pending"), MAX_PENDING)?.map(|bytes| Pending::parse(&bytes)).transpose()?;
+    let (mut note, size) = match read_checkpoint(files, key)? {
+        Some((note, checkpoint)) => (note, Some(checkpoint)),
+        None if pending.is_some() => (String::new(), None),
+        None => return Err(Error::new(Code::CheckpointBad, "missing").at("chain/checkpoint")),
+    };
+    let mut index = read_entries(files, size.as_ref())?;
+    let mut entries = Appending::open(&files.chain("entries"), durable::MODE_PLAIN)?;
+    match pending {
+        Some(pending) => {
+            note = complete(files, key, &mut index, &mut entries, note, &pending)?;
+        }
+        None if entries.length() != index.end => {
+            return Err(behind(format!("{} bytes after the checkpoint's last entry", entries.length() - index.end)));
+        }
+        None => {}
+    }
+    check_genesis(&index, key)?;
+    let head = Head { size: index.size(), root: index.tree.root(), checkpoint: note };
+    let (accesses, mut findings, access_at) = AccessLog::open(files, index.accesses.last())?;
+    for (kind, commits) in &index.commits {
+        for erased in record::erased(commits) {
+            // The entry is the erasure; the file goes after it, also when the process stopped in between.
+            let side = files.side(kind, &erased.id);
+            if side.exists() {
+                durable::remove_file(&side)?;
+            }
+        }
+        let read = record::read(files, kind, commits)?;
+        findings.extend(read.findings);
+        findings.extend(read.provisional);
+    }
+    let at = index.at.max(access_at);
+    Ok(Loaded { index, head, entries, accesses, findings, at })
+}
+
+/// `chain/archive.vkey` holds exactly the key's text and a newline.
+fn check_key_file(files: &Files, key: &Verifier) -> Result<()> {
+    let path = files.chain("archive.vkey");
+    match read_bounded(&path, MAX_NOTE)? {
+        None => Err(Error::new(Code::ArchiveMissing, "no chain/archive.vkey").at(path.display())),
+        Some(bytes) if bytes == format!("{key}\n").as_bytes() => Ok(()),
+        Some(_) => {
+            Err(Error::new(Code::KeyMissing, "the key is not that of chain/archive.vkey").at("chain/archive.vkey"))
+        }
+    }
+}
+
+fn check_genesis(index: &Index, key: &Verifier) -> Result<()> {
+    let named = index.genesis.as_ref().and_then(|genesis| genesis.get("vkey")).and_then(Value::as_str);
+    if named == Some(key.to_string().as_str()) {
+        Ok(())
+    } else {
+        Err(Error::new(Code::KeyMissing, "the key is not the one that the genesis names").at(ENTRIES))
+    }
+}
+
+/// The signed checkpoint, when there is one.
+pub(super) fn read_checkpoint(files: &Files, key: &Verifier) -> Result<Option<(String, Checkpoint)>> {
+    let Some(bytes) = read_bounded(&files.chain("checkpoint"), MAX_NOTE)? else { return Ok(None) };
+    let at = |e: Error| e.at("chain/checkpoint");
+    let note = String::from_utf8(bytes).map_err(|_| at(Error::new(Code::CheckpointBad, "not UTF-8")))?;
+    let checkpoint = Checkpoint::open(&note, key).map_err(at)?;
+    Ok(Some((note, checkpoint)))
+}
+
+/// Reads as many lines as the checkpoint counts; they must give its root.
+fn read_entries(files: &Files, checkpoint: Option<&Checkpoint>) -> Result<Index> {
+    let mut index = Index::default();
+    let Some(checkpoint) = checkpoint else { return Ok(index) };
+    let mut lines = Lines::open(&files.chain("entries"), 0, MAX_LINE + 1)?.ok_or_else(|| behind("missing".into()))?;
+    while index.size() < checkpoint.size {
+        let line = lines.next_line().map_err(|e| Error::io(ENTRIES, e))?.filter(|line| line.complete);
+        let Some(raw) = line else {
+            return Err(behind(format!("{} whole lines, the checkpoint counts {}", index.size(), checkpoint.size)));
+        };
+        let place = |e: Error| e.at(format!("{ENTRIES} line {}, byte {}", index.size() + 1, raw.offset));
+        let text = std::str::from_utf8(&raw.bytes).map_err(|_| place(Error::new(Code::ChainAltered, "not UTF-8")))?;
+        let line = index.check(text).map_err(place)?;
+        index.take(&raw.bytes, Some(&line)).map_err(|e| e.at(ENTRIES))?;
+    }
+    if index.tree.root() != checkpoint.root {
+        return Err(behind("the root over the lines is not the checkpoint's".into()));
+    }
+    Ok(index)
+}
+
+fn behind(detail: String) -> Error {
+    Error::new(Code::ChainBehind, detail).at(ENTRIES)
+}
+
+/// Completes an interrupted append from wherever it stopped; the checkpoint in force afterwards.
+fn complete(
+    files: &Files,
+    key: &Verifier,
+    index: &mut Index,
+    entries: &mut Appending,
+    note: String,
+    pending: &Pending,
+) -> Result<String> {
+    if pending.signed(key)?.size == index.size() {
+        // The checkpoint was already renamed: only the clearing up is missing.
+        let same = note == pending.checkpoint && index.tip() == Sha256::of(pending.entry.as_bytes());
+        if !same || entries.length() != index.end {
+            return Err(behind("chain/pending and the chain differ".into()));
+        }
+        pending.check_record(index)?;
+    } else {
+        pending.follows(index, key)?;
+        if let Some(record) = &pending.record {
+            complete_record(files, record)?;
+        }
+        complete_line(files, entries, (ENTRIES, Code::ChainBehind), index.end, &pending.entry)?;
+        let line = index.check(&pending.entry)?;
+        index.take(pending.entry.as_bytes(), Some(&line))?;
+    }
+    finish(files, index, &pending.checkpoint)?;
+    Ok(pending.checkpoint.clone())
+}
+
+/// Steps 3 to 5 of an append: tiles, checkpoint, and pending goes.
+pub(super) fn finish(files: &Files, index: &Index, note: &str) -> Result<()> {
+    let path = files.chain("entries");
+    let file = File::open(&path).at_path(&path)?;
+    tiles::write_last(&files.chain(""), index, &|seq| index.read(&file, &path, seq))?;
+    durable::replace(&files.chain("checkpoint"), note.as_bytes(), durable::MODE_PLAIN)?;
+    durable::remove_file(&files.chain("pending"))
+}
+
+/// Side file and line of a record, from wherever they stopped.
+pub(super) fn complete_record(files: &Files, record: &PendingRecord) -> Result<()> {
+    if let Some(side) = &record.side {
+        let path = files.side(&record.kind, &record.id);
+        durable::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        if read_bounded(&path, MAX_RECORD)?.as_deref() != Some(side.as_bytes()) {
+            durable::replace(&path, side.as_bytes(), durable::MODE_SECRET)?;
+        }
+    }
+    let mut file = Appending::open(&files.record(&record.kind), durable::MODE_PLAIN)?;
+    let name = format!("records/{}.jsonl", record.kind);
+    complete_line(files, &mut file, (&name, Code::RecordAltered), record.offset, &record.line)
+}
+
+/// Brings a file to hold exactly `line` behind `offset`, where a write may have been torn.
+fn complete_line(files: &Files, file: &mut Appending, damage: (&str, Code), offset: u64, line: &str) -> Result<()> {
+    let (name, code) = damage;
+    let wanted = format!("{line}\n").into_bytes();
+    let Some(length) = file.length().checked_sub(offset).filter(|length| *length <= wanted.len() as u64) else {
+        return Err(Error::new(code, "shorter or longer than chain/pending says").at(name));
+    };
+    let mut found = Vec::new();
+    let mut reader = File::open(file.path()).at_path(file.path())?;
+    reader.seek(SeekFrom::Start(offset)).at_path(file.path())?;
+    reader.take(length).read_to_end(&mut found).at_path(file.path())?;
+    if found == wanted {
+        return Ok(());
+    }
+    if let Some(rest) = wanted.strip_prefix(found.as_slice()) {
+        return file.append(rest);
+    }
+    if found.contains(&b'\n') {
+        // A whole other line is not a torn write of this one.
+        return Err(Error::new(code, "holds another line than chain/pending says").at(name));
+    }
+    set_aside(files, &name.replace('/', "-"), offset, &found)?;
+    file.cut(offset)?;
+    file.append(&wanted)
+}

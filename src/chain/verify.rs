@@ -1,0 +1,370 @@
+//! Full verification of chain and records, read-only: what `check` says about them.
+//!
+//! Invariant: every finding names file and place; what could not be read is said (I7). It may run beside a process that
+//! appends: it judges up to the checkpoint it saw first, and what differs only at the end of a file counts when nothing
+//! moved meanwhile. Clauses: RFC 9162, C2SP signed-note and tlog-tiles, formats "Chain and records".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::accesses::{check_batches, read_tail};
+use super::checkpoint::Checkpoint;
+use super::entry::{Kind, MAX_LINE};
+use super::files::{Files, Lines, check_record_kind, read_bounded};
+use super::index::Index;
+use super::note::{MAX_NOTE, Verifier};
+use super::pending::{MAX_PENDING, Pending};
+use super::record::{self, ACCESSES, is_temporary};
+use super::tiles;
+use crate::error::{AtPath, AtPlace, Code, Error, Finding, Kind as Trouble, Result};
+use crate::hash::Sha256;
+
+/// Most findings listed about one file: one cause can show on every line after it.
+const MAX_FINDINGS: usize = 50;
+/// How long an append may be under way before it counts as interrupted.
+const APPEND_TIME: Duration = Duration::from_millis(400);
+
+/// What was looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The checkpoint that was judged; `None` when it does not verify.
+    pub checkpoint: Option<Checkpoint>,
+    /// Its signed text.
+    pub note: String,
+    /// Entries read, by kind.
+    pub entries: BTreeMap<Kind, u64>,
+    /// Records in force, by kind.
+    pub records: BTreeMap<String, u64>,
+    /// Accesses not chained yet.
+    pub accesses_open: u64,
+    /// Tiles compared.
+    pub tiles: u64,
+    /// The chain grew, or an append was under way, while it was read.
+    pub moved: bool,
+}
+
+/// Verifies everything under `chain/` and `records/`. With `key`, only what that key signed is good; without, the key is
+/// the archive's own, which proves agreement but not origin.
+pub fn verify(archive: &Path, key: Option<&Verifier>) -> (Facts, Vec<Finding>) {
+    let mut run = Run { files: Files::of(archive), facts: Facts::default(), firm: Vec::new(), provisional: Vec::new() };
+    let index = run.chain(key);
+    run.guarded("records", |run| run.records(&index));
+    run.guarded("records/accesses.jsonl", |run| run.accesses(&index));
+    run.guarded("chain", Run::strangers);
+    run.settle(key, &index);
+    (run.facts, run.firm)
+}
+
+struct Run {
+    files: Files,
+    facts: Facts,
+    firm: Vec<Finding>,
+    /// Counts only when nothing moved while it was read.
+    provisional: Vec<Finding>,
+}
+
+impl Run {
+    fn error(&mut self, code: Code, place: impl Into<String>, detail: &str) {
+        self.firm.push(Finding::error(code, place, detail));
+    }
+
+    /// Runs a part; what stops it becomes a finding: damage, or not looked at.
+    fn guarded(&mut self, what: &str, part: impl FnOnce(&mut Self) -> Result<()>) {
+        if let Err(e) = part(self) {
+            let place = if e.place.is_empty() { what.to_owned() } else { e.place.clone() };
+            let code = if e.code.kind() == Trouble::Damage { e.code } else { Code::NotLookedAt };
+            self.error(code, place, &e.detail);
+        }
+    }
+
+    fn chain(&mut self, key: Option<&Verifier>) -> Index {
+        // The checkpoint first: all that is read later is at least as new.
+        let note = match read_bounded(&self.files.chain("checkpoint"), MAX_NOTE) {
+            Ok(Some(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
+            Ok(None) => String::new(),
+            Err(e) => {
+                self.error(Code::NotLookedAt, "chain/checkpoint", &e.detail);
+                String::new()
+            }
+        };
+        self.facts.note = note;
+        self.checkpoint(key);
+        let mut index = Index::default();
+        let before = self.firm.len();
+        self.guarded("chain/entries", |run| run.entries(&mut index));
+        if let Some(checkpoint) = self.facts.checkpoint.clone()
+            && index.size() == checkpoint.size
+            && index.tree.root() != checkpoint.root
+        {
+            let detail = "the root over the lines is not the checkpoint's: a line was altered (the last one, if no other is named)";
+            self.error(Code::ChainAltered, "chain/entries", detail);
+        }
+        if self.firm.len() == before && self.facts.checkpoint.is_some() {
+            self.guarded("chain/tile", |run| run.tiles(&index));
+        } else {
+            self.error(Code::NotLookedAt, "chain/tile", "tiles are compared once entries and checkpoint hold");
+        }
+        index
+    }
+
+    /// Opens the checkpoint with the key given, else with the archive's own as file or genesis name it.
+    fn checkpoint(&mut self, given: Option<&Verifier>) {
+        let file = read_bounded(&self.files.chain("archive.vkey"), MAX_NOTE).ok().flatten().unwrap_or_default();
+        let named = std::str::from_utf8(&file).ok().and_then(|text| text.trim_end_matches('\n').parse().ok());
+        let genesis = first_line(&self.files).and_then(|line| genesis_key(&line));
+        let candidates: Vec<Verifier> = match given {
+            Some(key) => vec![key.clone()],
+            None => [named, genesis.clone()].into_iter().flatten().collect(),
+        };
+        let opened =
+            candidates.iter().find_map(|key| Some((key.clone(), Checkpoint::open(&self.facts.note, key).ok()?)));
+        let key = match (&opened, given) {
+            (Some((key, _)), _) => Some(key.clone()),
+            (None, Some(key)) => Some(key.clone()),
+            (None, None) => genesis.clone(),
+        };
+        if key.as_ref().is_none_or(|key| format!("{key}\n").as_bytes() != file) {
+            self.error(Code::ChainAltered, "chain/archive.vkey", "not the archive's key");
+        }
+        if let (Some(key), Some(genesis)) = (&key, &genesis)
+            && key != genesis
+        {
+            self.error(Code::ChainAltered, "chain/entries line 1", "the genesis names another key");
+        }
+        match opened {
+            Some((_, checkpoint)) => self.facts.checkpoint = Some(checkpoint),
+            None => self.error(
+                Code::CheckpointBad,
+                "chain/checkpoint",
+                "missing, altered, or not signed by the archive's key",
+            ),
+        }
+    }
+
+    fn entries(&mut self, index: &mut Index) -> Result<()> {
+        let size = self.facts.checkpoint.as_ref().map(|c| c.size);
+        let Some(mut lines) = Lines::open(&self.files.chain("entries"), 0, MAX_LINE + 1)? else {
+            self.error(Code::ChainBehind, "chain/entries", "missing");
+            return Ok(());
+        };
+        let mut bad = 0;
+        while size.is_none_or(|size| index.size() < size) {
+            let Some(raw) = lines.next_line().map_err(|e| Error::io("chain/entries", e))? else { break };
+            let place = format!("chain/entries line {}, byte {}", index.size() + 1, raw.offset);
+            if raw.too_long {
+                self.error(Code::ChainAltered, place, "longer than 60 KB; the lines after it were not judged");
+                return Ok(());
+            }
+            if !raw.complete {
+                self.error(Code::ChainAltered, place, "the line has no end");
+                return Ok(());
+            }
+            let text = std::str::from_utf8(&raw.bytes).map_err(|_| Error::new(Code::ChainAltered, "not UTF-8"));
+            let verdict = text.and_then(|text| index.check(text));
+            let taken = match verdict {
+                Ok(line) => {
+                    *self.facts.entries.entry(line.kind).or_default() += 1;
+                    index.take(&raw.bytes, Some(&line))
+                }
+                Err(e) => index.take(&raw.bytes, None).and(Err(e)),
+            };
+            if let Err(e) = taken {
+                bad += 1;
+                if bad <= MAX_FINDINGS {
+                    self.error(Code::ChainAltered, place, &e.detail);
+                }
+            }
+        }
+        match size {
+            Some(size) if index.size() < size => {
+                let detail = format!("{} lines, the checkpoint counts {size}", index.size());
+                self.error(Code::ChainBehind, "chain/entries", &detail);
+            }
+            Some(_) => {
+                let length = std::fs::metadata(self.files.chain("entries")).map_or(0, |m| m.len());
+                if length != index.end {
+                    let place = format!("chain/entries, byte {}", index.end);
+                    let detail = "bytes after the checkpoint's last entry";
+                    self.provisional.push(Finding::error(Code::ChainBehind, place, detail));
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn tiles(&mut self, index: &Index) -> Result<()> {
+        let path = self.files.chain("entries");
+        let file = File::open(&path).at_path(&path)?;
+        let expected = tiles::expected(index.size());
+        for (name, tile) in &expected {
+            let place = format!("chain/{}", name.display());
+            let wanted = tile.bytes(index, &|seq| index.read(&file, &path, seq))?;
+            match read_bounded(&self.files.chain("").join(name), tile.limit()) {
+                Ok(Some(found)) if Some(&found) == wanted.as_ref() => self.facts.tiles += 1,
+                Ok(Some(_)) => self.error(Code::TileAltered, place, ""),
+                Ok(None) if tile.full() => self.error(Code::TileAltered, place, "missing"),
+                Ok(None) => self.provisional.push(Finding::error(Code::TileAltered, place, "missing")),
+                Err(e) => self.error(Code::TileAltered, place, &e.detail),
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.files.chain(""), Path::new("tile"), 0, &mut found).at("chain/tile")?;
+        for name in found.into_iter().filter(|name| !expected.contains_key(name)) {
+            let place = format!("chain/{}", name.display());
+            self.provisional.push(Finding::error(Code::TileAltered, place, "no tile of this chain"));
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, index: &Index) -> Result<()> {
+        let mut kinds: BTreeSet<String> = index.commits.keys().cloned().collect();
+        for name in names(&self.files.records()).at("records")? {
+            match name.strip_suffix(".jsonl").unwrap_or(&name) {
+                _ if is_temporary(&name) => {}
+                ACCESSES => {}
+                kind if check_record_kind(kind).is_ok() => {
+                    kinds.insert(kind.to_owned());
+                }
+                _ => self.error(Code::RecordUnchained, format!("records/{name}"), "not a file of records"),
+            }
+        }
+        for kind in kinds {
+            let commits = index.commits.get(&kind).cloned().unwrap_or_default();
+            let place = format!("records/{kind}.jsonl");
+            self.guarded(&place, |run| {
+                let mut read = record::read(&run.files, &kind, &commits)?;
+                run.facts.records.insert(kind.clone(), read.records.len() as u64);
+                read.findings.truncate(MAX_FINDINGS);
+                run.firm.append(&mut read.findings);
+                run.provisional.append(&mut read.provisional);
+                Ok(())
+            });
+        }
+        Ok(())
+    }
+
+    fn accesses(&mut self, index: &Index) -> Result<()> {
+        self.firm.extend(check_batches(&self.files, &index.accesses)?.into_iter().take(MAX_FINDINGS));
+        let last = index.accesses.last();
+        let offset = last.map_or(0, |batch| batch.offset.saturating_add(batch.length));
+        for attempt in 0.. {
+            let mut tip = last.map_or(Sha256::ZERO, |batch| batch.tip);
+            let tail = read_tail(&self.files, offset, &mut tip)?;
+            self.facts.accesses_open = tail.count();
+            // A last line without end may be one being written: look again before saying so.
+            if tail.torn_finding().is_some() && attempt < 5 {
+                std::thread::sleep(APPEND_TIME / 10);
+                continue;
+            }
+            self.firm.extend(tail.torn_finding());
+            self.firm.extend(tail.findings.into_iter().take(MAX_FINDINGS));
+            break;
+        }
+        Ok(())
+    }
+
+    /// Files in `chain/` that are none of ours.
+    fn strangers(&mut self) -> Result<()> {
+        const OURS: [&str; 6] = ["entries", "checkpoint", "pending", "archive.vkey", "stamps", "tile"];
+        for name in names(&self.files.chain("")).at("chain")? {
+            if !OURS.contains(&name.as_str()) && !is_temporary(&name) {
+                let place = format!("chain/{name}");
+                self.firm.push(Finding::warning(Code::ChainAltered, place, "a file that does not belong to the chain"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything moved; if not, what is provisional counts.
+    fn settle(&mut self, given: Option<&Verifier>, index: &Index) {
+        let pending = read_bounded(&self.files.chain("pending"), MAX_PENDING);
+        let note = read_bounded(&self.files.chain("checkpoint"), MAX_NOTE).ok().flatten().unwrap_or_default();
+        let grown = note != self.facts.note.as_bytes() && self.facts.checkpoint.is_some();
+        match pending {
+            Ok(None) => self.facts.moved = grown,
+            Ok(Some(bytes)) => {
+                self.facts.moved = true;
+                self.pending(&bytes, given, index, grown);
+            }
+            Err(e) => self.error(Code::ChainAltered, "chain/pending", &e.detail),
+        }
+        if !self.facts.moved {
+            self.firm.append(&mut self.provisional);
+        }
+    }
+
+    fn pending(&mut self, bytes: &[u8], given: Option<&Verifier>, index: &Index, grown: bool) {
+        let key = given.cloned().or_else(|| genesis_key(&first_line(&self.files)?));
+        let judged = Pending::parse(bytes).and_then(|pending| {
+            let Some(key) = key else { return Ok(()) };
+            let signed = pending.signed(&key)?;
+            match &self.facts.checkpoint {
+                Some(checkpoint) if !grown && signed.size == checkpoint.size + 1 => {
+                    pending.follows(index, &key).map(drop)
+                }
+                Some(checkpoint) if !grown && signed.size != checkpoint.size => {
+                    Err(Error::new(Code::ChainBehind, "it does not follow the checkpoint"))
+                }
+                _ => Ok(()),
+            }
+        });
+        match judged {
+            Err(e) => self.error(Code::ChainAltered, "chain/pending", &e.detail),
+            Ok(()) => {
+                let again = || read_bounded(&self.files.chain("pending"), MAX_PENDING).ok().flatten();
+                let mut waited = Duration::ZERO;
+                while waited < APPEND_TIME && again().as_deref() == Some(bytes) {
+                    std::thread::sleep(APPEND_TIME / 20);
+                    waited += APPEND_TIME / 20;
+                }
+                if waited >= APPEND_TIME {
+                    let detail = "the ends of the files it was writing were not judged";
+                    self.firm.push(Finding::warning(Code::ChainPending, "chain/pending", detail));
+                }
+            }
+        }
+    }
+}
+
+fn first_line(files: &Files) -> Option<Vec<u8>> {
+    Some(Lines::open(&files.chain("entries"), 0, MAX_LINE).ok()??.next_line().ok()??.bytes)
+}
+
+/// The key a genesis line names.
+fn genesis_key(line: &[u8]) -> Option<Verifier> {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    line.get("genesis")?.get("vkey")?.as_str()?.parse().ok()
+}
+
+/// Names in a folder; none when it is not there.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
+    }
+}
+
+/// Files below `base/name`, by path below `base`. No tile lies deeper than the eight groups of a 64-bit number.
+fn walk(base: &Path, name: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for child in names(&base.join(name))? {
+        let path = name.join(&child);
+        if is_temporary(&child) {
+            continue;
+        }
+        if depth < 12 && base.join(&path).symlink_metadata()?.is_dir() {
+            walk(base, &path, depth + 1, found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
