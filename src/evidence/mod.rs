@@ -11,6 +11,7 @@ pub mod cms;
 pub mod ers;
 pub mod key;
 pub mod oids;
+pub mod tsp;
 pub mod x509;
 
 /// An ASN.1 object identifier.

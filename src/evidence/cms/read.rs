@@ -223,6 +223,12 @@ impl SignerInfo {
         &self.signature
     }
 
+    /// Identifier of the signature algorithm.
+    pub fn signature_algorithm(&self) -> Result<Oid> {
+        let element = Reader::only(&self.signature_identifier, tag::SEQUENCE)?;
+        algorithm::parse_identifier(&element).map(|(oid, _)| oid)
+    }
+
     /// The signer's certificate among these.
     pub fn certificate<'a>(&self, candidates: &'a [Certificate]) -> Option<&'a Certificate> {
         candidates.iter().find(|certificate| match &self.id {

@@ -1,0 +1,182 @@
+//! The verification checklist of a time-stamp: RFC 3161 section 2.4.2, RFC 5816, ETSI EN 319 422; numbered as in the tests.
+//!
+//! 1 granted, token present · 2 TSTInfo, one signer · 3 digest and signature · 4 certificate named by ESS · 5 purpose critical and
+//! only time-stamping · 6 imprint · 7 nonce · 8 policy · 9 chain to an anchor, valid at genTime · 10 genTime plausible ·
+//! 11 serial number not seen with other content (`Authorities`, which remembers). Revocation and qualified status are not looked at.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::{Code, Error, Result};
+use crate::evidence::algorithm::DigestAlgorithm;
+use crate::evidence::anchors::Anchors;
+use crate::evidence::cms::{SignedData, Verdict};
+use crate::evidence::oids;
+use crate::evidence::tsp::reply::{MAX_REPLY, token_of_reply};
+use crate::evidence::tsp::{Policy, Query, Token, TstInfo};
+use crate::evidence::x509::Certificate;
+use crate::evidence::x509::path::{self, PathError, Rfc5280};
+use crate::hash::Sha256;
+
+/// What is acceptable beyond what the standards say.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// A token that says to be less accurate is refused. One that says nothing is as its policy says, and accepted.
+    pub max_accuracy: SignedDuration,
+    /// How far a fresh token may be from our clock: a wider window forgives a slow authority, a narrower one notices a bad clock.
+    pub max_skew: SignedDuration,
+    /// Policies accepted when the request named none; empty accepts all.
+    pub policies: Vec<Policy>,
+}
+
+impl Default for Rules {
+    /// One second (ETSI EN 319 421, best practice policy) and five minutes; any policy.
+    fn default() -> Self {
+        Self {
+            max_accuracy: SignedDuration::from_secs(1),
+            max_skew: SignedDuration::from_mins(5),
+            policies: Vec::new(),
+        }
+    }
+}
+
+/// Verifies a fresh reply to `request` with the default [`Rules`].
+pub fn verify_reply(request: &[u8], reply: &[u8], anchors: &Anchors, now: Timestamp) -> Result<Token> {
+    Rules::default().verify_reply(request, reply, anchors, Some(now))
+}
+
+/// Verifies a token over `imprint`, of any age: the chain is judged at genTime. [`Code::TokenUntrusted`] when nothing leads
+/// to an anchor, [`Code::TokenInvalid`] when anything else is wrong.
+pub fn verify_token(token: &[u8], imprint: Sha256, anchors: &Anchors) -> Result<Token> {
+    let query = Query::new(imprint);
+    verify(token, &query, anchors).map_err(as_token_error)
+}
+
+impl Rules {
+    /// Verifies a reply to `request`. `now` is `None` for a reply that was stored earlier: then its time is not compared with
+    /// our clock.
+    pub fn verify_reply(
+        &self,
+        request: &[u8],
+        reply: &[u8],
+        anchors: &Anchors,
+        now: Option<Timestamp>,
+    ) -> Result<Token> {
+        let query = Query::parse(request).map_err(as_token_error)?;
+        let token = token_of_reply(reply).map_err(as_token_error)?;
+        let token = verify(&token, &query, anchors).map_err(as_token_error)?;
+        self.judge(&query, token.info(), now)?;
+        Ok(token)
+    }
+
+    fn judge(&self, query: &Query, info: &TstInfo, now: Option<Timestamp>) -> Result<()> {
+        if query.nonce.is_some() && query.nonce != info.nonce {
+            return Err(wrong("the nonce is not the one that was sent"));
+        }
+        let policy_good = match &query.policy {
+            Some(asked) => info.policy == *asked,
+            None => self.policies.is_empty() || self.policies.contains(&info.policy),
+        };
+        if !policy_good {
+            return Err(wrong(format!("policy {} was neither asked for nor allowed", info.policy)));
+        }
+        let accuracy = info.accuracy.unwrap_or_default().duration();
+        if accuracy > self.max_accuracy {
+            return Err(wrong(format!("accuracy of {accuracy:#} is not enough")));
+        }
+        if let Some(now) = now {
+            let ahead = info.gen_time.duration_since(now);
+            if ahead > self.max_skew {
+                return Err(wrong(format!("its time {} is in our future ({now})", info.gen_time)));
+            }
+            if ahead < -self.max_skew {
+                return Err(wrong(format!("its time {} is before it was asked for ({now})", info.gen_time)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(detail: impl Into<String>) -> Error {
+    Error::new(Code::TokenInvalid, detail)
+}
+
+fn as_token_error(error: Error) -> Error {
+    match error.code {
+        Code::TokenInvalid | Code::TokenUntrusted | Code::TsaDown => error,
+        _ => wrong(format!("{}: {}", error.code.as_str(), error.detail)),
+    }
+}
+
+/// Everything that does not depend on the moment.
+fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
+    if token.len() > MAX_REPLY {
+        return Err(wrong("token larger than 64 KiB"));
+    }
+    let data = SignedData::parse(token)?;
+    let content = match &data.content {
+        Some(content) if data.content_type == oids::TST_INFO => content,
+        _ => return Err(wrong("not a time-stamp token")),
+    };
+    let [signer] = data.signers.as_slice() else {
+        return Err(wrong(format!("{} signers instead of one", data.signers.len())));
+    };
+    let info = TstInfo::parse(content)?;
+
+    // A token asked for without its certificate can still be judged when the certificate itself is configured.
+    let certificate =
+        signer.certificate(&data.certificates).or_else(|| signer.certificate(anchors.certificates())).cloned();
+    let report = signer.verify_with(data.content_type, content, certificate);
+    let verdicts = [
+        ("digest", &report.digest),
+        ("content type", &report.content_type),
+        ("signature", &report.signature),
+        ("signing certificate", &report.signing_certificate),
+    ];
+    for (what, verdict) in verdicts {
+        match verdict {
+            Verdict::Good => {}
+            Verdict::Bad(why) | Verdict::Absent(why) => return Err(wrong(format!("{what}: {why}"))),
+        }
+    }
+    let certificate = report.certificate.as_ref().ok_or_else(|| wrong("signer certificate not found"))?;
+    if report.is_weak() || signer.signature_algorithm()? == oids::RSA_SHA1 {
+        return Err(wrong("signed with an algorithm that is no longer acceptable"));
+    }
+    check_purpose(certificate)?;
+    check_imprint(query, &info)?;
+    let path =
+        path::find(certificate, &data.certificates, anchors, info.gen_time, &Rfc5280).map_err(|error| match error {
+            PathError::Untrusted => {
+                let issuer = certificate.issuer_attribute(&oids::COMMON_NAME).unwrap_or_default();
+                Error::new(
+                    Code::TokenUntrusted,
+                    format!("no configured anchor issued it, directly or not (issuer: {issuer})"),
+                )
+            }
+            PathError::Invalid(error) => wrong(format!("at {}: {}", info.gen_time, error.detail)),
+        })?;
+    Ok(Token { der: token.to_vec(), info, path })
+}
+
+fn check_purpose(certificate: &Certificate) -> Result<()> {
+    let usage = certificate.extended_key_usage()?.ok_or_else(|| wrong("the certificate has no extended key usage"))?;
+    if !usage.critical || usage.purposes != [oids::KP_TIME_STAMPING] {
+        return Err(wrong("the extended key usage of the certificate is not critical, or not only time-stamping"));
+    }
+    let (signature, commitment) = (certificate.key_usage_allows(0)?, certificate.key_usage_allows(1)?);
+    if !signature && !commitment {
+        return Err(wrong("the key usage of the certificate does not allow signing"));
+    }
+    Ok(())
+}
+
+fn check_imprint(query: &Query, info: &TstInfo) -> Result<()> {
+    let algorithm = DigestAlgorithm::from_oid(&info.algorithm)?;
+    if algorithm.is_weak() || algorithm.length() != info.imprint.len() {
+        return Err(wrong("the imprint has a weak algorithm or a wrong length"));
+    }
+    if info.algorithm != query.algorithm || info.imprint != query.imprint {
+        return Err(wrong("it stamps something else"));
+    }
+    Ok(())
+}
