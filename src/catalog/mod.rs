@@ -3,9 +3,12 @@
 //! Invariant (architecture, I2): the catalog is a projection. Everything in it is made again from packages, chain and
 //! journal; it may be deleted at any time; a catalog that is damaged or behind says so at open. Nothing true lives only
 //! here, and nothing here stands on the way to a receipt. Three implementations answer alike, and one contract suite says
-//! what that means: `embedded::Embedded` (sled for small mutable state, tantivy for documents), [`memory::Memory`]
+//! what that means: [`embedded::Embedded`] (sled for small mutable state, tantivy for documents), [`memory::Memory`]
 //! (what is accepted and not yet sealed) and, later, a shared database.
 
+#[cfg(test)]
+mod contract;
+pub mod embedded;
 pub mod memory;
 pub mod merged;
 mod query;
@@ -131,16 +134,22 @@ pub trait Catalog: Send + Sync {
     }
 }
 
+/// The most changes of one call: they are one transaction, and sled's memory grows with it.
+pub const MAX_CHANGES: usize = 1_000;
+
 /// What every implementation refuses before it touches anything.
 fn check_changes(changes: &[Change]) -> Result<()> {
+    let internal = |detail: String| Err(crate::error::Error::new(crate::error::Code::Internal, detail));
+    if changes.len() > MAX_CHANGES {
+        return internal(format!("{} changes of state at once", changes.len()));
+    }
     for Change { tree, key, value } in changes {
         if tree.is_empty()
             || tree.len() > 64
             || key.len() > 1024
             || value.as_ref().is_some_and(|v| v.len() > MAX_STATE_VALUE)
         {
-            let detail = format!("state of tree {tree:?} is out of bounds ({} byte key)", key.len());
-            return Err(crate::error::Error::new(crate::error::Code::Internal, detail));
+            return internal(format!("state of tree {tree:?} is out of bounds ({} byte key)", key.len()));
         }
     }
     Ok(())

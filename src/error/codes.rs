@@ -224,6 +224,7 @@ codes! {
     VaultMissing = "vault-missing", Unavailable, "the vault is not mounted", "il deposito non è montato", "mount it", "montarlo";
     VaultExists = "vault-exists", Damage, "the vault already holds other bytes under that name", "il deposito contiene già altri byte con quel nome", "", "";
     CatalogDisagrees = "catalog-disagrees", Damage, "catalog and packages disagree", "catalogo e pacchetti discordano", "run `custode reindex`", "eseguire `custode reindex`";
+    CatalogDamaged = "catalog-damaged", Damage, "the catalog is damaged", "il catalogo è danneggiato", "run `custode reindex`; the archive itself is in the plain files", "eseguire `custode reindex`; l'archivio sta nei file";
     CatalogRebuilt = "catalog-rebuilt", Finding, "the catalog was rebuilt from the plain files", "il catalogo è stato ricostruito dai file", "", "";
     QueryInvalid = "search/query", Usage, "the search is not understood", "la ricerca non è comprensibile", "FIELD=VALUE, FIELD^=PREFIX, FIELD>=VALUE, FIELD<=VALUE", "CAMPO=VALORE, CAMPO^=PREFISSO, CAMPO>=VALORE, CAMPO<=VALORE";
     // -- reading back --------------------------------------------------------------------------------------------------

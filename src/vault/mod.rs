@@ -4,7 +4,11 @@
 //! entry (architecture, "Outgrowing one machine"); a vault that is not mounted is told from a file that is missing
 //! (interface, verdicts: the one is unchecked, the other bad) by its `vault.id`.
 
-mod local;
+pub mod local;
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;
 
 pub use local::LocalVault;
 
