@@ -85,6 +85,19 @@ impl Decimal {
     }
 }
 
+impl std::fmt::Display for Decimal {
+    /// `12`, or with two to six decimals `12.50`, `0.000001`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (sign, n) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let (whole, fraction) = (n / 1_000_000, n % 1_000_000);
+        if fraction == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let digits = format!("{fraction:06}");
+        write!(f, "{sign}{whole}.{:0<2}", digits.trim_end_matches('0'))
+    }
+}
+
 impl Value {
     /// Reads a metadata value as this kind; `None` when it is not one (such a value is kept in the metadata and simply
     /// cannot be searched for).
@@ -105,6 +118,17 @@ impl Value {
             FieldKind::Instant => Self::Instant(text.trim().parse().ok()?),
             FieldKind::Number => Self::Number(Decimal::parse(&text)?),
         })
+    }
+
+    /// As JSON, for lists: whole numbers as numbers, others as text with a point, instants in UTC with three decimals.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Keyword(text) | Self::Text(text) => text.as_str().into(),
+            Self::Date(day) => day.to_string().into(),
+            Self::Instant(at) => crate::clock::iso_ms(*at).into(),
+            Self::Number(n) if n.0 % 1_000_000 == 0 => (n.0 / 1_000_000).into(),
+            Self::Number(n) => n.to_string().into(),
+        }
     }
 
     /// Its kind.
@@ -277,6 +301,11 @@ mod tests {
         for bad in ["", "-", "1e3", "1,5", "1.0000001", "9223372036854.775808", "NaN", ".5", "1.2.3", "٣"] {
             assert_eq!(Decimal::parse(bad), None, "{bad}");
         }
+        for text in ["1220.50", "-0.000001", "12", "-9223372036854.775808", "0"] {
+            assert_eq!(Decimal::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Value::Number(Decimal(12_000_000)).to_json(), serde_json::json!(12));
+        assert_eq!(Value::Number(Decimal(-500_000)).to_json(), serde_json::json!("-0.50"));
         assert!(number(Decimal(-1)) < number(Decimal(0)) && number(Decimal(0)) < number(Decimal(1)));
     }
 

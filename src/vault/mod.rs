@@ -14,6 +14,7 @@ pub use local::LocalVault;
 
 use std::io::{Read, Seek};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{AtPlace, Code, Error, Result};
 use crate::hash::Digests;
@@ -88,6 +89,35 @@ pub trait Vault: Send + Sync {
 
     /// Everything in a package's folder, by name ascending. `file-missing` when there is no such folder.
     fn list_files(&self, package: &PackageRef) -> Result<Vec<StoredFile>>;
+}
+
+/// One package of a vault, as a thing of its own: what readers of packages are handed.
+#[derive(Clone)]
+pub struct VaultFiles {
+    vault: Arc<dyn Vault>,
+    package: PackageRef,
+}
+
+impl VaultFiles {
+    /// The package in this vault; whether it is there shows when it is opened.
+    pub fn new(vault: Arc<dyn Vault>, package: PackageRef) -> Self {
+        Self { vault, package }
+    }
+
+    /// As [`Vault::open`].
+    pub fn open(&self, file: &str) -> Result<Box<dyn ReadSeek + Send>> {
+        self.vault.open(&self.package, file)
+    }
+
+    /// As [`Vault::list_files`].
+    pub fn list(&self) -> Result<Vec<StoredFile>> {
+        self.vault.list_files(&self.package)
+    }
+
+    /// Which package.
+    pub fn package(&self) -> &PackageRef {
+        &self.package
+    }
 }
 
 /// Reads a package's files back from the vault, in bounded memory: length and digests of each, in the order asked. This is

@@ -200,15 +200,10 @@ fn damage_is_told_or_harmless() {
                 record(&catalog, "invoice/2", 40..60, 5);
                 (0..20u8).for_each(|n| catalog.state_put("jobs", &[n], &[n; 50]).unwrap());
             }
-            if verdict == Verdict::Good {
-                eprintln!("GOOD {name:?} {n}");
-            }
             if let Err(error) = answers_rightly(&catalog) {
-                eprintln!("ERR {name:?} {n} {error}");
                 assert_eq!(error.code, Code::CatalogDamaged, "{name:?} {n}: {error}");
             }
         }
     }
-    eprintln!("CASES {cases} {told}");
     assert!(told * 2 > cases, "{told} of {cases} damages told");
 }
