@@ -68,7 +68,7 @@ impl fmt::Display for Size {
             (1 << 10, "KiB"),
             (1_000, "KB"),
         ];
-        match UNITS.iter().find(|(factor, _)| self.0 > 0 && self.0 % factor == 0) {
+        match UNITS.iter().find(|(factor, _)| self.0 > 0 && self.0.is_multiple_of(*factor)) {
             Some((factor, unit)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
         }

@@ -1,4 +1,5 @@
-use super::super::policy::{Policies, Policy};
+use super::super::policies::Policies;
+use super::super::policy::Policy;
 use super::*;
 use crate::document::class::Classes;
 use proptest::prelude::*;

@@ -5,7 +5,11 @@
 //! 4.11 (scarto), DMCA piano di conservazione.
 
 pub mod due;
+pub mod period;
+pub mod policies;
 pub mod policy;
 
 pub use due::{Cohort, Due, due, due_in_class};
-pub use policy::{Policies, Policy, Retention};
+pub use period::Period;
+pub use policies::Policies;
+pub use policy::{Policy, Retention};

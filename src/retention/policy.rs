@@ -1,27 +1,15 @@
-//! Policies: `policies/<id>@<n>.toml`, retention and closing rules, compiled in and copied into a new archive.
+//! What a policy file says: a retention policy or a closing rule, read and validated.
 //!
-//! Invariant: only adopted versions run. A file is known by its name and the SHA-256 of its bytes; the caller compares
-//! these with the chain ([`Policies::check_adopted`]). A version never changes: a new one stands beside it.
+//! Invariant: a [`Policy`] makes sense: it has a period that a calendar can add, a start, a legal basis; a closing rule has
+//! a limit of every kind, so that no package stays open for ever. DMCA, piano di conservazione.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::io::Read;
-use std::path::Path;
-use std::str::FromStr;
+use serde::Deserialize;
 
-use jiff::Span;
-use serde::{Deserialize, Deserializer};
-
-use crate::error::{AtPath, Code, Error, Finding, Result};
-use crate::hash::Sha256;
+use super::period::Period;
+use crate::error::{Code, Error, Result};
 use crate::id::PolicyId;
 use crate::package::closing::{Closing, MOST_DOCUMENTS};
 use crate::units::{Lapse, Size};
-
-/// Larger than any policy a person writes.
-const LARGEST_FILE: u64 = 64 * 1024;
-/// More versions than an archive adopts in a century.
-const MOST_FILES: usize = 4096;
 
 /// The text of something, in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -124,66 +112,6 @@ pub struct Start {
     pub shift: Shift,
 }
 
-/// An ISO 8601 period of years, months and days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
-    years: i16,
-    months: i32,
-    days: i32,
-}
-
-impl Period {
-    /// For calendar arithmetic.
-    pub fn span(&self) -> Span {
-        Span::new().years(self.years).months(self.months).days(self.days)
-    }
-}
-
-impl FromStr for Period {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        let wrong =
-            || Error::new(Code::Usage, "expected an ISO 8601 period of up to 200 years, as in P20Y, P30M or P1Y6M");
-        let mut rest = text.strip_prefix('P').filter(|rest| !rest.is_empty()).ok_or_else(wrong)?;
-        let mut parts = [0_i32; 3];
-        let mut next_unit = 0;
-        while !rest.is_empty() {
-            let (digits, after) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
-            let unit = after.chars().next().and_then(|unit| "YMD".find(unit)).ok_or_else(wrong)?;
-            if unit < next_unit {
-                return Err(wrong());
-            }
-            parts[unit] = digits.parse().map_err(|_| wrong())?;
-            next_unit = unit + 1;
-            rest = &after[1..];
-        }
-        let [years, months, days] = parts;
-        let fits = years <= 200 && months <= 2400 && days <= 73_000 && parts.iter().any(|n| *n > 0);
-        if !fits {
-            return Err(wrong());
-        }
-        Ok(Self { years: years as i16, months, days })
-    }
-}
-
-impl fmt::Display for Period {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("P")?;
-        for (number, unit) in [(i32::from(self.years), 'Y'), (self.months, 'M'), (self.days, 'D')] {
-            if number > 0 {
-                write!(f, "{number}{unit}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for Period {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(|e: Error| serde::de::Error::custom(e.detail))
-    }
-}
-
 /// A retention policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -281,7 +209,7 @@ impl Policy {
                 if !rule.documents.is_some_and(|n| (1..=MOST_DOCUMENTS).contains(&n)) {
                     return Err("`documents` must be between 1 and 1,000,000");
                 }
-                if !rule.bytes.is_some_and(|size| size.0 > 0) {
+                if rule.bytes.is_none_or(|size| size.0 == 0) {
                     return Err("`bytes` must be given and larger than zero");
                 }
                 if rule.age.is_none() && !rule.day_end || rule.age.is_some_and(|age| age.as_ms() == 0) {
@@ -321,133 +249,3 @@ enum RawPolicy {
         day_end: bool,
     },
 }
-
-/// A policy and the file it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyFile {
-    /// The policy.
-    pub policy: Policy,
-    /// SHA-256 of the file's bytes, as on the chain.
-    pub sha256: Sha256,
-}
-
-/// All policies of an archive, every version.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policies(BTreeMap<PolicyId, BTreeMap<u32, PolicyFile>>);
-
-macro_rules! builtin {
-    ($($name:literal),* $(,)?) => { &[ $( ($name, include_str!(concat!("../../policies/", $name))) ),* ] };
-}
-
-impl Policies {
-    /// The policies that come with Custode: file name and text.
-    pub fn builtin() -> &'static [(&'static str, &'static str)] {
-        builtin![
-            "daily@1.toml",
-            "default@1.toml",
-            "generic-10y@1.toml",
-            "identity-20y@1.toml",
-            "invoice-10y@1.toml",
-            "pec-correspondence-10y@1.toml",
-            "pec-log-30m@1.toml",
-            "pec-virus-30m@1.toml",
-        ]
-    }
-
-    /// The built-in ones, parsed.
-    pub fn standard() -> Result<Self> {
-        Self::from_files(Self::builtin().iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
-    }
-
-    /// Everything in an archive's `policies/` folder. A file that is not a policy under its own name is an error.
-    pub fn load(directory: &Path) -> Result<Self> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(directory).at_path(directory)? {
-            let path = entry.at_path(directory)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-            let Some(name) = name.filter(|name| name.ends_with(".toml") && path.is_file()) else {
-                return Err(Error::new(Code::NotAdopted, "not a policy file").at(path.display()));
-            };
-            if files.len() >= MOST_FILES {
-                return Err(
-                    Error::new(Code::ConfigInvalid, format!("more than {MOST_FILES} files")).at(directory.display())
-                );
-            }
-            let mut text = String::new();
-            let file = std::fs::File::open(&path).at_path(&path)?;
-            file.take(LARGEST_FILE + 1).read_to_string(&mut text).at_path(&path)?;
-            if text.len() as u64 > LARGEST_FILE {
-                return Err(
-                    Error::new(Code::ConfigInvalid, format!("larger than {LARGEST_FILE} bytes")).at(path.display())
-                );
-            }
-            files.push((name, text));
-        }
-        Self::from_files(files)
-    }
-
-    fn from_files(files: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let mut all = Self::default();
-        for (name, text) in files {
-            let place = format!("policies/{name}");
-            let policy = Policy::parse(&text, &place)?;
-            if policy.file_name() != name {
-                let detail = format!("the file holds {}", policy.file_name());
-                return Err(Error::new(Code::NotAdopted, detail).at(place));
-            }
-            let file = PolicyFile { sha256: Sha256::of(text.as_bytes()), policy };
-            all.0.entry(file.policy.id().clone()).or_default().insert(file.policy.version(), file);
-        }
-        Ok(all)
-    }
-
-    /// Every difference between the folder and what the chain says was adopted (file name to digest).
-    pub fn check_adopted(&self, adopted: &BTreeMap<String, Sha256>) -> Vec<Finding> {
-        let found: BTreeMap<String, Sha256> = self.iter().map(|file| (file.policy.file_name(), file.sha256)).collect();
-        let place = |name: &str| format!("policies/{name}");
-        let unknown = found.iter().filter_map(|(name, sha256)| match adopted.get(name) {
-            Some(known) if known == sha256 => None,
-            Some(_) => Some(Finding::error(Code::NotAdopted, place(name), "the file was edited after adoption")),
-            None => Some(Finding::error(Code::NotAdopted, place(name), "the file was never adopted")),
-        });
-        let missing = adopted.keys().filter(|name| !found.contains_key(*name));
-        unknown
-            .chain(missing.map(|name| Finding::error(Code::NotAdopted, place(name), "the adopted file is missing")))
-            .collect()
-    }
-
-    /// The newest version.
-    pub fn latest(&self, id: &PolicyId) -> Option<&PolicyFile> {
-        self.0.get(id)?.last_key_value().map(|(_, file)| file)
-    }
-
-    /// One version.
-    pub fn get(&self, id: &PolicyId, version: u32) -> Option<&PolicyFile> {
-        self.0.get(id)?.get(&version)
-    }
-
-    /// Every version of every policy, by name and version.
-    pub fn iter(&self) -> impl Iterator<Item = &PolicyFile> {
-        self.0.values().flat_map(BTreeMap::values)
-    }
-
-    /// The newest version of a retention policy.
-    pub fn retention(&self, id: &PolicyId) -> Result<&Retention> {
-        match self.latest(id).map(|file| &file.policy) {
-            Some(Policy::Retention(policy)) => Ok(policy),
-            _ => Err(Error::new(Code::NotAdopted, format!("there is no retention policy `{id}`")).at("policies")),
-        }
-    }
-
-    /// The newest version of a closing rule.
-    pub fn closing(&self, id: &PolicyId) -> Result<&Closing> {
-        match self.latest(id).map(|file| &file.policy) {
-            Some(Policy::Closing(rule, _)) => Ok(rule),
-            _ => Err(Error::new(Code::NotAdopted, format!("there is no closing rule `{id}`")).at("policies")),
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "policy_tests.rs"]
-mod tests;

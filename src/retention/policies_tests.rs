@@ -1,4 +1,6 @@
 use super::*;
+use crate::retention::policy::CohortUnit;
+use crate::units::{Lapse, Size};
 
 #[test]
 fn the_built_in_policies_are_what_the_law_page_says() {
