@@ -96,6 +96,9 @@ fn invoices_never_run_from_their_own_date() {
         assert_eq!(compute(policy, year.as_object().unwrap()).cohort, Cohort::Year(2036));
     }
     assert_eq!(compute(policy, &Map::new()).cohort, Cohort::Open);
+    // A registration on a day that cannot be read is not passed over for another event.
+    let unreadable = json!({ "date": "2026-03-14", "last_registration_on": "fine febbraio" });
+    assert_eq!(compute(policy, unreadable.as_object().unwrap()).cohort, Cohort::Open);
     // The class may keep the date under another name; the policy's shift still holds.
     let other = json!({ "invoice_day": "2026-03-14" });
     let named = due_with(policy, &other, &["invoice_day"]);
