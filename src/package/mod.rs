@@ -17,6 +17,7 @@ pub mod content;
 pub mod files;
 pub mod member;
 pub mod numbers;
+pub mod pindex;
 pub mod plan;
 pub mod reader;
 pub mod seek;
