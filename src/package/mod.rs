@@ -23,6 +23,7 @@ pub mod reader;
 pub mod seek;
 pub mod tar;
 pub mod toc;
+pub mod writer;
 
 /// The documents, their metadata and receipts: tar in zstd frames.
 pub const CONTENT: &str = "content.tar.zst";

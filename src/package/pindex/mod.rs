@@ -104,4 +104,4 @@ pub struct Process {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,7 @@
 //! one frame whatever the file says, no more is inflated than table of contents and seek table allow, and a member read
 //! whole is compared with its SHA-256 before its last byte is given as good.
 
+mod index;
 mod member;
 mod scan;
 

@@ -1,0 +1,285 @@
+//! Making the files of a package in `staging/SERIES-N/`.
+//!
+//! ```text
+//! staging/SERIES-N/   plan.json   steps/<file>.json   package/ content.tar.zst toc numbers PIndex.xml [PIndex.xml.p7s] evidence/…
+//! ```
+//! Each file is a step: made, synced, and only then its facts are kept in `steps/`. Invariant: a step whose facts are kept
+//! and match its file is not made again; a file without facts is made anew; when a step comes out different from before,
+//! every later one is made again (what was signed and stamped was something else). So an interrupted sealing is gone
+//! through from the start and does only what is missing. Nothing here commits: a package counts once the chain says so.
+
+mod source;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+pub use source::{MemberSource, recheck};
+
+use super::content::ContentWriter;
+use super::files::Folder;
+use super::member::Kind;
+use super::pindex::{Process, check, write};
+use super::plan::Plan;
+use super::reader::derive_toc;
+use super::{
+    CONTENT, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_TREE, FileFacts, NUMBERS, PINDEX, PINDEX_SIGNATURE, TOC,
+};
+use crate::durable::{self, MODE_PLAIN, MODE_SEALED, Writing};
+use crate::error::{AtPath, Code, Error, Result};
+use crate::evidence::ers::{Group, TreeFile};
+use crate::hash::{Digests, HashingWriter, Sha256};
+use crate::id::DocumentId;
+
+const PLAN: &str = "plan.json";
+const STEPS: &str = "steps";
+const PACKAGE: &str = "package";
+/// Order in which files are made; a change makes all after it again.
+const ORDER: [&str; 8] =
+    [CONTENT, TOC, NUMBERS, PINDEX, PINDEX_SIGNATURE, EVIDENCE_TREE, EVIDENCE_TOKEN, EVIDENCE_RECORD];
+
+/// A package being made.
+#[derive(Debug)]
+pub struct Staging {
+    folder: PathBuf,
+    plan: Plan,
+}
+
+impl Staging {
+    /// Keeps a plan in `staging`: durable on return. The same plan again is fine, another one for the same number is not.
+    pub fn create(staging: &Path, plan: Plan) -> Result<Self> {
+        plan.validate()?;
+        let folder = staging.join(format!("{}-{}", plan.package.series, plan.package.number));
+        durable::create_dir_all(&folder)?;
+        let path = folder.join(PLAN);
+        if path.exists() {
+            let kept = Self::open(&folder)?;
+            return if kept.plan == plan { Ok(kept) } else {
+                Err(Error::new(Code::Internal, "another plan is kept for this number").at(path.display()))
+            };
+        }
+        durable::write_new(&path, &plan.to_json()?, MODE_PLAIN)?;
+        Ok(Self { folder, plan })
+    }
+
+    /// Opens what an interrupted sealing left.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(PLAN);
+        let plan = Plan::parse(&std::fs::read(&path).at_path(&path)?).map_err(|e| e.at(path.display()))?;
+        Ok(Self { folder: folder.to_owned(), plan })
+    }
+
+    /// All plans kept, by series and number. A folder in which no plan was ever kept is removed: nothing depends on it.
+    pub fn pending(staging: &Path) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        if !staging.is_dir() {
+            return Ok(all);
+        }
+        for entry in std::fs::read_dir(staging).at_path(staging)? {
+            let folder = entry.at_path(staging)?.path();
+            if folder.join(PLAN).exists() {
+                all.push(Self::open(&folder)?);
+            } else if folder.is_dir() {
+                durable::remove_dir_all(&folder)?;
+            }
+        }
+        all.sort_by(|a, b| a.plan.package.cmp(&b.plan.package));
+        Ok(all)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// `staging/SERIES-N`: the caller may keep its own files beside the plan (`request.tsq`).
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the package's files are: exactly what goes to the vaults, once all steps are done.
+    pub fn package_folder(&self) -> PathBuf {
+        self.folder.join(PACKAGE)
+    }
+
+    /// Content, table of contents, numbers and index: all that needs neither signature nor time-stamp. A document that is
+    /// not as its receipt says ends it with [`Code::ReceiptMismatch`], naming it.
+    pub fn build(&self, source: &dyn MemberSource, process: &Process) -> Result<Vec<FileFacts>> {
+        self.content(source)?;
+        self.table_of_contents()?;
+        self.numbers()?;
+        self.index(process)?;
+        self.files()
+    }
+
+    /// `content.tar.zst`. When it is made anew the table of contents is derived from it in the next step.
+    pub fn content(&self, source: &dyn MemberSource) -> Result<FileFacts> {
+        self.step(CONTENT, |out| {
+            let mtime = u64::try_from(self.plan.planned_at.as_second()).unwrap_or(0);
+            let mut content = ContentWriter::new(out, mtime);
+            let mut documents = self.plan.documents.iter();
+            for (member, sha256) in self.plan.members()? {
+                if member.kind == Kind::Document {
+                    let document = documents.next().ok_or_else(|| Error::new(Code::Internal, "members and plan differ"))?;
+                    let mut data = source.document(&document.id)?;
+                    content.append(&member, document.bytes, sha256, &mut *data)?;
+                } else {
+                    let bytes = source::read_small(source, member.kind, member.id)?;
+                    content.append(&member, bytes.len() as u64, sha256, &mut &bytes[..])?;
+                }
+            }
+            content.finish()?;
+            Ok(())
+        })
+    }
+
+    /// `toc`, read out of the content as it is on disk: a second look at every byte before anything is signed.
+    pub fn table_of_contents(&self) -> Result<FileFacts> {
+        self.step(TOC, |out| {
+            let toc = derive_toc(&Folder::new(&self.package_folder()))?;
+            let expected = self.plan.members()?;
+            let agrees = toc.len() == expected.len()
+                && expected.iter().all(|(m, sha256)| toc.find(m.kind, m.id).is_some_and(|r| r.sha256 == *sha256));
+            if !agrees {
+                return Err(Error::new(Code::ContentAltered, "the content written is not the plan's").at(CONTENT));
+            }
+            out.write_all(toc.as_bytes()).at_path(Path::new(TOC))
+        })
+    }
+
+    /// `numbers`.
+    pub fn numbers(&self) -> Result<FileFacts> {
+        self.put(NUMBERS, &self.plan.numbers().encode())
+    }
+
+    /// `PIndex.xml`, checked before it is kept: a configuration that gives an invalid index is an error here.
+    pub fn index(&self, process: &Process) -> Result<FileFacts> {
+        self.step(PINDEX, |out| {
+            let xml = write::write(&self.plan, process, Vec::new())?;
+            let index = check::read(&xml[..], &mut |_| {})?;
+            if !index.findings.is_empty() {
+                let error = Error::new(Code::PIndexInvalid, "the index would not be valid: see [submitter], [holder], [signers]");
+                return Err(error.at(&self.plan.package).with_findings(index.findings));
+            }
+            out.write_all(&xml).at_path(Path::new(PINDEX))
+        })
+    }
+
+    /// `PIndex.xml.p7s`: the caller signs the index file.
+    pub fn signature(&self, der: &[u8]) -> Result<FileFacts> {
+        self.put(PINDEX_SIGNATURE, der)
+    }
+
+    /// The facts of a step already done and still matching its file.
+    pub fn done(&self, name: &str) -> Result<Option<FileFacts>> {
+        let path = self.package_folder().join(name);
+        let Some(facts) = self.kept_facts(name)? else { return Ok(None) };
+        if !path.exists() {
+            return Ok(None);
+        }
+        let digests = Digests::of_reader(&mut File::open(&path).at_path(&path)?).at_path(&path)?;
+        Ok((FileFacts::new(name, digests) == facts).then_some(facts))
+    }
+
+    /// The evidence tree: a group a document and one for index and signature. Its root is the package's leaf in the run.
+    pub fn tree(&self) -> Result<TreeFile> {
+        let pindex = self.needed(PINDEX)?;
+        let signature = self.kept_facts(PINDEX_SIGNATURE)?;
+        let index = std::iter::once(pindex.sha256).chain(signature.map(|facts| facts.sha256)).collect();
+        let mut groups = vec![Group { document: None, members: index }];
+        let receipts: std::collections::HashMap<_, _> = self.plan.receipts.iter().map(|r| (r.id, r)).collect();
+        for d in &self.plan.documents {
+            let receipt = receipts.get(&d.receipt).ok_or_else(|| Error::new(Code::Internal, "no receipt").at(d.id))?;
+            let members = vec![d.sha256, d.metadata_sha256, receipt.rdv_sha256, receipt.manifest_sha256];
+            groups.push(Group { document: Some(d.id.0), members });
+        }
+        TreeFile::build(groups)
+    }
+
+    /// The evidence files, once the tree was placed in its run and the token over the run's root is there and verified.
+    pub fn evidence(&self, tree: &TreeFile, token: &[u8]) -> Result<()> {
+        self.put(EVIDENCE_TREE, &tree.encode())?;
+        self.put(EVIDENCE_TOKEN, token)?;
+        self.put(EVIDENCE_RECORD, &tree.record(None, token)?.to_der())?;
+        Ok(())
+    }
+
+    /// Facts of all files done, in the order they were made: what the chain entry lists.
+    pub fn files(&self) -> Result<Vec<FileFacts>> {
+        ORDER.iter().filter_map(|name| self.kept_facts(name).transpose()).collect()
+    }
+
+    /// Removes all of it, after the commit.
+    pub fn remove(self) -> Result<()> {
+        durable::remove_dir_all(&self.folder)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<FileFacts> {
+        // Small and given by the caller: it is made again only when it is not what is kept.
+        if let Some(facts) = self.done(name)?
+            && facts.sha256 == Sha256::of(bytes)
+        {
+            return Ok(facts);
+        }
+        self.make(name, |out| out.write_all(bytes).at_path(Path::new(name)))
+    }
+
+    fn step(&self, name: &str, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<FileFacts> {
+        match self.done(name)? {
+            Some(facts) => Ok(facts),
+            None => self.make(name, fill),
+        }
+    }
+
+    fn make(&self, name: &str, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<FileFacts> {
+        let path = self.package_folder().join(name);
+        if let Some(above) = path.parent() {
+            durable::create_dir_all(above)?;
+        }
+        durable::create_dir_all(&self.folder.join(STEPS))?;
+        let mut out = HashingWriter::new(BufWriter::with_capacity(1 << 20, Writing::start(&path, MODE_SEALED)?));
+        fill(&mut out)?;
+        let (buffered, digests) = out.finish();
+        let file = buffered.into_inner().map_err(|e| Error::io(path.display(), e.into_error()))?;
+        file.finish()?;
+        let facts = FileFacts::new(name, digests);
+        if self.kept_facts(name)?.as_ref() != Some(&facts) {
+            for later in ORDER.iter().skip_while(|step| **step != name).skip(1) {
+                durable::remove_file(&self.facts_path(later))?;
+                if self.package_folder().join(later).exists() {
+                    durable::remove_file(&self.package_folder().join(later))?;
+                }
+            }
+            let json = serde_json::to_vec(&facts).map_err(|e| Error::new(Code::Internal, e.to_string()).because(e))?;
+            durable::replace(&self.facts_path(name), &json, MODE_PLAIN)?;
+        }
+        Ok(facts)
+    }
+
+    fn facts_path(&self, name: &str) -> PathBuf {
+        self.folder.join(STEPS).join(format!("{}.json", name.replace('/', "-")))
+    }
+
+    fn kept_facts(&self, name: &str) -> Result<Option<FileFacts>> {
+        let path = self.facts_path(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(path.display(), e)),
+        }
+    }
+
+    fn needed(&self, name: &str) -> Result<FileFacts> {
+        self.kept_facts(name)?.ok_or_else(|| Error::new(Code::Internal, "a step before is missing").at(name))
+    }
+}
+
+/// The document a [`Code::ReceiptMismatch`] names, when it names one.
+pub fn named_document(error: &Error) -> Option<DocumentId> {
+    super::member::Member::from_path(&error.place)
+        .filter(|m| matches!(m.kind, Kind::Document | Kind::Metadata))
+        .map(|m| DocumentId(m.id))
+}
+
+#[cfg(test)]
+mod tests;
