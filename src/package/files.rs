@@ -8,6 +8,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::error::{AtPath, Code, Error, Result};
+use crate::vault::VaultFiles;
 
 /// Something to read from and seek in.
 pub trait ReadSeek: Read + Seek + Send {}
@@ -71,5 +72,16 @@ impl Files for Folder {
         }
         all.sort();
         Ok(all)
+    }
+}
+
+impl Files for VaultFiles {
+    fn open(&self, name: &str) -> Result<Box<dyn ReadSeek>> {
+        Ok(Box::new(VaultFiles::open(self, name)?))
+    }
+
+    fn list(&self) -> Result<Vec<Listed>> {
+        let all = VaultFiles::list(self)?;
+        Ok(all.into_iter().map(|file| Listed { name: file.name, length: file.bytes }).collect())
     }
 }
