@@ -117,7 +117,11 @@ struct Reading {
 impl Reading {
     fn say(&mut self, place: &str, what: &str) {
         if self.index.findings.len() < MAX_FINDINGS {
-            let place = if place.is_empty() { crate::package::PINDEX.to_owned() } else { format!("{} {place}", crate::package::PINDEX) };
+            let place = if place.is_empty() {
+                crate::package::PINDEX.to_owned()
+            } else {
+                format!("{} {place}", crate::package::PINDEX)
+            };
             self.index.findings.push(Finding::error(Code::PIndexInvalid, place, what));
         }
     }
@@ -166,12 +170,15 @@ impl Reading {
                 None => self.say("SelfDescription/PIndexSource/Hash", "not a SHA-256"),
             }
         }
-        let embedded = element.child("MoreInfo").and_then(|m| m.child("EmbeddedMetadata")).and_then(|e| e.children.first());
+        let embedded =
+            element.child("MoreInfo").and_then(|m| m.child("EmbeddedMetadata")).and_then(|e| e.children.first());
         match embedded.and_then(series) {
             Some(series) if (series.package.number == 1) == (series.previous == Sha256::ZERO) => {
                 self.index.series = Some(series);
             }
-            Some(_) => self.say("SelfDescription/MoreInfo", "the first package of a series, and no other, follows nothing"),
+            Some(_) => {
+                self.say("SelfDescription/MoreInfo", "the first package of a series, and no other, follows nothing")
+            }
             None => self.say("SelfDescription/MoreInfo", "the series element is missing or wrong"),
         }
     }
@@ -243,7 +250,8 @@ impl Reading {
         }
         let Some(time) = element.child("TimeReference").and_then(|t| t.child("TimeInfo")) else { return };
         self.index.time = time.text.trim().parse().ok();
-        self.index.attached_time_stamp = matches!(time.attribute("attachedTimeStamp").map(str::trim), Some("true" | "1"));
+        self.index.attached_time_stamp =
+            matches!(time.attribute("attachedTimeStamp").map(str::trim), Some("true" | "1"));
     }
 
     fn end(&mut self) {
@@ -289,7 +297,8 @@ fn plain(path: &str) -> bool {
 }
 
 fn series(element: &Element) -> Option<Series> {
-    let own = |e: &Element, name: &str| matches!(&e.space, Space::Other(ns) if ns == SERIES_NAMESPACE) && e.name == name;
+    let own =
+        |e: &Element, name: &str| matches!(&e.space, Space::Other(ns) if ns == SERIES_NAMESPACE) && e.name == name;
     own(element, "Serie").then_some(())?;
     let find = |name: &str| {
         let mut all = element.children.iter().filter(|e| own(e, name));

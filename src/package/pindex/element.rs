@@ -55,7 +55,10 @@ impl Element {
 
     /// An attribute of the namespace of the index.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(space, n, _)| *space == Space::Sincro && n == name).map(|(_, _, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(space, n, _)| *space == Space::Sincro && n == name)
+            .map(|(_, _, value)| value.as_str())
     }
 }
 
@@ -205,7 +208,8 @@ fn element<R: BufRead>(xml: &mut NsReader<R>, start: &BytesStart<'_>) -> Result<
             return Err("too many attributes");
         }
         let (resolved, name) = resolver.resolve_attribute(attribute.key);
-        let value = attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).map_err(|_| "a wrong attribute value")?;
+        let value =
+            attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).map_err(|_| "a wrong attribute value")?;
         element.attributes.push((space(&resolved)?, name.as_ref().to_owned(), value.into_owned()));
     }
     Ok(element)

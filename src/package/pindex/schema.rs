@@ -202,7 +202,8 @@ const AGENT: Content = Content::Sequence(&[
 static SUBMITTER: Type = Type { attributes: &[("agentType", true, agent_type)], content: AGENT };
 static HOLDER: Type =
     Type { attributes: &[("agentType", true, agent_type), ("holderRole", true, holder_role)], content: AGENT };
-static SIGNER: Type = Type { attributes: &[("agentType", true, agent_type), ("signerRole", false, any)], content: AGENT };
+static SIGNER: Type =
+    Type { attributes: &[("agentType", true, agent_type), ("signerRole", false, any)], content: AGENT };
 static TIME_INFO: Type =
     Type { attributes: &[("attachedTimeStamp", true, boolean)], content: Content::Text(date_time) };
 static TIME_STAMP: Type = Type {
@@ -281,7 +282,9 @@ fn attributes(element: &Element, allowed: &[(&str, bool, Values)], place: &str, 
         }
         match allowed.iter().find(|(known, _, _)| *space == Space::Sincro && known == name) {
             None => say(place, &format!("attribute {name} is unknown or lacks its prefix")),
-            Some((_, _, fits)) if !fits(value) => say(place, &format!("attribute {name} has a value that is not admitted")),
+            Some((_, _, fits)) if !fits(value) => {
+                say(place, &format!("attribute {name} has a value that is not admitted"))
+            }
             Some(_) => {}
         }
     }
@@ -319,13 +322,7 @@ fn judge(element: &Element, kind: &Type, place: &str, say: &mut dyn FnMut(&str, 
     }
 }
 
-fn sequence_of(
-    element: &Element,
-    particles: &[Particle],
-    place: &str,
-    say: &mut dyn FnMut(&str, &str),
-    choice: bool,
-) {
+fn sequence_of(element: &Element, particles: &[Particle], place: &str, say: &mut dyn FnMut(&str, &str), choice: bool) {
     let mut children = element.children.iter().peekable();
     for particle in particles {
         let mut count = 0;

@@ -16,7 +16,8 @@ pub fn process() -> Process {
         date: Some(date(2026, 1, 1)),
         sha256: Some(Sha256::of(b"manual")),
     };
-    let accord = RelevantDocument { title: "Accordo <di> versamento & altro".into(), version: None, date: None, sha256: None };
+    let accord =
+        RelevantDocument { title: "Accordo <di> versamento & altro".into(), version: None, date: None, sha256: None };
     let holder = Agent {
         name: AgentName::Formal("Organizzazione Esempio".into()),
         id: Some("VATIT-00000000000".into()),
@@ -112,7 +113,10 @@ fn what_is_written_is_read_again() {
     assert_eq!((series.class, series.policy, series.cohort), (plan.class, plan.policy, plan.cohort));
     assert_eq!((series.holder, series.profile), (plan.holder, plan.profile));
     assert_eq!(index.volume, format!("urn:uuid:{}", plan.uuid));
-    assert_eq!(index.sources, [("urn:custode:pindex:01990000-0000-7000-8000-0000000001f5".to_owned(), plan.sources[0].pindex_sha256)]);
+    assert_eq!(
+        index.sources,
+        [("urn:custode:pindex:01990000-0000-7000-8000-0000000001f5".to_owned(), plan.sources[0].pindex_sha256)]
+    );
     assert_eq!(index.time.unwrap().to_string(), "2026-11-22T10:00:00Z");
     assert!(index.attached_time_stamp);
     assert!(xml.contains("Messaggio \u{fffd} &lt;1&gt; «è» &amp; ]]&gt;"));
@@ -127,26 +131,50 @@ const DEFECTS: &[(&str, &str, &str)] = &[
     ("File without format", " sincro:format=\"message/rfc822\"", ""),
     ("encoding a character set", "sincro:encoding=\"binary\"", "sincro:encoding=\"utf-8\""),
     ("Hash without function", " sincro:hashFunction=\"SHA-256\">7", ">7"),
-    ("two volumes", "</sincro:PVolume>", "</sincro:PVolume><sincro:PVolume><sincro:ID sincro:scheme=\"x\">x</sincro:ID></sincro:PVolume>"),
+    (
+        "two volumes",
+        "</sincro:PVolume>",
+        "</sincro:PVolume><sincro:PVolume><sincro:ID sincro:scheme=\"x\">x</sincro:ID></sincro:PVolume>",
+    ),
     ("other version", "sincroVersion=\"2.0\"", "sincroVersion=\"2.1\""),
     ("old namespace", "http://www.uni.com/U3011/sincro-v2/\"", "http://www.uni.com/U3011/sincro/\""),
-    ("TimeInfo and TimeStamp", "</sincro:TimeInfo>", "</sincro:TimeInfo><sincro:TimeStamp sincro:encoding=\"binary\" sincro:format=\"x\" sincro:normal=\"2026-01-01T00:00:00Z\">x</sincro:TimeStamp>"),
-    ("enveloped signature", "</sincro:PIndex>", "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"/></sincro:PIndex>"),
+    (
+        "TimeInfo and TimeStamp",
+        "</sincro:TimeInfo>",
+        "</sincro:TimeInfo><sincro:TimeStamp sincro:encoding=\"binary\" sincro:format=\"x\" sincro:normal=\"2026-01-01T00:00:00Z\">x</sincro:TimeStamp>",
+    ),
+    (
+        "enveloped signature",
+        "</sincro:PIndex>",
+        "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"/></sincro:PIndex>",
+    ),
     ("MoreInfo without schema", " sincro:xmlSchema=\"urn:custode:metadata:1\"", ""),
     ("date only", "2026-11-22T10:00:00Z", "2026-11-22"),
     ("path leaving the package", "<sincro:Path>documents/", "<sincro:Path>../documents/"),
     ("absolute path", "<sincro:Path>documents/", "<sincro:Path>/documents/"),
     ("escaped path", "<sincro:Path>documents/", "<sincro:Path>%2e%2e/documents/"),
     ("path with scheme", "<sincro:Path>documents/", "<sincro:Path>file:documents/"),
-    ("duplicate ID", "urn:custode:metadata:01990000-0000-7000-8000-000000000001", "urn:custode:metadata:01990000-0000-7000-8000-000000000000"),
-    ("dangling relation", "<sincro:Value>urn:uuid:01990000-0000-7000-8000-000000000000", "<sincro:Value>urn:uuid:01990000-0000-7000-8000-00000000ffff"),
+    (
+        "duplicate ID",
+        "urn:custode:metadata:01990000-0000-7000-8000-000000000001",
+        "urn:custode:metadata:01990000-0000-7000-8000-000000000000",
+    ),
+    (
+        "dangling relation",
+        "<sincro:Value>urn:uuid:01990000-0000-7000-8000-000000000000",
+        "<sincro:Value>urn:uuid:01990000-0000-7000-8000-00000000ffff",
+    ),
     ("time without zone", "2026-11-22T10:00:00Z", "2026-11-22T10:00:00"),
     ("weak hash function", "sincro:hashFunction=\"SHA-256\"", "sincro:hashFunction=\"MD5\""),
     ("hash over canonical form", "canonicalXML=\"false\"", "canonicalXML=\"true\""),
     ("natural person with formal name", "\"legal person\"", "\"natural person\""),
     ("series element missing", "<Serie xmlns=\"urn:custode:series:1\">", "<Serie xmlns=\"urn:other\">"),
     ("text in EmbeddedMetadata", "<sincro:EmbeddedMetadata>", "<sincro:EmbeddedMetadata>x"),
-    ("second package without predecessor", "IndicePrecedente funzione=\"SHA-256\">", "IndicePrecedente funzione=\"SHA-256\">0000000000000000000000000000000000000000000000000000000000000000</IndicePrecedente><X>"),
+    (
+        "second package without predecessor",
+        "IndicePrecedente funzione=\"SHA-256\">",
+        "IndicePrecedente funzione=\"SHA-256\">0000000000000000000000000000000000000000000000000000000000000000</IndicePrecedente><X>",
+    ),
     ("no manifest", "<sincro:Path>manifests/", "<sincro:Path>other/"),
     ("DOCTYPE", "<sincro:PIndex ", "<!DOCTYPE x [<!ENTITY a \"b\">]><sincro:PIndex "),
     ("unknown entity", "Versamento<", "&a;<"),

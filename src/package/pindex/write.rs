@@ -46,7 +46,8 @@ impl<W: Write> Xml<W> {
 
     fn start(&mut self, name: &str, attributes: Attributes<'_>) -> Io {
         let names: Vec<_> = attributes.iter().map(|(key, _)| format!("sincro:{key}")).collect();
-        let prefixed: Vec<_> = names.iter().map(String::as_str).zip(attributes.iter().map(|(_, value)| *value)).collect();
+        let prefixed: Vec<_> =
+            names.iter().map(String::as_str).zip(attributes.iter().map(|(_, value)| *value)).collect();
         self.event(&format!("sincro:{name}"), &prefixed)
     }
 
@@ -218,7 +219,14 @@ fn deposit<W: Write>(xml: &mut Xml<W>, r: &Receipt) -> Io {
     let files = [
         (Kind::Receipt, "xml", "application/xml", rdv.clone(), r.rdv_sha256, ("rapporto di versamento di", &manifest)),
         (Kind::Note, "note", "text/plain", format!("urn:custode:note:{}", r.id), r.note_sha256, ("firma di", &rdv)),
-        (Kind::Manifest, "json", "application/json", manifest.clone(), r.manifest_sha256, ("indice del pacchetto di versamento di", &rdv)),
+        (
+            Kind::Manifest,
+            "json",
+            "application/json",
+            manifest.clone(),
+            r.manifest_sha256,
+            ("indice del pacchetto di versamento di", &rdv),
+        ),
     ];
     for (kind, extension, format, id, hash, (relation, value)) in files {
         xml.start("File", &[("encoding", "binary"), ("extension", extension), ("format", format)])?;
@@ -258,11 +266,9 @@ fn agent<W: Write>(xml: &mut Xml<W>, element: &str, agent: &Agent, role: Option<
 
 fn relevant<W: Write>(xml: &mut Xml<W>, document: &RelevantDocument) -> Io {
     match document.sha256.map(|hash| hash.to_string()) {
-        Some(hash) => xml.text(
-            "RelevantDocument",
-            &[("docHash", &hash), ("hashFunction", "SHA-256")],
-            &document.to_string(),
-        ),
+        Some(hash) => {
+            xml.text("RelevantDocument", &[("docHash", &hash), ("hashFunction", "SHA-256")], &document.to_string())
+        }
         None => xml.text("RelevantDocument", &[], &document.to_string()),
     }
 }

@@ -54,7 +54,9 @@ impl Staging {
         let path = folder.join(PLAN);
         if path.exists() {
             let kept = Self::open(&folder)?;
-            return if kept.plan == plan { Ok(kept) } else {
+            return if kept.plan == plan {
+                Ok(kept)
+            } else {
                 Err(Error::new(Code::Internal, "another plan is kept for this number").at(path.display()))
             };
         }
@@ -120,7 +122,8 @@ impl Staging {
             let mut documents = self.plan.documents.iter();
             for (member, sha256) in self.plan.members()? {
                 if member.kind == Kind::Document {
-                    let document = documents.next().ok_or_else(|| Error::new(Code::Internal, "members and plan differ"))?;
+                    let document =
+                        documents.next().ok_or_else(|| Error::new(Code::Internal, "members and plan differ"))?;
                     let mut data = source.document(&document.id)?;
                     content.append(&member, document.bytes, sha256, &mut *data)?;
                 } else {
@@ -158,7 +161,10 @@ impl Staging {
             let xml = write::write(&self.plan, process, Vec::new())?;
             let index = check::read(&xml[..], &mut |_| {})?;
             if !index.findings.is_empty() {
-                let error = Error::new(Code::PIndexInvalid, "the index would not be valid: see [submitter], [holder], [signers]");
+                let error = Error::new(
+                    Code::PIndexInvalid,
+                    "the index would not be valid: see [submitter], [holder], [signers]",
+                );
                 return Err(error.at(&self.plan.package).with_findings(index.findings));
             }
             out.write_all(&xml).at_path(Path::new(PINDEX))

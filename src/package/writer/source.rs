@@ -89,7 +89,8 @@ pub fn recheck(source: &dyn MemberSource, documents: &[Document], receipts: &[Re
             for document in documents.iter().filter(|d| d.receipt == receipt.id) {
                 // Asked again for each, since an error belongs to one document.
                 let reason = check_receipt(receipt).err();
-                let reason = reason.unwrap_or_else(|| Error::new(Code::ReceiptMismatch, "its receipt was not readable"));
+                let reason =
+                    reason.unwrap_or_else(|| Error::new(Code::ReceiptMismatch, "its receipt was not readable"));
                 failed.push((document.id, reason));
             }
         }
