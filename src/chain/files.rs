@@ -9,6 +9,9 @@ use crate::error::{AtPath, Code, Error, Result};
 /// Longest record line or personal part: far above any act, far below what would hurt memory.
 pub const MAX_RECORD: usize = 1 << 20;
 
+/// Most findings listed about one file: one cause can show on every line after it, and a hostile file on millions.
+pub(super) const MAX_FINDINGS: usize = 50;
+
 /// Where everything is, under one archive.
 #[derive(Debug, Clone)]
 pub(super) struct Files {

@@ -32,6 +32,7 @@ pub(super) struct Committed {
 pub(super) struct Commits {
     pub list: Vec<Committed>,
     by_digest: HashMap<Sha256, usize>,
+    by_id: HashMap<String, usize>,
 }
 
 impl Commits {
@@ -40,7 +41,7 @@ impl Commits {
     }
 
     pub fn by_id(&self, id: &str) -> Option<&Committed> {
-        self.list.iter().find(|c| c.id == id)
+        self.by_id.get(id).map(|at| &self.list[*at])
     }
 
     pub fn last_digest(&self) -> Sha256 {
@@ -49,6 +50,7 @@ impl Commits {
 
     fn add(&mut self, committed: Committed) {
         self.by_digest.insert(committed.sha256, self.list.len());
+        self.by_id.insert(committed.id.clone(), self.list.len());
         self.list.push(committed);
     }
 }
@@ -67,6 +69,13 @@ pub(super) struct AccessBatch {
     pub tip: Sha256,
 }
 
+/// A chained time-stamp file of `chain/stamps/`.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(super) struct Stamp {
+    pub file: String,
+    pub sha256: Sha256,
+}
+
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
@@ -78,6 +87,7 @@ pub(super) struct Index {
     pub at: Option<Timestamp>,
     pub commits: BTreeMap<String, Commits>,
     pub accesses: Vec<AccessBatch>,
+    pub stamps: Vec<Stamp>,
     /// The genesis' object.
     pub genesis: Option<Map<String, Value>>,
 }
@@ -137,6 +147,7 @@ impl Index {
         match line.kind {
             Kind::Genesis => self.genesis = Some(serde_json::from_str(raw).map_err(wrong)?),
             Kind::Access => self.accesses.push(serde_json::from_str(raw).map_err(wrong)?),
+            Kind::Stamp => self.stamps.push(serde_json::from_str(raw).map_err(wrong)?),
             Kind::Record => {
                 let object: Map<String, Value> = serde_json::from_str(raw).map_err(wrong)?;
                 self.commit(line.seq, &object)?;

@@ -4,6 +4,10 @@
 //! ledger takes nothing more until it is opened again, because only recovery knows how far it got (and a failed `fsync`
 //! is never repeated). Clause: formats, "Chain and records", append in five steps.
 
+mod read;
+
+pub use read::{PAGE_BYTES, PAGE_ENTRIES, Page};
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -14,12 +18,11 @@ use serde_json::{Map, Value};
 use super::accesses::AccessLog;
 use super::checkpoint::Checkpoint;
 use super::entry::{Entry, Head, Kind};
-use super::files::{Files, Lines, MAX_RECORD, check_record_kind};
+use super::files::{Files, check_record_kind};
 use super::index::{Commits, Index};
 use super::merkle::leaf;
 use super::note::Signer;
 use super::pending::{Pending, PendingRecord};
-use super::proof::Proof;
 use super::record::{self, ACCESSES, RecordLine};
 use super::{recover, tiles};
 use crate::clock::{Clock, Forward};
@@ -27,11 +30,6 @@ use crate::durable::{self, Appending};
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::hash::Sha256;
 use crate::id::RecordId;
-
-/// Most entries in one page.
-pub const PAGE_ENTRIES: u64 = 1000;
-/// Most bytes of lines in one page (at least one entry is always given).
-pub const PAGE_BYTES: usize = 4 << 20;
 
 /// The chain and the records of one archive. `Sync`: one append at a time, reads beside it.
 pub struct Ledger {
@@ -66,15 +64,6 @@ pub struct NewRecord {
     pub fields: Map<String, Value>,
     /// What goes to the erasable side file.
     pub personal: Option<Map<String, Value>>,
-}
-
-/// Part of a list of entries.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// In order.
-    pub entries: Vec<Entry>,
-    /// Where to go on; `None` at the end of what was asked for.
-    pub next: Option<u64>,
 }
 
 impl Ledger {
@@ -142,7 +131,7 @@ impl Ledger {
         Ok(loaded.findings)
     }
 
-    /// Appends an entry; durable on return. Kinds that the ledger makes itself (genesis, record, access) have their own
+    /// Appends an entry; durable on return. Kinds that the ledger makes itself (genesis, record, access, stamp) have their own
     /// calls, and so does an object with a member `record`.
     pub fn append(&self, kind: Kind, object: Map<String, Value>) -> Result<Entry> {
         check_object(kind, &object)?;
@@ -202,6 +191,27 @@ impl Ledger {
         Ok(entry)
     }
 
+    /// Keeps a verified time-stamp over a checkpoint of this chain (`chain/stamps/`) and chains its digest.
+    pub fn add_stamp(&self, of: &Head, token: &[u8]) -> Result<Entry> {
+        if self.consistency(of.size, self.head().size).is_err() {
+            return Err(Error::new(Code::Internal, "the stamped checkpoint is not of this chain"));
+        }
+        let sha256 = Sha256::of(token).to_string();
+        let file = format!("{:08}-{}.tsr", of.size, &sha256[..16]);
+        let path = self.files.chain("stamps").join(&file);
+        let mut writer = self.writer()?;
+        durable::create_dir_all(&self.files.chain("stamps"))?;
+        if !path.exists() {
+            durable::write_new(&path, token, durable::MODE_SEALED)?;
+        }
+        let mut object = Map::new();
+        object.insert("file".into(), file.into());
+        object.insert("sha256".into(), sha256.into());
+        object.insert("size".into(), of.size.into());
+        object.insert("root".into(), of.root.to_string().into());
+        self.commit(&mut writer, Kind::Stamp, object, None).map(|(entry, _)| entry)
+    }
+
     /// Records an access: durable on return, so call it before the bytes leave. Chained later, in a batch.
     pub fn note_access(&self, fields: Map<String, Value>) -> Result<RecordId> {
         let mut accesses = self.accesses.lock().map_err(|_| poisoned())?;
@@ -222,96 +232,6 @@ impl Ledger {
         let (entry, _) = self.commit(&mut writer, Kind::Access, object, None)?;
         accesses.chained(&batch);
         Ok(Some(entry))
-    }
-
-    /// Reads every access ever noted, in order.
-    pub fn each_access(&self, mut each: impl FnMut(Map<String, Value>) -> Result<()>) -> Result<()> {
-        let name = "records/accesses.jsonl";
-        let Some(mut lines) = Lines::open(&self.files.record(ACCESSES), 0, MAX_RECORD)? else { return Ok(()) };
-        while let Some(raw) = lines.next_line().map_err(|e| Error::io(name, e))?.filter(|raw| raw.complete) {
-            let line = serde_json::from_slice(&raw.bytes);
-            each(line.map_err(|_| Error::new(Code::RecordAltered, "").at(format!("{name}, byte {}", raw.offset)))?)?;
-        }
-        Ok(())
-    }
-
-    /// Where the chain stands; from memory.
-    pub fn head(&self) -> Head {
-        self.view().head.clone()
-    }
-
-    /// One entry, read from the file and verified against the tree.
-    pub fn entry(&self, seq: u64) -> Result<Entry> {
-        let page = self.entries(seq, seq.saturating_add(1))?;
-        page.entries.into_iter().next().ok_or_else(|| Error::new(Code::NotFound, format!("no entry {seq}")))
-    }
-
-    /// Entries `from` (included) to `to` (excluded), at most [`PAGE_ENTRIES`] and [`PAGE_BYTES`] at a time.
-    pub fn entries(&self, from: u64, to: u64) -> Result<Page> {
-        let path = self.files.chain("entries");
-        let file = File::open(&path).at_path(&path)?;
-        let view = self.view();
-        let to = to.min(view.head.size);
-        let mut page = Page { entries: Vec::new(), next: None };
-        let mut bytes = 0;
-        for seq in from..to {
-            if bytes >= PAGE_BYTES || page.entries.len() as u64 >= PAGE_ENTRIES {
-                page.next = Some(seq);
-                break;
-            }
-            let entry = view.index.entry(&file, &path, seq)?;
-            bytes += entry.line.len();
-            page.entries.push(entry);
-        }
-        Ok(page)
-    }
-
-    /// Every entry from `from` to the present head, a page in memory at a time.
-    pub fn each_entry(&self, from: u64, mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
-        let to = self.head().size;
-        let mut next = Some(from);
-        while let Some(from) = next {
-            let page = self.entries(from, to)?;
-            next = page.next;
-            page.entries.into_iter().try_for_each(&mut each)?;
-        }
-        Ok(())
-    }
-
-    /// Audit path of entry `seq` in the chain of `size` entries.
-    pub fn inclusion(&self, seq: u64, size: u64) -> Result<Vec<Sha256>> {
-        let view = self.view();
-        let path = if size <= view.head.size { view.index.tree.inclusion(seq, size) } else { None };
-        path.ok_or_else(|| Error::new(Code::NotFound, format!("no entry {seq} in a chain of {size}")))
-    }
-
-    /// Proof that the chain of `old` entries is the beginning of the chain of `new`.
-    pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Sha256>> {
-        let view = self.view();
-        let path = if new <= view.head.size { view.index.tree.consistency(old, new) } else { None };
-        path.ok_or_else(|| Error::new(Code::NotFound, format!("no chains of {old} and {new} entries")))
-    }
-
-    /// The proof file of an entry against the present checkpoint.
-    pub fn proof(&self, seq: u64) -> Result<Proof> {
-        let head = self.head();
-        Ok(Proof { index: seq, path: self.inclusion(seq, head.size)?, checkpoint: head.checkpoint })
-    }
-
-    /// The records of a kind that are in force, in the chain's order, and what disagrees with the chain.
-    pub fn records(&self, kind: &str) -> Result<(Vec<RecordLine>, Vec<Finding>)> {
-        check_record_kind(kind)?;
-        // Appends wait, so that the file and what is known of it are of one moment.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let commits = self.view().index.commits.get(kind).cloned().unwrap_or_default();
-        let mut read = record::read(&self.files, kind, &commits)?;
-        read.findings.append(&mut read.provisional);
-        Ok((read.records, read.findings))
-    }
-
-    /// Kinds of records there are.
-    pub fn record_kinds(&self) -> Vec<String> {
-        self.view().index.commits.keys().cloned().collect()
     }
 
     /// Derives every tile anew from the entries (repair).
@@ -428,7 +348,7 @@ fn made_record(record: &PendingRecord, seq: u64) -> Result<RecordLine> {
 }
 
 fn check_object(kind: Kind, object: &Map<String, Value>) -> Result<()> {
-    if matches!(kind, Kind::Genesis | Kind::Record | Kind::Access) || object.contains_key("record") {
+    if matches!(kind, Kind::Genesis | Kind::Record | Kind::Access | Kind::Stamp) || object.contains_key("record") {
         return Err(Error::new(Code::Internal, format!("entries of kind {kind} with this object have their own call")));
     }
     Ok(())

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::entry::Kind;
-use super::files::{Files, Lines, MAX_RECORD, read_bounded};
+use super::files::{Files, Lines, MAX_FINDINGS, MAX_RECORD, read_bounded};
 use super::index::{Commits, Committed};
 use crate::clock::iso_ms;
 use crate::error::{Code, Error, Finding, Result};
@@ -180,7 +180,9 @@ pub(super) fn read(files: &Files, kind: &str, commits: &Commits) -> Result<Read>
             let place = format!("{name} line {number}, byte {}", raw.offset);
             let position = if raw.too_long { None } else { commits.position(&Sha256::of(&raw.bytes)) };
             let Some(position) = position.filter(|at| raw.complete && !seen[*at]) else {
-                tail.push(unknown_line(&raw.bytes, raw.complete, commits, place));
+                if tail.len() < MAX_FINDINGS {
+                    tail.push(unknown_line(&raw.bytes, raw.complete, commits, place));
+                }
                 continue;
             };
             // Only what follows the last committed line can be an append under way.

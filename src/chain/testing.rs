@@ -14,6 +14,11 @@ use super::ledger::Ledger;
 use super::note::Signer;
 use crate::clock::{Clock, ManualClock};
 
+/// A folder in memory where there is one: these tests are about bytes, and sync thousands of times.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 pub fn signer() -> Signer {
     Signer::for_name("archivio.example", &[7; 32]).unwrap()
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::accesses::{check_batches, read_tail};
 use super::checkpoint::Checkpoint;
 use super::entry::{Kind, MAX_LINE};
-use super::files::{Files, Lines, check_record_kind, read_bounded};
+use super::files::{Files, Lines, MAX_FINDINGS, check_record_kind, read_bounded};
 use super::index::Index;
 use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
@@ -24,8 +24,6 @@ use super::tiles;
 use crate::error::{AtPath, AtPlace, Code, Error, Finding, Kind as Trouble, Result};
 use crate::hash::Sha256;
 
-/// Most findings listed about one file: one cause can show on every line after it.
-const MAX_FINDINGS: usize = 50;
 /// How long an append may be under way before it counts as interrupted.
 const APPEND_TIME: Duration = Duration::from_millis(400);
 
@@ -53,8 +51,13 @@ pub struct Facts {
 pub fn verify(archive: &Path, key: Option<&Verifier>) -> (Facts, Vec<Finding>) {
     let mut run = Run { files: Files::of(archive), facts: Facts::default(), firm: Vec::new(), provisional: Vec::new() };
     let index = run.chain(key);
-    run.guarded("records", |run| run.records(&index));
-    run.guarded("records/accesses.jsonl", |run| run.accesses(&index));
+    if run.facts.checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.size == index.size()) {
+        run.guarded("records", |run| run.records(&index));
+        run.guarded("records/accesses.jsonl", |run| run.accesses(&index));
+        run.guarded("chain/stamps", |run| run.stamps(&index));
+    } else {
+        run.error(Code::NotLookedAt, "records", "records are compared once the chain's lines are all there");
+    }
     run.guarded("chain", Run::strangers);
     run.settle(key, &index);
     (run.facts, run.firm)
@@ -174,9 +177,15 @@ impl Run {
                 Err(e) => index.take(&raw.bytes, None).and(Err(e)),
             };
             if let Err(e) = taken {
+                self.error(Code::ChainAltered, place, &e.detail);
                 bad += 1;
-                if bad <= MAX_FINDINGS {
-                    self.error(Code::ChainAltered, place, &e.detail);
+                if bad == MAX_FINDINGS {
+                    self.error(
+                        Code::NotLookedAt,
+                        "chain/entries",
+                        "too many altered lines; those after them were not judged",
+                    );
+                    return Ok(());
                 }
             }
         }
@@ -215,7 +224,7 @@ impl Run {
         }
         let mut found = Vec::new();
         walk(&self.files.chain(""), Path::new("tile"), 0, &mut found).at("chain/tile")?;
-        for name in found.into_iter().filter(|name| !expected.contains_key(name)) {
+        for name in found.into_iter().filter(|name| !expected.contains_key(name)).take(MAX_FINDINGS) {
             let place = format!("chain/{}", name.display());
             self.provisional.push(Finding::error(Code::TileAltered, place, "no tile of this chain"));
         }
@@ -265,6 +274,26 @@ impl Run {
             self.firm.extend(tail.torn_finding());
             self.firm.extend(tail.findings.into_iter().take(MAX_FINDINGS));
             break;
+        }
+        Ok(())
+    }
+
+    /// Time-stamps over checkpoints, by their digests; whether they verify is for who holds the anchors.
+    fn stamps(&mut self, index: &Index) -> Result<()> {
+        let folder = self.files.chain("stamps");
+        for stamp in &index.stamps {
+            let place = format!("chain/stamps/{}", stamp.file);
+            let found =
+                if stamp.file.contains('/') { None } else { read_bounded(&folder.join(&stamp.file), MAX_NOTE)? };
+            if found.is_none_or(|bytes| Sha256::of(&bytes) != stamp.sha256) {
+                self.error(Code::ChainAltered, place, "the time-stamp is missing or altered");
+            }
+        }
+        for name in names(&folder).at("chain/stamps")? {
+            if !is_temporary(&name) && !index.stamps.iter().any(|stamp| stamp.file == name) {
+                let place = format!("chain/stamps/{name}");
+                self.provisional.push(Finding::warning(Code::ChainAltered, place, "no entry names this file"));
+            }
         }
         Ok(())
     }

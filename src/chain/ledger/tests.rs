@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::chain::merkle::{verify_consistency, verify_inclusion};
+use crate::chain::proof::Proof;
 use crate::chain::testing::*;
 
 fn number(n: u64) -> Map<String, Value> {
@@ -13,7 +14,7 @@ fn number(n: u64) -> Map<String, Value> {
 
 #[test]
 fn what_is_appended_is_read_back_proved_and_survives_opening_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let old = ledger.head();
     for n in 0..5 {
@@ -49,7 +50,7 @@ fn what_is_appended_is_read_back_proved_and_survives_opening_again() {
 
 #[test]
 fn records_count_only_when_chained() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let (records, findings) = ledger.records("persons").unwrap();
     assert_eq!(findings, []);
@@ -86,7 +87,7 @@ fn records_count_only_when_chained() {
 
 #[test]
 fn erasing_a_personal_part_leaves_everything_else_valid() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let record = ledger.records("persons").unwrap().0.remove(0);
     let side = dir.path().join(format!("records/persons/{}.json", record.id));
@@ -104,7 +105,7 @@ fn erasing_a_personal_part_leaves_everything_else_valid() {
 
 #[test]
 fn accesses_are_durable_at_once_and_chained_in_batches() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let batch = ledger.entry(4).unwrap();
     assert_eq!((batch.kind, &batch.object["count"]), (Kind::Access, &json!(2)));
@@ -130,7 +131,7 @@ fn accesses_are_durable_at_once_and_chained_in_batches() {
 
 #[test]
 fn a_torn_last_access_is_set_aside_and_a_whole_one_is_kept() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     drop(small(dir.path()));
     let path = dir.path().join("records/accesses.jsonl");
     let whole = fs::read(&path).unwrap();
@@ -175,7 +176,7 @@ type Tree = std::collections::BTreeMap<std::path::PathBuf, Vec<u8>>;
 
 #[test]
 fn an_append_interrupted_anywhere_is_completed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let dir = &dir.path().join("archive");
     let (before, after, pending) = interrupted(dir);
     let grown: Vec<_> = ["chain/entries", "records/persons.jsonl"].map(std::path::PathBuf::from).into();
@@ -228,7 +229,7 @@ fn an_append_interrupted_anywhere_is_completed() {
 
 #[test]
 fn a_creation_interrupted_after_pending_is_completed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let dir = &dir.path().join("archive");
     let ledger = create(dir, &clock());
     let after = tree(dir);
@@ -248,7 +249,7 @@ fn a_creation_interrupted_after_pending_is_completed() {
 
 #[test]
 fn a_pending_that_was_not_signed_so_is_never_completed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let dir = &dir.path().join("archive");
     let (before, after, pending) = interrupted(dir);
     let refuse = |what: &str, text: String| {
@@ -308,7 +309,7 @@ fn a_pending_that_was_not_signed_so_is_never_completed() {
 
 #[test]
 fn without_pending_a_disagreement_is_damage_that_names_the_file() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let dir = &dir.path().join("archive");
     let (before, after, _) = interrupted(dir);
     let entries = Path::new("chain/entries");
@@ -353,7 +354,7 @@ fn without_pending_a_disagreement_is_damage_that_names_the_file() {
 
 #[test]
 fn a_clock_stepping_backwards_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let manual = clock();
     manual.advance_ms(60_000);
     let ledger = create(dir.path(), &manual);
@@ -372,7 +373,7 @@ fn a_clock_stepping_backwards_changes_nothing() {
 
 #[test]
 fn what_is_refused_before_the_first_step_changes_nothing_and_closes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let before = tree(dir.path());
     let large = object(json!({"x": "y".repeat(crate::chain::MAX_LINE)}));
@@ -390,7 +391,7 @@ fn what_is_refused_before_the_first_step_changes_nothing_and_closes_nothing() {
 
 #[test]
 fn an_error_on_the_way_closes_the_ledger_until_it_is_opened_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let head = ledger.head();
     // The checkpoint cannot be replaced: the append fails at step 4, its line is already durable.
@@ -413,7 +414,7 @@ fn an_error_on_the_way_closes_the_ledger_until_it_is_opened_again() {
 
 #[test]
 fn threads_append_and_read_beside_each_other() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = create(dir.path(), &clock());
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -439,7 +440,7 @@ fn threads_append_and_read_beside_each_other() {
 
 #[test]
 fn a_long_chain_opens_fast_and_its_tiles_are_whole() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     drop(create(dir.path(), &clock()));
     let count = if std::env::var_os("CUSTODE_TEST_LONG").is_some() { 100_000 } else { 1_000 };
     grow(dir.path(), count);

@@ -16,7 +16,7 @@ fn names_file(findings: &[Finding], file: &str) -> bool {
 
 #[test]
 fn a_sound_archive_has_no_findings_and_says_what_was_looked_at() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let (facts, findings) = verify(dir.path(), Some(&signer().verifier()));
     assert_eq!(findings, []);
@@ -28,8 +28,10 @@ fn a_sound_archive_has_no_findings_and_says_what_was_looked_at() {
 
 #[test]
 fn a_changed_byte_anywhere_is_found_and_the_file_named() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(small(dir.path()));
+    let dir = folder();
+    let ledger = small(dir.path());
+    ledger.add_stamp(&ledger.head(), b"a token").unwrap();
+    drop(ledger);
     let key = signer().verifier();
     let mut bytes_changed = 0;
     for (path, bytes) in files(dir.path()) {
@@ -60,7 +62,7 @@ fn a_changed_byte_anywhere_is_found_and_the_file_named() {
 
 #[test]
 fn files_that_do_not_belong_are_named() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     drop(small(dir.path()));
     for name in ["chain/tile/0/000.p/4", "records/persons/x.json", "records/holds.jsonl", "records/notes.txt"] {
         fs::write(dir.path().join(name), "x\n").unwrap();
@@ -73,7 +75,7 @@ fn files_that_do_not_belong_are_named() {
 
 #[test]
 fn another_archives_key_is_not_accepted() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     drop(small(dir.path()));
     let stranger = crate::chain::note::Signer::for_name("archivio.example", &[9; 32]).unwrap().verifier();
     let (facts, findings) = verify(dir.path(), Some(&stranger));
@@ -83,7 +85,7 @@ fn another_archives_key_is_not_accepted() {
 
 #[test]
 fn a_whole_older_state_is_not_seen_here_but_an_older_part_is() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let older = tree(dir.path());
     ledger.append_record("holds", object(json!({"n": 1})), None).unwrap();
@@ -101,7 +103,7 @@ fn a_whole_older_state_is_not_seen_here_but_an_older_part_is() {
 
 #[test]
 fn an_interrupted_append_is_said_and_is_not_damage() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let before = tree(dir.path());
     let entry = ledger.append(Kind::Check, object(json!({"n": 1}))).unwrap();
@@ -124,7 +126,7 @@ fn an_interrupted_append_is_said_and_is_not_damage() {
 
 #[test]
 fn it_may_run_beside_a_process_that_appends() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let ledger = small(dir.path());
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
