@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use crate::document::Body;
 use crate::durable::{self, Writing};
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::{Digests, Hasher};
@@ -148,20 +149,12 @@ impl Spooled {
         &self.digests
     }
 
-    /// The bytes, when they are in memory.
-    pub fn in_memory(&self) -> Option<&Bytes> {
-        match &self.body {
-            SpooledBody::Memory(bytes) => Some(bytes),
-            SpooledBody::File(_) => None,
-        }
-    }
-
-    /// The file, when they are in one.
-    pub fn path(&self) -> Option<&Path> {
-        match &self.body {
-            SpooledBody::Memory(_) => None,
-            SpooledBody::File(temporary) => temporary.0.as_deref(),
-        }
+    /// The bytes as readers of documents take them. A body in a file is there as long as this is.
+    pub fn body(&self) -> Result<Body> {
+        Ok(match &self.body {
+            SpooledBody::Memory(bytes) => Body::Memory(bytes.clone()),
+            SpooledBody::File(temporary) => Body::File(temporary.path()?.to_owned()),
+        })
     }
 
     /// Reads it from the start.
@@ -226,13 +219,14 @@ mod tests {
         let incoming = Incoming::open(dir.path()).unwrap();
         assert_eq!(count(dir.path()), 0);
         let small = incoming.of_bytes(&vec![7; MEMORY_LIMIT]).unwrap();
-        assert_eq!((small.in_memory().unwrap().len(), count(dir.path())), (MEMORY_LIMIT, 0));
+        assert!(matches!(small.body().unwrap(), Body::Memory(bytes) if bytes.len() == MEMORY_LIMIT));
+        assert_eq!(count(dir.path()), 0);
         let content: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
         let large = incoming.of_reader(&mut &content[..], 1 << 20).unwrap();
         assert_eq!(*large.digests(), Digests::of(&content));
         let mut back = Vec::new();
         large.open().unwrap().read_to_end(&mut back).unwrap();
-        assert!(large.in_memory().is_none() && back == content);
+        assert!(matches!(large.body().unwrap(), Body::File(_)) && back == content);
         assert_eq!(count(dir.path()), 1);
         drop(large);
         assert_eq!(count(dir.path()), 0);
