@@ -299,7 +299,8 @@ fn a_bad_batch_followed_by_a_valid_one_is_damage_and_nothing_changes() {
     }
     drop(journal);
     let whole = place.snapshot();
-    let damage: [(u64, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damage: [(u64, Damage); 5] = [
         (1, |bytes| bytes[20] ^= 1),
         (2, |bytes| *bytes.last_mut().unwrap() ^= 1),
         (2, |bytes| bytes.truncate(bytes.len() - 1)),
