@@ -47,7 +47,9 @@ impl FromStr for Channel {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         let all = [Self::Http, Self::CommandLine, Self::Import];
-        all.into_iter().find(|channel| channel.as_str() == text).ok_or_else(|| Error::new(Code::Usage, "unknown channel"))
+        all.into_iter()
+            .find(|channel| channel.as_str() == text)
+            .ok_or_else(|| Error::new(Code::Usage, "unknown channel"))
     }
 }
 
@@ -173,7 +175,14 @@ impl ReplayKey {
 
     /// What a replay is looked up by. `documents` are name, SHA-256 and metadata as given; `whole` the deposit's own
     /// metadata. The order of metadata fields does not count, the order of documents does.
-    pub fn replay(&self, producer: &str, key: Option<&str>, class: &ClassId, whole: &Metadata, documents: &[Given<'_>]) -> Replay {
+    pub fn replay(
+        &self,
+        producer: &str,
+        key: Option<&str>,
+        class: &ClassId,
+        whole: &Metadata,
+        documents: &[Given<'_>],
+    ) -> Replay {
         let mut fields: Vec<Vec<u8>> = vec![producer.into(), class.as_str().into(), canonical(whole)];
         for given in documents {
             fields.extend([given.name.as_bytes().to_vec(), given.sha256.0.to_vec(), canonical(given.metadata)]);

@@ -29,8 +29,8 @@ use std::time::Duration;
 use crossbeam_channel::{SendTimeoutError, Sender, bounded};
 use jiff::Timestamp;
 
-pub(in crate::intake) use format::{checked_line, open_line};
 pub use format::{DocumentHead, Part, RecordHead, Stored};
+pub(in crate::intake) use format::{checked_line, open_line};
 pub use index::Load;
 pub use recovery::Sealed;
 pub use scan::Section;

@@ -181,7 +181,11 @@ fn read_controls(element: &Element) -> Result<Vec<Control>> {
         let mut control = Control::new(element.attribute("nome")?, outcome.ok_or_else(|| wrong("esito unknown"))?);
         control.code = match element.try_attribute("codice") {
             Some(code) => Some(
-                Code::ALL.iter().copied().find(|known| known.as_str() == code).ok_or_else(|| wrong("codice unknown"))?,
+                Code::ALL
+                    .iter()
+                    .copied()
+                    .find(|known| known.as_str() == code)
+                    .ok_or_else(|| wrong("codice unknown"))?,
             ),
             None => None,
         };

@@ -22,7 +22,13 @@ pub struct Shown<'a> {
 }
 
 /// The JSON receipt (interface, "Receipt"). `shown` has one row a document, in the deposit's order.
-pub fn view(facts: &Facts, rdv_sha256: Sha256, note: &str, idempotency_key: Option<&str>, shown: &[Shown<'_>]) -> Value {
+pub fn view(
+    facts: &Facts,
+    rdv_sha256: Sha256,
+    note: &str,
+    idempotency_key: Option<&str>,
+    shown: &[Shown<'_>],
+) -> Value {
     let deposit = &facts.deposit;
     let documents = deposit.documents.iter().zip(shown).map(|(item, shown)| {
         json!({

@@ -39,7 +39,11 @@ pub fn render(refused: &Refused, attempt: u32, limit: u32) -> Vec<u8> {
         pen.text("Classe", &[("en", "Document class"), ("versione", &version.to_string())], class.as_str());
     }
     pen.text("Byte", &[("en", "Bytes received")], &refused.bytes.to_string());
-    pen.text("Impronta", &[("algoritmo", "SHA-256"), ("en", "Digest of what was received")], &refused.sha256.to_string());
+    pen.text(
+        "Impronta",
+        &[("algoritmo", "SHA-256"), ("en", "Digest of what was received")],
+        &refused.sha256.to_string(),
+    );
     let (attempt, limit) = (attempt.to_string(), limit.to_string());
     pen.empty("Tentativo", &[("en", "Attempt"), ("numero", &attempt), ("limite", &limit)]);
     controls(&mut pen, &refused.controls);

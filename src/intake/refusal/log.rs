@@ -191,9 +191,9 @@ impl RefusalLog {
         BufReader::new(file).take(LINE_LIMIT).read_until(b'\n', &mut line).at_path(&path)?;
         let line = line.strip_suffix(b"\n").and_then(open_line::<Line>);
         let found = line.and_then(|line| line.refused).filter(|found| found.refused.refusal == refusal);
-        found.map(Some).ok_or_else(|| {
-            Error::new(Code::JournalDamaged, "a refusal is altered").at(place(number, offset))
-        })
+        found
+            .map(Some)
+            .ok_or_else(|| Error::new(Code::JournalDamaged, "a refusal is altered").at(place(number, offset)))
     }
 
     /// How far the log goes now; all of it is durable.
@@ -340,7 +340,11 @@ pub fn verify(intake: &Path, chained: &[Head]) -> Result<Verified> {
         findings.push(Finding::error(Code::JournalDamaged, place(number, offset), what));
     }
     if let Some((number, offset)) = walk.tail {
-        findings.push(Finding::error(Code::JournalDamaged, place(number, offset), "the last line is altered or unfinished"));
+        findings.push(Finding::error(
+            Code::JournalDamaged,
+            place(number, offset),
+            "the last line is altered or unfinished",
+        ));
     }
     for head in due {
         let detail = format!("the chain knows {} lines of refusals that are not there as they were", head.lines);

@@ -151,7 +151,8 @@ impl Refused {
     #[must_use]
     pub fn without_names(mut self, names: &[&str]) -> Self {
         // Longest first, so that a name inside another one does not leave the other's rest.
-        let mut names: Vec<(usize, &str)> = names.iter().copied().enumerate().filter(|(_, name)| name.len() > 1).collect();
+        let mut names: Vec<(usize, &str)> =
+            names.iter().copied().enumerate().filter(|(_, name)| name.len() > 1).collect();
         names.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
         let clean = |text: &mut String| {
             for (at, name) in &names {

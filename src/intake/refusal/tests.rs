@@ -1,8 +1,8 @@
 //! Refusals: counted, blocked, kept without names, found when altered.
 
 use super::*;
-use crate::chain::note::open_note;
 use crate::chain::note::Signer;
+use crate::chain::note::open_note;
 use crate::error::ControlOutcome;
 use crate::id::PersonId;
 use crate::intake::receipt::tests::xmllint;
