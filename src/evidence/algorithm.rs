@@ -138,6 +138,17 @@ pub fn verify(
     }
 }
 
+/// Bits of the modulus of an RSA key; `None` for other keys.
+pub fn rsa_bits(spki: &[u8]) -> Result<Option<usize>> {
+    let key = PublicKey::parse(spki)?;
+    if !matches!(key.kind, KeyKind::Rsa) {
+        return Ok(None);
+    }
+    let modulus = Reader::only(key.bits, tag::SEQUENCE)?.inside().expect(tag::INTEGER)?.unsigned()?;
+    let leading = modulus.first().map_or(0, |octet| octet.leading_zeros() as usize);
+    Ok(Some(modulus.len() * 8 - leading))
+}
+
 fn mismatch() -> Error {
     Error::new(Code::SignatureInvalid, "signature algorithm and key are of different kinds")
 }

@@ -37,7 +37,7 @@ impl Anchors {
         if bytes.first() == Some(&0x30) {
             return Self::from_der(vec![bytes.to_vec()]);
         }
-        let blocks = pem_blocks(bytes, &["CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CERTIFICATE"])?;
+        let blocks = pem_blocks(bytes, &["CERTIFICATE", "X509 CERTIFICATE"])?;
         if blocks.is_empty() {
             return Err(Error::new(Code::DerMalformed, "no PEM block of a certificate"));
         }

@@ -191,7 +191,11 @@ impl SignerInfo {
         if let Some(set) = fields.optional(tag::constructed(1))? {
             for item in set.inside().all()? {
                 let mut parts = item.inside();
-                unsigned.push((parts.next()?.oid()?, parts.expect(tag::SET)?.value.to_vec()));
+                let kind = parts.expect(tag::OID)?;
+                let values = parts.expect(tag::SET)?.value.to_vec();
+                if let Ok(kind) = kind.oid() {
+                    unsigned.push((kind, values));
+                }
             }
         }
         fields.finish()?;
@@ -204,7 +208,8 @@ impl SignerInfo {
         let mut found = None;
         for item in Reader::new(bytes).all()? {
             let mut parts = item.inside();
-            if parts.next()?.oid()? != *kind {
+            // Compared as bytes: an identifier that our type cannot hold must not hide the others.
+            if parts.expect(tag::OID)?.value != kind.as_bytes() {
                 continue;
             }
             let mut values = parts.expect(tag::SET)?.inside();

@@ -7,9 +7,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Code, Error, Result};
-use crate::evidence::algorithm::DigestAlgorithm;
+use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::cms::{SignedData, Verdict};
+use crate::evidence::key::RSA_MINIMUM_BITS;
 use crate::evidence::oids;
 use crate::evidence::tsp::reply::{MAX_REPLY, token_of_reply};
 use crate::evidence::tsp::{Policy, Query, Token, TstInfo};
@@ -142,18 +143,23 @@ fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
     if report.is_weak() || signer.signature_algorithm()? == oids::RSA_SHA1 {
         return Err(wrong("signed with an algorithm that is no longer acceptable"));
     }
+    if algorithm::rsa_bits(certificate.spki())?.is_some_and(|bits| bits < RSA_MINIMUM_BITS) {
+        return Err(wrong("signed with an RSA key shorter than 2048 bits"));
+    }
     check_purpose(certificate)?;
     check_imprint(query, &info)?;
     let path =
-        path::find(certificate, &data.certificates, anchors, info.gen_time, &Rfc5280).map_err(|error| match error {
-            PathError::Untrusted => {
-                let issuer = certificate.issuer_attribute(&oids::COMMON_NAME).unwrap_or_default();
-                Error::new(
-                    Code::TokenUntrusted,
-                    format!("no configured anchor issued it, directly or not (issuer: {issuer})"),
-                )
+        path::find(certificate, &data.certificates, anchors, info.gen_time, &Rfc5280::default()).map_err(|error| {
+            match error {
+                PathError::Untrusted => {
+                    let issuer = certificate.issuer_attribute(&oids::COMMON_NAME).unwrap_or_default();
+                    Error::new(
+                        Code::TokenUntrusted,
+                        format!("no configured anchor issued it, directly or not (issuer: {issuer})"),
+                    )
+                }
+                PathError::Invalid(error) => wrong(format!("at {}: {}", info.gen_time, error.detail)),
             }
-            PathError::Invalid(error) => wrong(format!("at {}: {}", info.gen_time, error.detail)),
         })?;
     Ok(Token { der: token.to_vec(), info, path })
 }

@@ -17,12 +17,13 @@ use x509_cert::certificate::{CertificateInner, Raw};
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm;
 use crate::evidence::anchors::Anchors;
+use crate::evidence::oids;
 use crate::evidence::x509::Certificate;
 
 /// Longest path, anchor included: real ones have three or four certificates.
 pub const MAX_DEPTH: usize = 8;
 
-/// How many candidate certificates are looked at before giving up: a hostile bag of look-alikes costs no more than this.
+/// How many signatures of candidates are verified before giving up: a hostile bag of look-alikes costs no more than this.
 const MAX_STEPS: usize = 256;
 
 /// Decides whether one candidate path holds at an instant.
@@ -39,7 +40,11 @@ pub trait PathRules {
 
 /// RFC 5280 by `certval`.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Rfc5280;
+pub struct Rfc5280 {
+    /// Accepts what was good practice once: certificates signed with SHA-1, authorities with RSA keys of 1024 bits. For mail and
+    /// invoices of past years, never for time-stamps.
+    pub legacy: bool,
+}
 
 impl PathRules for Rfc5280 {
     fn judge(
@@ -63,15 +68,29 @@ impl PathRules for Rfc5280 {
         // The anchor was configured by a person; the path ends there because we put it there.
         settings.set_require_ta_store(false);
         settings.set_check_revocation_status(false);
+        settings.set_min_rsa_modulus_bits(if self.legacy { 1024 } else { 2048 });
 
         let mut environment = PkiEnvironment::new();
-        environment.add_verify_signature_message_callback(verify_signature);
+        environment.add_verify_signature_message_callback(if self.legacy { verify_any } else { verify_strong });
         validate_path_rfc5280(&environment, &settings, &path, &mut CertificationPathResults::new())
             .map_err(|e| Error::new(Code::SignatureInvalid, format!("certificate path: {e:?}")))
     }
 }
 
-fn verify_signature(
+fn verify_strong(
+    environment: &PkiEnvironment,
+    message: &[u8],
+    signature: &der::asn1::BitString,
+    identifier: &AlgorithmIdentifierOwned,
+    spki: &SubjectPublicKeyInfoOwned,
+) -> certval::Result<()> {
+    if identifier.oid == oids::RSA_SHA1 {
+        return Err(EngineError::PathValidation(PathValidationStatus::SignatureVerificationFailure));
+    }
+    verify_any(environment, message, signature, identifier, spki)
+}
+
+fn verify_any(
     _: &PkiEnvironment,
     message: &[u8],
     signature: &der::asn1::BitString,
@@ -128,9 +147,8 @@ impl<'a> Search<'a> {
     /// Depth first; `chain` holds the certificates between target (excluded) and `current` (included, when not the target).
     fn climb(&mut self, current: &'a Certificate, chain: &mut Vec<&'a Certificate>) -> Option<&'a Certificate> {
         for anchor in self.anchors.certificates() {
-            self.steps += 1;
             let itself = anchor == self.target;
-            if !itself && (anchor.subject() != current.issuer() || current.verify_signature(anchor.spki()).is_err()) {
+            if !itself && !(may_issue(anchor) && issued(anchor, current)) {
                 continue;
             }
             if itself {
@@ -150,12 +168,14 @@ impl<'a> Search<'a> {
             return None;
         }
         for issuer in self.bag {
+            if issuer.subject() != current.issuer() || issuer == self.target || chain.contains(&issuer) {
+                continue;
+            }
             self.steps += 1;
             if self.steps > MAX_STEPS {
                 return None;
             }
-            let known = issuer == self.target || chain.contains(&issuer);
-            if known || issuer.subject() != current.issuer() || current.verify_signature(issuer.spki()).is_err() {
+            if !issued(issuer, current) {
                 continue;
             }
             chain.push(issuer);
@@ -166,4 +186,14 @@ impl<'a> Search<'a> {
         }
         None
     }
+}
+
+/// By name and by signature; whether it was allowed to is for the rules.
+fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
+    issuer.subject() == subject.issuer() && subject.verify_signature(issuer.spki()).is_ok()
+}
+
+/// RFC 5280 asks no authority flag of an anchor; a configured end entity must still not issue. Old roots without extensions may.
+fn may_issue(anchor: &Certificate) -> bool {
+    anchor.extensions.is_empty() || anchor.basic_constraints().is_ok_and(|c| c.is_some_and(|c| c.ca))
 }

@@ -284,6 +284,19 @@ fn line_9_intermediates_must_be_authorities() {
         profile.more.push(crate::evidence::x509::Extension { id, critical: true, value: asn1::null() });
     };
     refused(through(unknown, at(NOW)), "UnprocessedCriticalExtension");
+    let sha1 = |profile: &mut Profile<'_>| profile.digest = DigestAlgorithm::Sha1;
+    refused(through(sha1, at(NOW)), "SignatureVerificationFailure");
+    // Only for mail and invoices of past years.
+    let (p, middle) = three(sha1);
+    let bag = [Certificate::parse(&middle).unwrap()];
+    let leaf = Certificate::parse(&p.leaf).unwrap();
+    let legacy = crate::evidence::x509::path::Rfc5280 { legacy: true };
+    assert!(crate::evidence::x509::path::find(&leaf, &bag, &anchors(&p), at(NOW), &legacy).is_ok());
+    // An end entity that was configured as an anchor issues nothing.
+    let (p, middle) = three(|profile| profile.ca = false);
+    let anchors_of_middle = Anchors::from_der(vec![middle]).unwrap();
+    let by_leaf = token(&p, &info());
+    assert_eq!(verify_token(&by_leaf, imprint(), &anchors_of_middle).unwrap_err().code, Code::TokenUntrusted);
     let (p, _) = three(|_| {});
     let alone = token(&p, &TstInfo { ..info() });
     assert_eq!(verify_token(&alone, imprint(), &anchors(&p)).unwrap_err().code, Code::TokenUntrusted);

@@ -99,6 +99,15 @@ fn what_openssl_stamps_we_accept() {
     assert_eq!(token.info().policy.to_string(), "1.2.3.4");
     assert_eq!(token.info().accuracy, Some(Accuracy { seconds: 1, millis: 500, micros: 100 }));
     assert!(token.info().ordering && token.path().len() == 2);
+    // The same authority with a short key.
+    run("req -newkey rsa:1024 -nodes -keyout tsa.key -out tsa.csr -subj /CN=tsa -config c.cnf");
+    run(
+        "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 9 -extfile c.cnf -extensions tsa -out tsa.pem",
+    );
+    run("ts -reply -config c.cnf -section tsa1 -queryfile q.tsq -out short.tsr");
+    let short = std::fs::read(path("short.tsr")).unwrap();
+    let error = rules.verify_reply(&ours, &short, &anchors, Some(SystemClock.now())).unwrap_err();
+    assert!(error.detail.contains("2048"), "{error}");
     let strict = verify_reply(&ours, &reply, &anchors, SystemClock.now()).unwrap_err();
     assert!(strict.code == Code::TokenInvalid && strict.detail.contains("accuracy"), "{strict}");
 }
