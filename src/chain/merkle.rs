@@ -38,7 +38,7 @@ impl Tree {
             let row = &mut self.levels[level];
             row.push(hash);
             match row.as_slice() {
-                [.., left, right] if row.len() % 2 == 0 => hash = node(left, right),
+                [.., left, right] if row.len().is_multiple_of(2) => hash = node(left, right),
                 _ => return,
             }
         }

@@ -61,7 +61,7 @@ fn records_count_only_when_chained() {
     assert_eq!(records[1].fields, object(json!({"role": "reader"})));
     let act = NewRecord { kind: "disposals".into(), fields: number(3), personal: None };
     let made = ledger.append_with_record(Kind::Disposal, number(1), act).unwrap();
-    assert_eq!(ledger.records("disposals").unwrap().0, [made.clone()]);
+    assert_eq!(ledger.records("disposals").unwrap().0, std::slice::from_ref(&made));
     let entry = ledger.entry(made.seq).unwrap();
     assert_eq!((entry.kind, &entry.object["number"]), (Kind::Disposal, &json!(1)));
     // A line nobody committed, and a changed one.
