@@ -207,6 +207,8 @@ fn an_interrupted_put_is_taken_up_again() {
     assert_eq!(vault.list_files(&name).unwrap().len(), 3);
     assert_eq!(read(&vault, &name, "PIndex.xml"), "PIndex.xml one");
     assert_eq!(vault.list_packages(&name.series).unwrap().foreign, [""; 0]);
+    let one = VaultFiles::new(std::sync::Arc::new(vault), name);
+    assert_eq!((one.list().unwrap().len(), one.open("toc").is_err(), one.open("PIndex.xml").is_ok()), (3, true, true));
     let mode = fs::metadata(dir.path().join("invoice/00000001/evidence/0001.ers")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o444);
 }

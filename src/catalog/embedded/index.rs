@@ -16,7 +16,10 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::ColumnValues;
 use tantivy::query::{BooleanQuery, EmptyQuery, Occur, RangeQuery, TermQuery};
 use tantivy::schema::{BytesOptions, Field, IndexRecordOption, NumericOptions, STORED, Schema, Value};
-use tantivy::{DocAddress, DocId, IndexReader, IndexWriter, ReloadPolicy, Score, SegmentReader, TantivyDocument, Term};
+use tantivy::{
+    DocAddress, DocId, DocSet, IndexReader, IndexWriter, ReloadPolicy, Score, SegmentReader, TERMINATED,
+    TantivyDocument, Term,
+};
 
 use super::seal::{damaged, guarded, seal, unseal};
 use crate::catalog::query::{self, Compiled};
@@ -161,7 +164,7 @@ impl Index {
             for row in documents {
                 let row = DocumentRow { package: Some(package.clone()), ..row.clone() };
                 let key = document_key(row.id);
-                writer.delete_term(Term::from_field_bytes(self.fields.key, &key));
+                writer.delete_term(self.key(&key));
                 let mut made = self.stored(&key, &row, Order::of(&row))?;
                 for term in query::of_document(&row).iter().chain([&is_document()]) {
                     made.add_bytes(self.fields.terms, term);
@@ -170,7 +173,7 @@ impl Index {
             }
             for row in deposits {
                 let key = receipt_key(row.receipt);
-                writer.delete_term(Term::from_field_bytes(self.fields.key, &key));
+                writer.delete_term(self.key(&key));
                 let order = Order::new(row.accepted_at, row.sequence, row.lane, row.receipt.0);
                 let mut made = self.stored(&key, row, order)?;
                 for replay in [&row.replay_key, &row.replay_fingerprint].into_iter().flatten() {
@@ -237,18 +240,21 @@ impl Index {
 
     /// The document with this id.
     pub fn locate(&self, id: DocumentId) -> Result<Option<DocumentRow>> {
-        self.first(document_key(id))
+        self.unique(&document_key(id))
     }
 
     /// The deposit with this receipt.
     pub fn receipt(&self, receipt: ReceiptId) -> Result<Option<DepositRow>> {
-        self.first(receipt_key(receipt))
+        self.unique(&receipt_key(receipt))
     }
 
     /// The latest deposit with this replay key or fingerprint.
     pub fn replay(&self, key: &str) -> Result<Option<ReceiptId>> {
-        let row: Option<DepositRow> = self.first(replay_key(key))?;
-        Ok(row.map(|row| row.receipt))
+        guarded(|| {
+            let query = TermQuery::new(self.key(&replay_key(key)), IndexRecordOption::Basic);
+            let hits = self.reader.searcher().search(&query, &Newest::all(1)).map_err(engine)?;
+            Ok(hits.first().map(|(order, _)| ReceiptId(uuid::Uuid::from_u128(order.id))))
+        })
     }
 
     /// Ids filed under a package, ascending.
@@ -283,13 +289,28 @@ impl Index {
         })
     }
 
-    fn first<R: DeserializeOwned>(&self, key: Vec<u8>) -> Result<Option<R>> {
+    /// The one living row with this key: a walk of its postings, which opens no column.
+    fn unique<R: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<R>> {
         guarded(|| {
-            let query = TermQuery::new(Term::from_field_bytes(self.fields.key, &key), IndexRecordOption::Basic);
             let searcher = self.reader.searcher();
-            let hits = searcher.search(&query, &Newest::all(1)).map_err(engine)?;
-            hits.first().map(|(_, address)| self.row(&searcher, *address)).transpose()
+            let term = self.key(key);
+            for (segment, reader) in searcher.segment_readers().iter().enumerate() {
+                let inverted = reader.inverted_index(self.fields.key).map_err(engine)?;
+                let postings = inverted.read_postings(&term, IndexRecordOption::Basic).map_err(|e| engine(e.into()))?;
+                let Some(mut postings) = postings else { continue };
+                while postings.doc() != TERMINATED {
+                    if !reader.is_deleted(postings.doc()) {
+                        return self.row(&searcher, DocAddress::new(segment as u32, postings.doc())).map(Some);
+                    }
+                    postings.advance();
+                }
+            }
+            Ok(None)
         })
+    }
+
+    fn key(&self, key: &[u8]) -> Term {
+        Term::from_field_bytes(self.fields.key, key)
     }
 
     fn row<R: DeserializeOwned>(&self, searcher: &tantivy::Searcher, address: DocAddress) -> Result<R> {

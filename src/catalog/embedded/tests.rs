@@ -207,3 +207,54 @@ fn damage_is_told_or_harmless() {
     }
     assert!(told * 2 > cases, "{told} of {cases} damages told");
 }
+
+/// The life of a catalog that is stopped before its n-th durable step; the next test runs it as a process of its own.
+#[test]
+#[ignore = "run as a child by the test below"]
+fn child_that_is_stopped() {
+    let dir = std::path::PathBuf::from(std::env::var("CUSTODE_TEST_CATALOG").expect("set by the parent"));
+    let (catalog, _) = reopened(&dir.join("catalog"), 0);
+    for n in 1..20 {
+        fs::write(dir.join("started"), n.to_string()).unwrap();
+        record(&catalog, &format!("invoice/{n}"), n * 10..n * 10 + 10, n + 1);
+        catalog.state_put("jobs", &[n as u8], b"done").unwrap();
+        fs::write(dir.join("done"), n.to_string()).unwrap();
+    }
+    panic!("it should have been stopped by now");
+}
+
+#[test]
+fn stopped_anywhere_it_lacks_at_most_what_was_not_acknowledged() {
+    for step in [9, 14, 15, 16, 17, 18, 19, 20, 30] {
+        let dir = tempfile::tempdir().unwrap();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "catalog::embedded::tests::child_that_is_stopped", "--ignored"])
+            .env("CUSTODE_TEST_CATALOG", dir.path())
+            .env("CUSTODE_TEST_ABORT_AT", step.to_string())
+            .output()
+            .unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&child.status),
+            Some(6),
+            "step {step}: stopped by abort"
+        );
+        let said = |name: &str| fs::read_to_string(dir.path().join(name)).map_or(0, |n| n.parse::<u64>().unwrap());
+        let (started, done) = (said("started"), said("done"));
+        let (catalog, verdict) = reopened(&dir.path().join("catalog"), started + 1);
+        let from = match verdict {
+            Verdict::Good => started,
+            Verdict::Behind { watermark } => watermark.saturating_sub(1),
+            // Only where nothing had been recorded yet.
+            Verdict::Rebuild { .. } => 0,
+        };
+        assert!(from >= done, "step {step}: {done} acknowledged, {from} found");
+        (1..=done).for_each(|n| assert!(catalog.state_get("jobs", &[n as u8]).unwrap().is_some(), "step {step}"));
+        for n in from + 1..=started {
+            record(&catalog, &format!("invoice/{n}"), n * 10..n * 10 + 10, n + 1);
+        }
+        for n in 10..(started + 1) * 10 {
+            assert!(catalog.locate(document(n, "x").id).unwrap().is_some(), "step {step}: document {n}");
+        }
+        assert_eq!(ask(&catalog, &[]).len() as u64, started * 10, "step {step}");
+    }
+}
