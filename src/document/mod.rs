@@ -11,6 +11,7 @@ pub mod agid;
 mod body;
 pub mod class;
 pub mod format;
+pub mod malware;
 mod merge;
 pub mod reader;
 

@@ -110,3 +110,11 @@ pub(super) fn class_of_xml(body: &Body) -> Result<Option<&'static str>> {
         _ => None,
     })
 }
+
+/// Documents for the tests of the whole room.
+#[cfg(test)]
+pub(super) mod samples {
+    pub use super::invoice::tests::INVOICE;
+    pub use super::pec::tests::delivery as pec;
+    pub use super::signed::tests::wrap as signed;
+}

@@ -54,7 +54,7 @@ fn looks_signed(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(super) mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
@@ -63,7 +63,7 @@ pub(crate) mod tests {
     use crate::evidence::fixtures::{at, pki};
 
     /// A CAdES signature around this content.
-    pub(crate) fn wrap(content: &[u8]) -> Vec<u8> {
+    pub fn wrap(content: &[u8]) -> Vec<u8> {
         let pki = pki(|_| {});
         sign(&Spec::cades(content, &pki.leaf_key, &pki.leaf, at("2026-03-10T09:00:00Z"))).unwrap()
     }

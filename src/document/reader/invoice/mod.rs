@@ -154,4 +154,4 @@ fn bodies(root: &Node, simplified: bool, out: &mut Extraction) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

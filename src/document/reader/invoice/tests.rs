@@ -3,7 +3,7 @@ use crate::document::format;
 use crate::document::reader::signed::tests::wrap;
 use crate::document::{Body, Metadata};
 
-pub(crate) const INVOICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+pub const INVOICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <p:FatturaElettronica xmlns:p="http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2" versione="FPR12">
 <FatturaElettronicaHeader><DatiTrasmissione><IdTrasmittente><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdTrasmittente>
 <ProgressivoInvio>00001</ProgressivoInvio><FormatoTrasmissione>FPR12</FormatoTrasmissione><CodiceDestinatario>0000000</CodiceDestinatario>

@@ -281,4 +281,4 @@ fn without_prefix<'a>(subject: &'a str, kind: &str) -> &'a str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -208,3 +208,8 @@ fn a_hundred_megabytes_from_a_file() {
     let out = PecReader.read(&input).unwrap();
     assert_eq!((&out.fields["certified"], &out.fields["attachments"]), (&json!(true), &json!(2)));
 }
+
+/// A delivery receipt, for the tests of the whole room.
+pub fn delivery() -> String {
+    message(RECEIPT, DATICERT, "")
+}
