@@ -168,25 +168,21 @@ fn der_kind(der: &[u8]) -> Option<&'static str> {
         (0x06, oid, _) if oid.starts_with(OID_PKCS7) => Some("application/pkcs7-mime"),
         (0x30, inner, rest) => {
             // A reply opens with its status (an integer), a certificate with its version ([0]) or serial number.
-            let first = tlv(inner)?;
-            if first.0 == 0x02
-                && first.1.len() == 1
-                && first.1[0] <= 5
-                && matches!(tlv(rest), None | Some((0x30, ..)))
-                && inner.len() < 1024
-            {
-                if rest.is_empty()
-                    || tlv(rest).is_some_and(
-                        |(_, token, _)| matches!(tlv(token), Some((0x06, oid, _)) if oid == OID_SIGNED_DATA),
-                    )
-                {
-                    return Some("application/timestamp-reply");
-                }
+            let (first, ..) = tlv(inner)?;
+            if is_reply(inner, rest) {
+                return Some("application/timestamp-reply");
             }
-            (first.0 == 0xa0 || first.0 == 0x02).then_some("application/pkix-cert")
+            (first == 0xa0 || first == 0x02).then_some("application/pkix-cert")
         }
         _ => None,
     }
+}
+
+/// A status of 0 to 5 and then nothing, or a token (RFC 3161 section 2.4.2).
+fn is_reply(status: &[u8], rest: &[u8]) -> bool {
+    let small = matches!(tlv(status), Some((0x02, [0..=5], _)));
+    let token = |(_, token, _): (u8, _, _)| matches!(tlv(token), Some((0x06, oid, _)) if oid == OID_SIGNED_DATA);
+    small && (rest.is_empty() || tlv(rest).is_some_and(token))
 }
 
 /// Detached, a time-stamp token, or with content.

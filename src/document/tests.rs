@@ -175,7 +175,7 @@ fn hostile_documents_have_their_codes() {
     let mail =
         |body: &str| format!("From: a@example.it\nTo: b@example.it\nDate: Tue, 10 Mar 2026 10:15:00 +0100\n{body}");
     let deep: String = (0..30).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}x\n\n--b{n}x\n")).collect();
-    let cases: Vec<(&str, &str, Vec<u8>, &str, Code, bool)> = vec![
+    let cases = vec![
         ("a JPEG called .xml", "invoice", JPEG.to_vec(), "fattura.xml", Code::FormatNotAdmitted, false),
         ("a JPEG called .xml", "invoice", JPEG.to_vec(), "fattura.xml", Code::FormatMismatch, false),
         (

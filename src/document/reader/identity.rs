@@ -47,7 +47,7 @@ fn tax_code_plausible(code: &str) -> bool {
                 let digit = u32::from(byte - b'0');
                 sum + if position % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
             });
-            sum % 10 == 0
+            sum.is_multiple_of(10)
         }
         16 if bytes.iter().all(u8::is_ascii_alphanumeric) => {
             let sum: u32 = bytes[..15].iter().enumerate().fold(0, |sum, (position, byte)| {

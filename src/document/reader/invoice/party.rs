@@ -40,7 +40,8 @@ pub(super) fn read(header: &Node, element: &str, prefix: &str, out: &mut Extract
     {
         irregular(out, &format!("{place}/IdFiscaleIVA"), "its check digit does not fit");
     }
-    if !name.is_empty() && !(surname.is_empty() && forename.is_empty()) {
+    let personal = !surname.is_empty() || !forename.is_empty();
+    if personal && !name.is_empty() {
         irregular(out, &format!("{place}/Anagrafica"), "both Denominazione and Nome or Cognome");
     }
 }
