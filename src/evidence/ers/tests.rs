@@ -155,3 +155,49 @@ fn renewals_chain_and_must_be_later() {
     assert_eq!(verify(&again, members, &judge).unwrap().times.len(), 4);
     assert!(verify(&again, &[of("x"), of("y")], &judge).is_err());
 }
+
+/// With real tokens of the development authority. `CUSTODE_TEST_KEEP_RECORDS=<folder>` keeps the records, so that another
+/// implementation can be asked.
+#[test]
+fn records_under_real_tokens_verify() {
+    use crate::evidence::tsp::dev::DevelopmentAuthority;
+    use crate::evidence::tsp::{Authority as _, new_request, token_of_reply, verify_token};
+
+    let clock = std::sync::Arc::new(crate::clock::ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap()));
+    let authority = DevelopmentAuthority::create(clock.clone()).unwrap();
+    let anchors = authority.anchors().unwrap();
+    let stamp = |imprint: Sha256| token_of_reply(&authority.stamp(&new_request(imprint).unwrap()).unwrap()).unwrap();
+    let judge = |der: &[u8], imprint: Sha256| Ok(verify_token(der, imprint, &anchors)?.gen_time());
+
+    let mut package = TreeFile::build(groups(&[1, 4, 2, 4, 4, 1, 4])).unwrap();
+    let run = Tree::build(&[package.root(), of("a second package"), of("a third package")]).unwrap();
+    package.place(&run).unwrap();
+    let first = stamp(package.run_root());
+    let keep = std::env::var("CUSTODE_TEST_KEEP_RECORDS").ok();
+    for (n, group) in package.groups().iter().enumerate() {
+        let mut record = package.record(group.document, &first).unwrap();
+        // Every second one is renewed once, alone or in a tree.
+        clock.advance_ms(60_000);
+        match n % 3 {
+            1 => record.renew(None, stamp(record.renewal_hash().unwrap())),
+            2 => {
+                let leaf = record.renewal_hash().unwrap();
+                let tree = Tree::build(&[leaf, of("another token"), of("one more")]).unwrap();
+                record.renew(tree.path(&[leaf]), stamp(tree.root()));
+            }
+            _ => {}
+        }
+        let der = record.to_der();
+        assert_eq!(verify(&der, &group.members, &judge).unwrap().times.len(), if n % 3 == 0 { 1 } else { 2 });
+        assert!(verify(&der, &[of("other")], &judge).is_err());
+        if let Some(folder) = &keep {
+            let members: Vec<String> = group.members.iter().map(ToString::to_string).collect();
+            std::fs::write(format!("{folder}/{n}.ers"), &der).unwrap();
+            std::fs::write(format!("{folder}/{n}.txt"), members.join("\n")).unwrap();
+        }
+    }
+    // The token of another tree does not do.
+    let (members, wrong) = (&package.groups()[0].members, stamp(of("another root")));
+    let record = package.record(package.groups()[0].document, &wrong).unwrap();
+    assert_eq!(verify(&record.to_der(), members, &judge).unwrap_err().code, Code::TokenInvalid);
+}
