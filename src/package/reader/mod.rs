@@ -41,6 +41,13 @@ impl Package {
         Ok(Self { files, table: Arc::new(table), toc })
     }
 
+    /// Opens a package whose table of contents is lost or wrong: it is derived from the content, all of which is read.
+    pub fn open_deriving(files: Arc<dyn Files>) -> Result<Self> {
+        let table = SeekTable::read(&mut *files.open(super::CONTENT)?)?;
+        let toc = derive_toc(&*files)?;
+        Ok(Self { files, table: Arc::new(table), toc })
+    }
+
     /// Opens the package in a folder.
     pub fn open_folder(path: &Path) -> Result<Self> {
         Self::open(Arc::new(Folder::new(path)))
@@ -91,7 +98,8 @@ impl Package {
         if record.length > limit {
             return Err(Error::new(Code::TocDisagrees, "larger than anything of its kind").at(id));
         }
-        let mut bytes = Vec::with_capacity(record.length as usize);
+        // The table may claim any length: memory grows with what is there, not with what is claimed.
+        let mut bytes = Vec::with_capacity(record.length.min(1 << 20) as usize);
         self.open_member(kind, id, None)?.read_to_end(&mut bytes).map_err(|e| content_error(id, e))?;
         Ok(bytes)
     }

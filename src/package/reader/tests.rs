@@ -208,6 +208,72 @@ fn toc_and_content_that_disagree_are_told_apart() {
     }
 }
 
+/// The same content with its tar changed: frames compressed again, a seek table that fits.
+fn retar(memory: &Memory, change: impl FnOnce(&mut Vec<u8>)) -> Memory {
+    let table = SeekTable::read(&mut Cursor::new(memory.content.clone())).unwrap();
+    let mut frames = Frames::new(Box::new(Cursor::new(memory.content.clone()))).unwrap();
+    let mut tar: Vec<u8> = (0..table.frames()).flat_map(|n| frames.get(&table, n).unwrap().to_vec()).collect();
+    change(&mut tar);
+    let (mut content, mut again, mut at) = (Vec::new(), SeekTable::default(), 0);
+    for n in 0..table.frames() {
+        let end = if n + 1 == table.frames() { tar.len() } else { at + table.tar_size(n) as usize };
+        let compressed = crate::package::seek::compress(&tar[at..end]).unwrap();
+        again.push(compressed.len(), end - at);
+        content.extend(compressed);
+        at = end;
+    }
+    content.extend(again.encode().unwrap());
+    Memory { content, toc: memory.toc.clone() }
+}
+
+#[test]
+fn what_is_appended_to_the_tar_is_found() {
+    let (memory, _) = pack(&[10, 3000]);
+    assert!(walk(&retar(&memory, |_| {})));
+    assert!(!walk(&retar(&memory, |tar| tar.extend([0; 512]))));
+    assert!(!walk(&retar(&memory, |tar| tar.truncate(tar.len() - 512))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_byte_of_the_tar_is_free(at in any::<proptest::sample::Index>(), mask in 1_u8..) {
+        let (memory, _) = pack(&[10, 3000, 0]);
+        let changed = retar(&memory, |tar| {
+            let at = at.index(tar.len());
+            tar[at] ^= mask;
+        });
+        prop_assert!(!walk(&changed));
+    }
+}
+
+#[test]
+fn claimed_lengths_are_not_believed() {
+    let (memory, _) = pack(&[10]);
+    let mut table = SeekTable::default();
+    (0..100_000).for_each(|_| table.push(1, FRAME));
+    let mut content = vec![0; 100_000];
+    content.extend(table.encode().unwrap());
+    let record = Record { length: table.tar_length() - 512, ..open(&memory).unwrap().toc().iter().next().unwrap() };
+    let hostile = Memory { content, toc: Toc::build(vec![record]).as_bytes().to_vec() };
+    let package = open(&hostile).unwrap();
+    assert_eq!(package.read_member(record.kind, record.id, u64::MAX).unwrap_err().code, Code::ContentAltered);
+    assert!(!walk(&hostile));
+}
+
+#[test]
+fn a_lost_table_of_contents_is_derived() {
+    let (mut memory, members) = pack(&[10, 3000]);
+    memory.toc.clear();
+    assert!(open(&memory).is_err());
+    let package = Package::open_deriving(Arc::new(memory)).unwrap();
+    let (member, bytes) = &members[1];
+    assert_eq!(&package.read_member(member.kind, member.id, 5000).unwrap(), bytes);
+    // Readers go to other threads.
+    fn sendable<T: Send>(_: &T) {}
+    sendable(&package.open_member(member.kind, member.id, None).unwrap());
+}
+
 /// Whatever the bytes, opening and walking gives an answer, and never "fine".
 fn walk(memory: &Memory) -> bool {
     let Ok(package) = open(memory) else { return false };
