@@ -163,14 +163,17 @@ fn a_changed_index_is_signed_and_stamped_again() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, source) = example();
     let staging = Staging::create(dir.path(), plan).unwrap();
-    seal(&staging, &source).unwrap();
-    std::fs::remove_file(staging.facts_path(PINDEX)).unwrap();
-    let mut other = process();
-    other.manual.version = Some("2.0".into());
-    staging.build(&source, &other).unwrap();
-    for later in [PINDEX_SIGNATURE, EVIDENCE_TREE, EVIDENCE_TOKEN, EVIDENCE_RECORD] {
-        assert_eq!(staging.done(later).unwrap(), None, "{later}");
-        assert!(!staging.package_folder().join(later).exists());
+    // Whether its facts or the file itself was lost, and the configuration changed meanwhile.
+    for (lost, manual) in [(staging.facts_path(PINDEX), "2.0"), (staging.package_folder().join(PINDEX), "3.0")] {
+        seal(&staging, &source).unwrap();
+        std::fs::remove_file(lost).unwrap();
+        let mut other = process();
+        other.manual.version = Some(manual.into());
+        staging.build(&source, &other).unwrap();
+        for later in [PINDEX_SIGNATURE, EVIDENCE_TREE, EVIDENCE_TOKEN, EVIDENCE_RECORD] {
+            assert_eq!(staging.done(later).unwrap(), None, "{later}");
+            assert!(!staging.package_folder().join(later).exists());
+        }
     }
 }
 
