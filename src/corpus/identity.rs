@@ -19,8 +19,8 @@ pub(crate) fn file(mut rng: Rng, case: &str, at: Timestamp) -> Vec<Item> {
     let rng = &mut rng;
     let person = names::person(rng);
     let number = format!("CA{}FX", rng.digits(5));
-    let subject = format!("SOGG-{:012X}", rng.next() >> 16);
-    let practice = format!("PRATICA-{:012X}", rng.next() >> 16);
+    let subject = format!("SOGG-{:012X}", rng.draw() >> 16);
+    let practice = format!("PRATICA-{:012X}", rng.draw() >> 16);
     let service = *rng.pick(&SERVICES);
     let issued = format!("{}-0{}-1{}", rng.between(2018, 2025), rng.between(1, 9), rng.between(0, 9));
     let front = picture::card(

@@ -67,7 +67,7 @@ pub(crate) fn day(mut rng: Rng, options: &Options, provider: usize, day: Date, f
             sender: format!("{}@{domain}", names::mailbox(rng)),
             recipient: format!("{}@{}", names::mailbox(rng), other.1),
             subject: names::subject(rng),
-            msgid: format!("<{:016x}@{domain}>", rng.next()),
+            msgid: format!("<{:016x}@{domain}>", rng.draw()),
         };
         for event in events(rng, at, &transmission) {
             let when = event.at.to_zoned(zone.clone());
@@ -124,7 +124,7 @@ fn events(rng: &mut Rng, at: Timestamp, transmission: &Transmission) -> Vec<Even
         taken: String::new(),
         error: "",
         detail: "",
-        own_id: format!("<ric.{:012x}@{domain}>", rng.next() >> 16),
+        own_id: format!("<ric.{:012x}@{domain}>", rng.draw() >> 16),
     };
     let mut list = vec![
         event(0, "Accettazione", "accettazione"),

@@ -75,7 +75,7 @@ const GIVEN: [&str; 8] =
 
 /// An organisation that does not exist.
 pub fn organisation(rng: &mut Rng) -> &'static str {
-    *rng.pick::<&'static str>(&ORGANISATIONS)
+    rng.pick::<&'static str>(&ORGANISATIONS)
 }
 
 /// A local part for a mailbox.

@@ -123,7 +123,7 @@ pub fn scan(rng: &mut Rng, bytes: usize) -> (Vec<u8>, u32, u32) {
         for half in 0..2 {
             // Seven coefficients: bit 8 of each nine is the code "0", the others its value.
             let mask = (0..COEFFICIENTS / 2).fold(0u64, |mask, i| mask | 0xFF << (9 * i));
-            let value = rng.next() & mask;
+            let value = rng.draw() & mask;
             // Two steps, so that the 63 bits never meet what is still held.
             bits.put(value >> 36, 27);
             bits.put(value & 0xF_FFFF_FFFF, 36);

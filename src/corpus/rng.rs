@@ -32,7 +32,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         let s = &mut self.0;
         let result = s[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let t = s[1] << 17;
@@ -47,7 +47,7 @@ impl Rng {
 
     /// A number below `limit`; 0 when `limit` is 0. The bias of the multiplication is far below what a corpus could show.
     pub fn below(&mut self, limit: u64) -> u64 {
-        u64::try_from((u128::from(self.next()) * u128::from(limit)) >> 64).unwrap_or(0)
+        u64::try_from((u128::from(self.draw()) * u128::from(limit)) >> 64).unwrap_or(0)
     }
 
     /// A number between `low` and `high`, both included.
@@ -78,7 +78,7 @@ impl Rng {
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length + 8);
         while bytes.len() < length {
-            bytes.extend_from_slice(&self.next().to_le_bytes());
+            bytes.extend_from_slice(&self.draw().to_le_bytes());
         }
         bytes.truncate(length);
         bytes
@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn numbers_follow_from_the_seed_and_the_case_alone() {
-        let first: Vec<u64> = (0..4).map(|_| 0).scan(Rng::new(0), |rng, _: u64| Some(rng.next())).collect();
+        let first: Vec<u64> = (0..4).map(|_| 0).scan(Rng::new(0), |rng, _: u64| Some(rng.draw())).collect();
         // Reference: xoshiro256** over splitmix64(0), computed with the authors' C code.
         assert_eq!(first[0], 0x99EC_5F36_CB75_F2B4);
         let mut a = Rng::for_case(7, "pec", 3);
         let mut b = Rng::for_case(7, "pec", 4);
         let mut c = Rng::for_case(7, "log", 3);
-        let (a, b, c) = (a.next(), b.next(), c.next());
+        let (a, b, c) = (a.draw(), b.draw(), c.draw());
         assert!(a != b && a != c && b != c);
     }
 

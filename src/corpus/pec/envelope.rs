@@ -33,8 +33,8 @@ impl Envelope<'_> {
     /// The signed message.
     pub fn render(&self, keys: &mut Keys, rng: &mut Rng) -> Result<Vec<u8>> {
         let style = &STYLES[self.provider];
-        let outer = format!("{}{:016X}", style.boundary, rng.next());
-        let inner = format!("{}{:016x}", style.boundary, rng.next());
+        let outer = format!("{}{:016X}", style.boundary, rng.draw());
+        let inner = format!("{}{:016x}", style.boundary, rng.draw());
         let carried = self.postacert.map_or(0, <[u8]>::len);
         let mut out = Vec::with_capacity(carried + 12 * 1024);
         for (name, value) in &self.headers {

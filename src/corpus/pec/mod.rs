@@ -9,6 +9,7 @@ mod attachments;
 mod conversation;
 mod daticert;
 mod envelope;
+mod issue;
 mod notice;
 mod original;
 
