@@ -44,6 +44,8 @@ fn the_classes_compiled_in() {
     // A file under another class's name, and files that are not classes, name what is wrong.
     std::fs::write(dir.path().join("generic@2.json"), Classes::builtin()[0].1).unwrap();
     assert_eq!(Classes::load(dir.path()).unwrap_err().code, Code::ConfigInvalid);
+    let elsewhere = Classes::builtin()[0].1.replace("\"Oggetto\"", "\"Ogetto\"");
+    assert!(Class::parse(&elsewhere, "x.json").unwrap_err().detail.contains("properties/subject"));
     for bad in ["", "{}", "[]", "{\"x-custode\": {}}"] {
         assert_eq!(Class::parse(bad, "x.json").unwrap_err().code, Code::ConfigInvalid);
     }

@@ -41,6 +41,39 @@ const FORMATION: [(&str, &str); 4] = [
     ),
 ];
 
+const SINGLE: [&str; 10] = [
+    "TipologiaDocumentale",
+    "TipologiaDiFlusso",
+    "DataDocumento",
+    "NumeroDocumento",
+    "CodiceRegistro",
+    "Oggetto",
+    "ParoleChiave",
+    "Fascicolo",
+    "Note",
+    "Produttore/DenominazioneSistema",
+];
+
+const PARTS: [&str; 6] =
+    ["DenominazioneOrganizzazione", "Cognome", "Nome", "PartitaIva", "CodiceFiscale", "IndirizziDigitaliDiRiferimento"];
+
+const VERIFIED: [&str; 4] = [
+    "FirmatoDigitalmente",
+    "SigillatoElettronicamente",
+    "MarcaturaTemporale",
+    "ConformitaCopieImmagineSuSupportoInformatico",
+];
+
+/// Whether a field may be mapped to this: one of the single elements, `Verifica/<boolean>`, or `<role>/<part>`.
+pub(in crate::document) fn is_element(element: &str) -> bool {
+    let pair = element.split_once('/');
+    SINGLE.contains(&element)
+        || pair.is_some_and(|(role, part)| match role {
+            "Verifica" => VERIFIED.contains(&part),
+            _ => ROLES.iter().any(|(known, _)| *known == role) && PARTS.contains(&part),
+        })
+}
+
 /// Values by AgID element, as the class's fields say.
 struct Mapped<'a> {
     input: &'a AgidInput<'a>,

@@ -10,6 +10,7 @@ mod informatico;
 mod parse;
 mod text;
 
+pub(super) use informatico::is_element;
 pub use parse::parse;
 
 use jiff::Timestamp;

@@ -82,7 +82,8 @@ pub struct Field {
     pub required: bool,
     /// Whether its values are personal data that appear nowhere but in packages, journal and index.
     pub personal: bool,
-    /// The AgID element it maps to, as the renderer understands it (`super::agid`).
+    /// The AgID element it maps to: `Oggetto`, `NumeroDocumento`, `DataDocumento`, `ParoleChiave` …, `Verifica/<boolean>`,
+    /// or `<role>/<part>` as in `Mittente/PartitaIva`. Checked when the class is read.
     pub agid: Option<String>,
     /// Italian words for its coded values (`TD04`: "Nota di credito").
     pub labels: BTreeMap<String, String>,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{AgidDefaults, Class, Field, FieldKind, Title};
+use crate::document::agid;
 use crate::document::reader::ReaderKind;
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
@@ -63,6 +64,9 @@ pub(super) fn class(text: &str, place: &str) -> Result<Class> {
     if !["a", "b", "c", "d"].contains(&note.agid.formazione.as_str()) {
         return Err(invalid("x-custode/agid/formazione: expected a, b, c or d".to_owned()));
     }
+    if !["E", "U", "I"].contains(&note.agid.flusso.as_str()) {
+        return Err(invalid("x-custode/agid/flusso: expected E, U or I".to_owned()));
+    }
     let fields = fields(&schema, note.personal).map_err(invalid)?;
     for name in &note.start_event {
         let dated = |f: &&Field| f.name == *name && matches!(f.kind, FieldKind::Date | FieldKind::Instant);
@@ -106,6 +110,11 @@ fn fields(schema: &Value, personal: bool) -> Result<Vec<Field>, String> {
         let note = FieldNote::deserialize(annotation).map_err(|e| format!("properties/{name}/x-custode: {e}"))?;
         if note.indexed && note.kind == FieldKind::Object {
             return Err(format!("properties/{name}: an object cannot be indexed"));
+        }
+        if let Some(element) = note.agid.as_deref().filter(|element| !agid::is_element(element)) {
+            return Err(format!(
+                "properties/{name}/x-custode/agid: {element} is not an element of Allegato 5 known here"
+            ));
         }
         fields.push(Field {
             name: name.clone(),
