@@ -14,6 +14,7 @@ mod format;
 mod index;
 mod recovery;
 mod scan;
+mod segment;
 mod stored;
 mod verify;
 mod writer;
@@ -33,7 +34,7 @@ pub use format::{DocumentHead, Part, RecordHead, Stored};
 pub(in crate::intake) use format::{checked_line, open_line};
 pub use index::Load;
 pub use recovery::Sealed;
-pub use scan::Section;
+pub use segment::Section;
 pub use stored::StoredRecord;
 pub use verify::{Verified, verify};
 

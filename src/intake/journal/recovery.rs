@@ -14,7 +14,8 @@ use crossbeam_channel::bounded;
 
 use super::format::{Part, SetAside, Stored, segment_name};
 use super::index::Index;
-use super::scan::{self, Section, Tip, Walk};
+use super::scan::{self, Tip, Walk};
+use super::segment::Section;
 use super::writer::{Job, Shared, Writer, open_segment};
 use super::{Journal, Recovery, Settings};
 use crate::clock::Forward;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::format::{HEAD_LIMIT, Part, RecordHead, Stored};
-use super::scan::Section;
+use super::segment::Section;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, Sequence};

@@ -328,6 +328,31 @@ fn a_bad_batch_followed_by_a_valid_one_is_damage_and_nothing_changes() {
 }
 
 #[test]
+fn a_journal_with_any_flipped_byte_opens_with_a_finding_or_not_at_all() {
+    let place = Place::new();
+    let incoming = place.incoming();
+    let mut settings = place.settings();
+    settings.segment_bytes = 1;
+    let (journal, _) = Journal::open(settings, &|_, _| false).unwrap();
+    put(&journal, &incoming, b"one").unwrap();
+    put(&journal, &incoming, b"two").unwrap();
+    drop(journal);
+    let whole = place.snapshot();
+    for path in [place.segment(1), place.segment(2)] {
+        for at in (0..whole[&path].len()).step_by(23) {
+            place.restore(&whole);
+            let mut bytes = whole[&path].clone();
+            bytes[at] ^= 0x10;
+            std::fs::write(&path, bytes).unwrap();
+            match Journal::open(place.settings(), &|_, _| false) {
+                Ok((_, recovery)) => assert_eq!(recovery.findings[0].code, Code::JournalTail, "byte {at}"),
+                Err(error) => assert_eq!(error.code, Code::JournalDamaged, "byte {at}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_document_that_looks_like_a_batch_is_not_taken_for_one() {
     let place = Place::new();
     let incoming = place.incoming();

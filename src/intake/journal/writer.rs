@@ -90,6 +90,8 @@ pub(super) struct Writer {
     pub broken: Option<(Instant, Vec<Large>)>,
 }
 
+/// Segments that failed tries may leave before only a restart helps: a header that lists them still fits its line.
+const MOST_TRIES: u64 = 1000;
 /// Between two tries to open a fresh segment.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -222,6 +224,9 @@ impl Writer {
         let opened = super::scan::segments(&self.settings.lane_folder()).and_then(|segments| {
             let (number, aside) = (self.tip.header.segment, self.tip.end);
             let last = segments.last().copied().unwrap_or(number).max(number);
+            if last - number > MOST_TRIES {
+                return Err(Error::new(Code::JournalClosed, "too many failed segments; restart once the disk is well"));
+            }
             let aside = (number..=last).map(|segment| {
                 let offset = if segment == number { aside } else { 0 };
                 SetAside { segment, offset, sha256: None, numbers: None }
