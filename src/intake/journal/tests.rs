@@ -321,6 +321,15 @@ fn a_bad_batch_followed_by_a_valid_one_is_damage_and_nothing_changes() {
         assert!(error.place.contains("segment-0000000"), "{}", error.place);
         assert!(place.snapshot() == damaged, "nothing was changed, case {n}");
     }
+    // An acknowledged batch cut away exactly at its border, and after it nothing but a segment's opening.
+    place.restore(&whole);
+    for segment in [3, 4] {
+        let bytes = &whole[&place.segment(segment)];
+        let opening = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
+        std::fs::write(place.segment(segment), &bytes[..opening]).unwrap();
+    }
+    let error = Journal::open(place.settings(), &|_, _| false).err().unwrap();
+    assert_eq!((error.code, error.place.contains("segment-00000004 at byte 0")), (Code::JournalDamaged, true));
     place.restore(&whole);
     std::fs::remove_file(place.segment(2)).unwrap();
     let error = Journal::open(place.settings(), &|_, _| false).err().unwrap();
@@ -397,6 +406,53 @@ fn a_renderer_that_fails_or_panics_burns_no_number() {
     assert_eq!(short.unwrap_err().code, Code::Internal);
     assert_eq!(put(&journal, &incoming, b"two").unwrap().0.sequence, Sequence(2));
     assert_eq!(std::fs::read_dir(place.lane().join("bodies")).unwrap().count(), 0, "no body without a record");
+}
+
+#[test]
+fn a_renderer_that_fails_in_the_middle_of_a_batch_leaves_no_gap() {
+    let place = Place::new();
+    let incoming = place.incoming();
+    let (journal, _) = place.open();
+    let (started, wait) = bounded::<()>(0);
+    let (go, hold) = bounded::<()>(0);
+    let sequences = std::thread::scope(|scope| {
+        let (journal, incoming) = (&journal, &incoming);
+        let (receipt, id) = ids();
+        let document = Document { id, body: incoming.of_bytes(b"slow").unwrap() };
+        let slow = scope.spawn(move || {
+            let render = move |numbered| {
+                started.send(()).unwrap();
+                hold.recv().unwrap();
+                Ok((rendered(numbered, 1), ()))
+            };
+            journal.submit(receipt, vec![document], render).unwrap().0.sequence
+        });
+        wait.recv().unwrap();
+        let others: Vec<_> = (0..6u8)
+            .map(|n| {
+                scope.spawn(move || {
+                    let (receipt, id) = ids();
+                    let document = Document { id, body: incoming.of_bytes(&[n; 9]).unwrap() };
+                    let submitted = journal.submit(receipt, vec![document], move |numbered| match n % 2 {
+                        0 => Err(Error::new(Code::ClassUnknown, "x")),
+                        _ => Ok((rendered(numbered, 1), ())),
+                    });
+                    assert_eq!(submitted.is_err(), n % 2 == 0);
+                    submitted.ok().map(|(numbered, ())| numbered.sequence)
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(200));
+        go.send(()).unwrap();
+        let mut sequences: Vec<_> = others.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
+        sequences.push(slow.join().unwrap());
+        sequences.sort();
+        sequences
+    });
+    assert_eq!(sequences, [1, 2, 3, 4].map(Sequence));
+    drop(journal);
+    assert_eq!(place.verify().findings, vec![]);
+    assert_eq!(place.open().1.records, 4);
 }
 
 #[test]
