@@ -1,4 +1,33 @@
-//! (being built)
+//! The use-cases: what can be done with an archive. One file each; `http` and `cli` call nothing below this room.
+//!
+//! Invariants: one process owns an archive (the one [`lock`]); every use-case takes the [`access::Actor`] on whose behalf
+//! it is done and asks the permission matrix first; whatever a person decides is a record on the chain before it has an
+//! effect; nothing here assumes that there is only one archive in the process.
 
 pub mod access;
+pub mod bundle;
 pub mod config;
+pub mod deposit;
+pub mod find;
+pub mod init;
+pub mod inspect;
+pub mod manage;
+pub mod read;
+
+mod background;
+mod blocks;
+mod chain;
+mod keys;
+mod layout;
+mod lock;
+mod nightly;
+mod open;
+mod reindex;
+mod replay;
+mod seal;
+mod state;
+mod turns;
+mod unsealed;
+
+pub use open::Opened;
+pub use state::{Archive, Limits};

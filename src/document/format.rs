@@ -42,11 +42,14 @@ const FORMATS: &[(&str, &str, &[&str])] = &[
     ("text/html", "html", &["html", "htm"]),
 ];
 
+/// The extension of a package's member of this media type, without dot; `bin` for one that is not known.
+pub fn extension_for(media_type: &str) -> &'static str {
+    FORMATS.iter().find(|(name, ..)| *name == media_type).map_or("bin", |(_, extension, _)| extension)
+}
+
 impl Format {
     fn known(media_type: &str) -> Self {
-        let extension =
-            FORMATS.iter().find(|(name, ..)| *name == media_type).map_or("bin", |(_, extension, _)| extension);
-        Self { media_type: media_type.to_owned(), extension: extension.to_owned() }
+        Self { media_type: media_type.to_owned(), extension: extension_for(media_type).to_owned() }
     }
 
     /// Whether nothing was recognised.

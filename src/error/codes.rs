@@ -143,6 +143,8 @@ codes! {
     NameInvalid = "intake/name", Refused, "the file name cannot be kept", "il nome del file non può essere conservato", "1 to 255 characters, no control characters", "da 1 a 255 caratteri, senza caratteri di controllo";
     NameHostile = "intake/name-hostile", Finding, "the file name looks like a path; kept as text only", "il nome del file somiglia a un percorso; conservato solo come testo", "", "";
     KeyConflict = "intake/key-conflict", Conflict, "this idempotency key was used for other content", "questa chiave di idempotenza è già stata usata per altro contenuto", "use a new key", "usare una nuova chiave";
+    NoAgreement = "intake/no-agreement", Refused, "no submission agreement covers this producer and class", "nessun accordo di versamento copre questo produttore e questa classe", "see [[agreements]] in custode.toml", "vedere [[agreements]] in custode.toml";
+    MetadataInUrl = "intake/metadata-in-url", Refused, "metadata of a personal class stood in the address", "metadati di una classe con dati personali nell'indirizzo", "send them in the header Custode-Metadata", "inviarli nell'intestazione Custode-Metadata";
     Blocked = "intake/blocked", Refused, "refused too many times; a manager must unblock it", "rifiutato troppe volte; deve sbloccarlo un responsabile", "a manager unblocks it with a reason", "un responsabile lo sblocca con motivazione";
     JournalBehind = "intake/behind", Unavailable, "the journal is behind", "il giornale è in ritardo", "retry later", "riprovare più tardi";
     JournalClosed = "intake/closed", Unavailable, "intake is closed", "l'accettazione è chiusa", "retry later", "riprovare più tardi";
@@ -229,6 +231,7 @@ codes! {
     QueryInvalid = "search/query", Usage, "the search is not understood", "la ricerca non è comprensibile", "FIELD=VALUE, FIELD^=PREFIX, FIELD>=VALUE, FIELD<=VALUE", "CAMPO=VALORE, CAMPO^=PREFISSO, CAMPO>=VALORE, CAMPO<=VALORE";
     // -- reading back --------------------------------------------------------------------------------------------------
     NotFound = "not-found", NotFound, "not found", "non trovato", "", "";
+    ReasonNeeded = "auth/reason", Forbidden, "this content is shown only with a reason", "questo contenuto si mostra solo con una motivazione", "add ?reason=… or --reason", "aggiungere ?reason=… o --reason";
     Disposed = "disposed", Gone, "disposed", "scartato", "", "";
     RangeInvalid = "range", Usage, "the range cannot be satisfied", "l'intervallo non può essere soddisfatto", "", "";
     BundleInvalid = "bundle-invalid", Damage, "the bundle is not what it says", "il pacchetto di distribuzione non è ciò che dice", "", "";

@@ -3,7 +3,7 @@
 //! Invariant: a [`Policy`] makes sense: it has a period that a calendar can add, a start, a legal basis; a closing rule has
 //! a limit of every kind, so that no package stays open for ever. DMCA, piano di conservazione.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::period::Period;
 use crate::error::{Code, Error, Result};
@@ -22,7 +22,7 @@ pub struct Text {
 }
 
 /// A legal basis and how sure it is.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basis {
     /// Italian.
@@ -34,7 +34,7 @@ pub struct Basis {
 }
 
 /// How sure a legal basis is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BasisStatus {
     /// Confirmed.

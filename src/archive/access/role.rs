@@ -141,6 +141,8 @@ actions! {
     ReadMetadata = SEE, of_class, anyone;
     /// A document's bytes.
     ReadContent = SEE, of_class, anyone;
+    /// The bytes of a message kept because it carries malware.
+    ReadVirus = M, of_class, person;
     /// Find documents by metadata.
     Search = SEE, of_class, anyone;
     /// Make evidence bundles (PdD).
@@ -194,7 +196,10 @@ impl Action {
 
     /// Whether it lets one see what documents say: such an access is recorded before the bytes leave.
     pub fn shows_content(self) -> bool {
-        matches!(self, Self::ReadContent | Self::ReadMetadata | Self::Search | Self::Export | Self::ReadPackages)
+        matches!(
+            self,
+            Self::ReadContent | Self::ReadVirus | Self::ReadMetadata | Self::Search | Self::Export | Self::ReadPackages
+        )
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Template {
     pub manager: Option<String>,
     /// `--tsa`, in order.
     pub tsa: Vec<String>,
+    /// `--tsa-anchor`, in order.
+    pub anchors: Vec<String>,
 }
 
 impl Template {
@@ -70,6 +72,9 @@ impl Template {
         } else {
             authorities.join("\n\n")
         };
+        let anchors: Vec<String> = self.anchors.iter().map(|path| quote(path)).collect();
+        let anchors =
+            if anchors.is_empty() { "#anchors = []".to_owned() } else { format!("anchors = [{}]", anchors.join(", ")) };
         let id = quote(self.holder_id.as_ref().map_or("", AgentId::as_str));
         let origin = self.origin.as_ref().unwrap_or(&self.name);
         let keys = self.keys.clone().unwrap_or_else(|| format!("../{}.keys", self.name));
@@ -85,7 +90,7 @@ impl Template {
             ("{{submitter_documents}}", documents.clone()),
             ("{{signer_documents}}", documents),
             ("{{holder_id}}", id),
-            ("{{anchors}}", "#anchors = []".to_owned()),
+            ("{{anchors}}", anchors),
             ("{{authorities}}", authorities),
         ];
         // One pass, so that a value that looks like a placeholder stays a value.

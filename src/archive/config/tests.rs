@@ -11,6 +11,7 @@ fn template(profile: Profile) -> Template {
         holder: Some("Esempio \"A & B\" {{name}} S.r.l.".into()),
         holder_id: Some("VATIT-01234567890".parse().unwrap()),
         manager: Some("Maria Esempio".into()),
+        anchors: Vec::new(),
         tsa: vec![],
     }
 }

@@ -196,6 +196,13 @@ impl RefusalLog {
             .ok_or_else(|| Error::new(Code::JournalDamaged, "a refusal is altered").at(place(number, offset)))
     }
 
+    /// The last refusal of every object that is blocked.
+    pub fn blocked(&self) -> Vec<RefusalId> {
+        let mut blocked: Vec<_> = self.state().counters.values().filter_map(|counter| counter.blocked).collect();
+        blocked.sort_unstable();
+        blocked
+    }
+
     /// How far the log goes now; all of it is durable.
     pub fn head(&self) -> Head {
         self.state().head

@@ -99,8 +99,8 @@ pub struct Process {
     pub holders: Vec<Holder>,
     /// Who may sign: one at least.
     pub signers: Vec<Signer>,
-    /// The manual of conservation in force, cited in LawsAndRegulations.
-    pub manual: RelevantDocument,
+    /// The manual of conservation in force, cited in LawsAndRegulations; nothing is cited when none was adopted.
+    pub manual: Option<RelevantDocument>,
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn process() -> Process {
         submitter: Agent { documents: vec![accord], ..holder.clone() },
         holders: vec![Holder { agent: holder, role: "soggetto produttore".into() }],
         signers: vec![Signer { agent: signer, role: Some("Responsabile della conservazione".into()) }],
-        manual,
+        manual: Some(manual),
     }
 }
 

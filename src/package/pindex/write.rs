@@ -286,8 +286,10 @@ fn write_process<W: Write>(xml: &mut Xml<W>, plan: &Plan, process: &Process) -> 
     // True: the token over this index exists before the package is published.
     xml.text("TimeInfo", &[("attachedTimeStamp", "true")], &iso_seconds(plan.planned_at))?;
     xml.end("TimeReference")?;
-    let manual = &process.manual;
-    let hash = manual.sha256.map(|hash| format!(" (SHA-256 {hash})")).unwrap_or_default();
-    xml.text("LawsAndRegulations", &[], &format!("{LAWS}; {manual}{hash}"))?;
+    let manual = process.manual.as_ref().map(|manual| {
+        let hash = manual.sha256.map(|hash| format!(" (SHA-256 {hash})")).unwrap_or_default();
+        format!("; {manual}{hash}")
+    });
+    xml.text("LawsAndRegulations", &[], &format!("{LAWS}{}", manual.unwrap_or_default()))?;
     xml.end("Process")
 }

@@ -202,10 +202,11 @@ impl Staging {
         TreeFile::build(groups)
     }
 
-    /// The evidence files, once the tree was placed in its run and the token over the run's root is there and verified.
-    pub fn evidence(&self, tree: &TreeFile, token: &[u8]) -> Result<()> {
+    /// The evidence files, once the tree was placed in its run and the token over the run's root is there and verified:
+    /// `reply` is kept as it came, `token` is the one in it.
+    pub fn evidence(&self, tree: &TreeFile, reply: &[u8], token: &[u8]) -> Result<()> {
         self.put(EVIDENCE_TREE, &tree.encode())?;
-        self.put(EVIDENCE_TOKEN, token)?;
+        self.put(EVIDENCE_TOKEN, reply)?;
         self.put(EVIDENCE_RECORD, &tree.record(None, token)?.to_der())?;
         Ok(())
     }

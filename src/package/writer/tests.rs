@@ -76,7 +76,7 @@ fn seal(staging: &Staging, source: &Source) -> Result<Vec<FileFacts>> {
     let mut tree = staging.tree()?;
     let run = Tree::build(&[tree.root(), Sha256::of(b"another package")])?;
     tree.place(&run)?;
-    staging.evidence(&tree, &token(tree.run_root()))?;
+    staging.evidence(&tree, b"reply", &token(tree.run_root()))?;
     staging.files()
 }
 
@@ -168,7 +168,7 @@ fn a_changed_index_is_signed_and_stamped_again() {
         seal(&staging, &source).unwrap();
         std::fs::remove_file(lost).unwrap();
         let mut other = process();
-        other.manual.version = Some(manual.into());
+        other.manual.as_mut().expect("the fixture has a manual").version = Some(manual.into());
         staging.build(&source, &other).unwrap();
         for later in [PINDEX_SIGNATURE, EVIDENCE_TREE, EVIDENCE_TOKEN, EVIDENCE_RECORD] {
             assert_eq!(staging.done(later).unwrap(), None, "{later}");

@@ -1,0 +1,78 @@
+//! What a server does by itself: closing runs on the closing rules, accesses and refusals chained in batches.
+//!
+//! Invariant: background work never stops intake and never ends silently; a run that fails (an authority that is down) is
+//! tried again at the next turn.
+
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Archive;
+use super::state::unpoisoned;
+use crate::error::{Error, Result};
+
+/// The background thread of an archive.
+#[derive(Default)]
+pub(super) struct Background(Mutex<Option<JoinHandle<()>>>);
+
+/// How often accesses and refusals are chained while serving.
+const CHAINING: Duration = Duration::from_secs(60);
+
+impl Background {
+    /// Tells the thread to end and waits for it.
+    pub fn stop(&self, wake: &(Mutex<bool>, Condvar)) {
+        *unpoisoned(wake.0.lock()) = true;
+        wake.1.notify_all();
+        if let Some(thread) = unpoisoned(self.0.lock()).take() {
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("the background thread had panicked");
+            }
+        }
+    }
+}
+
+impl Archive {
+    /// Starts the background work of a server.
+    pub fn start_background(self: &Arc<Self>) -> Result<()> {
+        let archive = Arc::downgrade(self);
+        let interval = self.config.sealing.interval.std();
+        let thread = std::thread::Builder::new()
+            .name("custode-background".to_owned())
+            .spawn(move || turns(&archive, interval))
+            .map_err(|e| Error::io("background thread", e))?;
+        *unpoisoned(self.background.0.lock()) = Some(thread);
+        Ok(())
+    }
+
+    /// Sleeps; `true` when it is time to end.
+    fn sleep(&self, time: Duration) -> bool {
+        let guard = unpoisoned(self.wake.0.lock());
+        let (guard, _) = unpoisoned(self.wake.1.wait_timeout_while(guard, time, |ending| !*ending));
+        *guard
+    }
+}
+
+fn turns(archive: &Weak<Archive>, interval: Duration) {
+    let mut chained = Instant::now();
+    loop {
+        let Some(archive) = archive.upgrade() else { return };
+        if archive.sleep(interval) {
+            return;
+        }
+        match archive.close_packages(None, false) {
+            Ok(report) if !report.sealed.is_empty() => tracing::info!(packages = report.sealed.len(), "sealed"),
+            Ok(_) => {}
+            Err(error) => {
+                metrics::counter!("custode_sealing_failures_total").increment(1);
+                tracing::warn!(code = error.code.as_str(), place = %error.place, detail = %error.detail, "sealing waits");
+            }
+        }
+        if chained.elapsed() >= CHAINING {
+            chained = Instant::now();
+            let outcome = archive.chain_refusals().and_then(|()| archive.ledger.chain_accesses().map(drop));
+            if let Err(error) = outcome {
+                tracing::error!(code = error.code.as_str(), detail = %error.detail, "chaining failed");
+            }
+        }
+    }
+}

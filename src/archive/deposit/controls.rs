@@ -1,0 +1,128 @@
+//! The controls of a deposit: each is listed with its outcome, none stops at the first finding.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Archive, Controlled, Deposit};
+use crate::archive::access::Actor;
+use crate::document::class::Class;
+use crate::document::{self, Metadata};
+use crate::error::{Code, Control, ControlOutcome, Finding, Result};
+use crate::intake::manifest::Replay;
+
+/// Longest file name kept, in characters.
+const MAX_NAME: usize = 255;
+
+impl Archive {
+    /// Makes every control of a deposit whose class is known.
+    pub(super) fn control(
+        &self,
+        actor: &Actor,
+        mut deposit: Deposit,
+        class: Arc<Class>,
+        agreement: String,
+        received_at: Timestamp,
+        replay: Replay,
+    ) -> Result<Controlled> {
+        let mut controls = vec![
+            Control::new("credentials", ControlOutcome::Positive),
+            Control::new("agreement", ControlOutcome::Positive),
+            Control::new("class-enabled", ControlOutcome::Positive),
+            Control::new("duplicate-key", ControlOutcome::Positive),
+            Control::of("declared-files", &deposit.findings),
+        ];
+        let mut findings: Vec<(usize, Finding)> =
+            std::mem::take(&mut deposit.findings).into_iter().map(|f| (0, f)).collect();
+
+        let mut placed = |control: &str, found: Vec<(usize, Finding)>| {
+            controls.push(Control::of(control, &found.iter().map(|(_, f)| f.clone()).collect::<Vec<_>>()));
+            findings.extend(found);
+        };
+        placed("names", names(&deposit));
+        placed("content-present", empty(&deposit));
+        placed("metadata-channel", metadata_channel(&deposit, &class));
+        let declared: Vec<_> = deposit.files.iter().enumerate().filter(|(_, file)| file.declared.is_some()).collect();
+        if declared.is_empty() {
+            controls.push(Control::new("declared-digest", ControlOutcome::NotExecuted));
+        } else {
+            let wrong = declared.iter().filter(|(_, file)| file.declared != Some(file.spooled.digests().sha256));
+            let found =
+                wrong.map(|(n, _)| (*n, Finding::error(Code::DigestMismatch, place(&deposit, *n), ""))).collect();
+            placed("declared-digest", found);
+        }
+
+        let mut understood = Vec::with_capacity(deposit.files.len());
+        for file in &deposit.files {
+            let body = file.spooled.body()?;
+            let _turn = self.readers.turn();
+            let mut one = document::understand(&class, &body, &file.name, &file.metadata)?;
+            let (control, found) = self.malware_control(&class, &body);
+            one.controls.push(control);
+            one.findings.extend(found);
+            understood.push(one);
+        }
+        if deposit.files.is_empty() {
+            findings.push((0, Finding::error(Code::BodyEmpty, "deposit", "no file")));
+        }
+        Ok(Controlled {
+            actor: actor.clone(),
+            agreement,
+            class,
+            received_at,
+            deposit,
+            replay,
+            controls,
+            findings,
+            understood,
+        })
+    }
+}
+
+impl Archive {
+    /// What is kept because it carries malware is not looked at for malware: it is never unpacked.
+    fn malware_control(&self, class: &Class, body: &document::Body) -> (Control, Vec<Finding>) {
+        if class.id.as_str() == "pec-virus" {
+            return (Control::new(document::malware::CONTROL, ControlOutcome::NotExecuted), Vec::new());
+        }
+        document::malware::control(self.malware.as_deref(), body)
+    }
+}
+
+/// The place of a file: its position, never its name.
+pub(super) fn place(deposit: &Deposit, n: usize) -> String {
+    if deposit.files.len() == 1 { "body".to_owned() } else { format!("file {}", n + 1) }
+}
+
+fn names(deposit: &Deposit) -> Vec<(usize, Finding)> {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for (n, file) in deposit.files.iter().enumerate() {
+        let place = place(deposit, n);
+        let length = file.name.chars().count();
+        if length == 0 || length > MAX_NAME || file.name.chars().any(char::is_control) {
+            found.push((n, Finding::error(Code::NameInvalid, &place, format!("{length} characters"))));
+        } else if file.name.contains(['/', '\\']) || file.name == "." || file.name == ".." {
+            // No path is ever made of a name, so it can be kept as the text it is.
+            found.push((n, Finding::warning(Code::NameHostile, &place, "")));
+        }
+        if !seen.insert(&file.name) {
+            found.push((n, Finding::error(Code::PartDuplicate, place, "")));
+        }
+    }
+    found
+}
+
+fn empty(deposit: &Deposit) -> Vec<(usize, Finding)> {
+    let files = deposit.files.iter().enumerate().filter(|(_, file)| file.spooled.digests().bytes == 0);
+    files.map(|(n, _)| (n, Finding::error(Code::BodyEmpty, place(deposit, n), ""))).collect()
+}
+
+fn metadata_channel(deposit: &Deposit, class: &Class) -> Vec<(usize, Finding)> {
+    let given = deposit.files.iter().any(|file: &super::File| file.metadata != Metadata::new());
+    if class.personal && deposit.metadata_in_url && given {
+        return vec![(0, Finding::error(Code::MetadataInUrl, "query", ""))];
+    }
+    Vec::new()
+}

@@ -1,0 +1,79 @@
+//! The archive's keys: an Ed25519 seed and, in profile `trial`, the development time-stamping authority.
+//!
+//! Invariant: keys stand outside the archive's folder (0600), so that neither its backups nor an export carry them. The
+//! seed also keys the digests by which a repeated deposit is recognised: they disclose nothing to whoever lacks it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::chain::note::Signer;
+use crate::clock::Clock;
+use crate::durable;
+use crate::error::{AtPath, Code, Error, Result};
+use crate::evidence::tsp::DevelopmentAuthority;
+use crate::intake::manifest::ReplayKey;
+
+const SEED: &str = "archive.key";
+const AUTHORITY: &str = "development-tsa.pem";
+
+/// The keys of one archive.
+pub struct Keys {
+    folder: PathBuf,
+    seed: [u8; 32],
+}
+
+impl Keys {
+    /// Makes new keys; the folder must not hold any yet.
+    pub fn create(folder: &Path) -> Result<Self> {
+        durable::create_dir_all(folder)?;
+        let path = folder.join(SEED);
+        if path.exists() {
+            return Err(Error::new(Code::ArchiveExists, "there are keys of another archive").at(path.display()));
+        }
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|e| Error::new(Code::Internal, format!("no randomness: {e}")))?;
+        durable::write_new(&path, format!("{}\n", hex::encode(seed)).as_bytes(), durable::MODE_SECRET)?;
+        Ok(Self { folder: folder.to_owned(), seed })
+    }
+
+    /// Reads the keys of an archive.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(SEED);
+        let wrong = |detail: &str| Error::new(Code::KeyMissing, detail).at(path.display());
+        let text = match std::fs::read_to_string(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(wrong("no such file")),
+            other => other.at_path(&path)?,
+        };
+        let mut seed = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| wrong("expected 64 hexadecimal digits"))?;
+        Ok(Self { folder: folder.to_owned(), seed })
+    }
+
+    /// Signs under this name.
+    pub fn signer(&self, name: &str) -> Result<Signer> {
+        Signer::for_name(name, &self.seed)
+    }
+
+    /// Key of the digests by which a repeated deposit and a refused object are recognised.
+    pub fn replay_key(&self) -> ReplayKey {
+        ReplayKey::derive(&self.seed)
+    }
+
+    /// The development authority, made at its first use.
+    pub fn development_authority(&self, clock: Arc<dyn Clock>) -> Result<DevelopmentAuthority> {
+        let path = self.folder.join(AUTHORITY);
+        if path.exists() {
+            let pem = std::fs::read_to_string(&path).at_path(&path)?;
+            return DevelopmentAuthority::from_pem(&pem, clock).map_err(|e| e.at(path.display()));
+        }
+        let authority = DevelopmentAuthority::create(clock)?;
+        durable::write_new(&path, authority.to_pem().as_bytes(), durable::MODE_SECRET)?;
+        Ok(authority)
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}

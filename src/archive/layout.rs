@@ -1,0 +1,94 @@
+//! Where things stand in an archive's folder (formats: "The archive folder"). The one place that knows the names.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of one archive.
+#[derive(Debug, Clone)]
+pub struct Layout(PathBuf);
+
+impl Layout {
+    /// The archive in this folder.
+    pub fn new(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// `custode.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("custode.toml")
+    }
+
+    /// `lock`.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Adopted classes.
+    pub fn schemas(&self) -> PathBuf {
+        self.0.join("schemas")
+    }
+
+    /// Adopted policies.
+    pub fn policies(&self) -> PathBuf {
+        self.0.join("policies")
+    }
+
+    /// The intake journal.
+    pub fn intake(&self) -> PathBuf {
+        self.0.join("intake")
+    }
+
+    /// Packages being made.
+    pub fn staging(&self) -> PathBuf {
+        self.0.join("staging")
+    }
+
+    /// The local vault.
+    pub fn packages(&self) -> PathBuf {
+        self.0.join("packages")
+    }
+
+    /// Entries, checkpoint, stamps, tiles.
+    pub fn chain(&self) -> PathBuf {
+        self.0.join("chain")
+    }
+
+    /// What people decided and programs must remember.
+    pub fn records(&self) -> PathBuf {
+        self.0.join("records")
+    }
+
+    /// The projection.
+    pub fn catalog(&self) -> PathBuf {
+        self.0.join("catalog")
+    }
+
+    /// Bytes set aside.
+    pub fn quarantine(&self) -> PathBuf {
+        self.0.join("quarantine")
+    }
+
+    /// Check reports.
+    pub fn reports(&self) -> PathBuf {
+        self.0.join("reports")
+    }
+
+    /// Every folder of a new archive.
+    pub fn folders(&self) -> [PathBuf; 9] {
+        [
+            self.schemas(),
+            self.policies(),
+            self.intake(),
+            self.staging(),
+            self.chain(),
+            self.records(),
+            self.catalog(),
+            self.quarantine(),
+            self.reports(),
+        ]
+    }
+}

@@ -1,0 +1,384 @@
+//! Opening an archive: the lock first, then everything is read, verified against the chain, and what a stop left half done
+//! is completed.
+//!
+//! Invariant: opening never loses and never invents: damage is an error that names the file; a catalog that does not open or
+//! lags is rebuilt from the plain files; a class or policy file that was not adopted stops the start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, RwLock};
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use super::access::Access;
+use super::background::Background;
+use super::config::{ClamdAddress, Config, Malware, Profile};
+use super::keys::Keys;
+use super::layout::Layout;
+use super::lock::{self, Lock, Owner};
+use super::replay::InFlight;
+use super::state::{Archive, Local};
+use super::turns::Turns;
+use super::{init, unsealed};
+use crate::catalog::Catalog;
+use crate::catalog::embedded::{Embedded, Verdict};
+use crate::catalog::memory::Memory;
+use crate::chain::note::Verifier;
+use crate::chain::{Kind, Ledger};
+use crate::clock::{Clock, SystemClock};
+use crate::document::class::Classes;
+use crate::document::malware;
+use crate::error::{AtPath, Code, Error, Finding, Result};
+use crate::evidence::anchors::Anchors;
+use crate::evidence::tsp::{Authorities, HttpAuthority, Rules};
+use crate::hash::Sha256;
+use crate::id::{DocumentId, Lane, PackageRef, Sequence};
+use crate::intake::journal::{Journal, Settings};
+use crate::intake::refusal::{self, RefusalLog};
+use crate::intake::spool::Incoming;
+use crate::package::reader::Package;
+use crate::retention::Policies;
+use crate::vault::local::LocalVault;
+use crate::vault::{Vault, VaultFiles};
+
+/// Documents read in depth at the same time.
+const READERS: usize = 4;
+
+/// The lane of an embedded archive.
+pub(super) const LANE: Lane = Lane(1);
+
+/// An archive, or where it is served.
+pub enum Opened {
+    /// Opened by this process, which holds the lock.
+    Here(Arc<Archive>),
+    /// A server holds it.
+    Served {
+        /// Its address.
+        address: String,
+        /// An operator's token.
+        token: String,
+    },
+}
+
+/// What genesis says.
+pub(super) struct Genesis {
+    pub origin: String,
+    pub profile: Profile,
+    pub vault: Option<String>,
+}
+
+impl Genesis {
+    /// Reads the object of entry 0.
+    pub fn parse(object: &serde_json::Map<String, Value>) -> Result<Self> {
+        let wrong = |what: &str| Error::new(Code::ChainAltered, format!("genesis: {what}")).at("chain/entries, line 1");
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        if text("format") != Some(init::FORMAT) {
+            return Err(wrong("a format this program does not know"));
+        }
+        let vault = object.get("vaults").and_then(|v| v[0]["id"].as_str()).map(str::to_owned);
+        Ok(Self {
+            origin: text("origin").ok_or_else(|| wrong("no origin"))?.to_owned(),
+            profile: text("profile").ok_or_else(|| wrong("no profile"))?.parse()?,
+            vault,
+        })
+    }
+}
+
+/// What the chain says was adopted and sealed.
+#[derive(Default)]
+pub(super) struct Adopted {
+    pub classes: BTreeMap<String, Sha256>,
+    pub policies: BTreeMap<String, Sha256>,
+    pub packages: Vec<(PackageRef, u64)>,
+    pub refusals: Option<refusal::Head>,
+}
+
+impl Adopted {
+    /// Reads the whole chain once.
+    pub fn of(ledger: &Ledger) -> Result<Self> {
+        let mut adopted = Self::default();
+        ledger.each_entry(0, |entry| {
+            let text = |key: &str| entry.object.get(key).and_then(Value::as_str).unwrap_or_default();
+            let wrong = || {
+                Error::new(Code::ChainAltered, "an entry misses its fields")
+                    .at(format!("chain/entries, entry {}", entry.seq))
+            };
+            match entry.kind {
+                Kind::Class => {
+                    drop(adopted.classes.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?))
+                }
+                Kind::Policy => {
+                    drop(adopted.policies.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?))
+                }
+                Kind::Package => {
+                    let number = entry.object.get("number").and_then(Value::as_u64).ok_or_else(wrong)?;
+                    adopted.packages.push((PackageRef { series: text("series").parse()?, number }, entry.seq));
+                }
+                Kind::Refusals => adopted.refusals = serde_json::from_value(Value::Object(entry.object.clone())).ok(),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(adopted)
+    }
+}
+
+impl Archive {
+    /// Opens the archive, or says where it is served.
+    pub fn open_or_find(root: &Path) -> Result<Opened> {
+        let layout = Layout::new(root);
+        if !layout.config().exists() {
+            return Err(Error::new(Code::ArchiveMissing, "no custode.toml").at(root.display()));
+        }
+        match lock::take(&layout.lock())? {
+            Owner::Server { address, token } => Ok(Opened::Served { address, token }),
+            Owner::Us(lock) => {
+                Self::open(layout, lock, Arc::new(SystemClock)).map(|archive| Opened::Here(Arc::new(archive)))
+            }
+        }
+    }
+
+    /// Opens the archive with a clock of one's own; for tests and tools that must hold the archive themselves.
+    pub fn open_with(root: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let layout = Layout::new(root);
+        match lock::take(&layout.lock())? {
+            Owner::Server { address, .. } => Err(Error::new(Code::ArchiveLocked, "it is being served").at(address)),
+            Owner::Us(lock) => Self::open(layout, lock, clock).map(Arc::new),
+        }
+    }
+
+    fn open(layout: Layout, lock: Lock, clock: Arc<dyn Clock>) -> Result<Self> {
+        let config = Config::load(layout.root())?;
+        let keys = Keys::open(&config.keys)?;
+        let mut opening = Vec::new();
+
+        let genesis = {
+            let path = layout.chain().join("entries");
+            let mut line = String::new();
+            let file = std::fs::File::open(&path).at_path(&path)?;
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(file), &mut line).at_path(&path)?;
+            let entry = crate::chain::Entry::parse(line.trim_end_matches('\n').as_bytes())?;
+            Genesis::parse(&entry.object)?
+        };
+        config.check_profile(genesis.profile)?;
+        let signer = keys.signer(&genesis.origin)?;
+        let stored = layout.chain().join("archive.vkey");
+        let vkey: Verifier = std::fs::read_to_string(&stored).at_path(&stored)?.trim().parse()?;
+        if signer.verifier().to_string() != vkey.to_string() {
+            return Err(
+                Error::new(Code::KeyMissing, "the key is not that of chain/archive.vkey").at(config.keys.display())
+            );
+        }
+        let receipt_signer = signer.renamed(&crate::intake::receipt::origin(&genesis.origin))?;
+        let refusal_signer = signer.renamed(&refusal::origin(&genesis.origin))?;
+        let replay_key = keys.replay_key();
+        let (ledger, findings) = Ledger::open(layout.root(), signer, Arc::clone(&clock))?;
+        opening.extend(findings);
+        let adopted = Adopted::of(&ledger)?;
+
+        let classes = Classes::load(&layout.schemas())?;
+        check_adopted(&layout, &adopted, &classes)?;
+        let policies = Policies::load(&layout.policies())?;
+        if let Some(first) = policies.check_adopted(&adopted.policies).into_iter().next() {
+            return Err(Error::new(first.code, first.message).at(first.place));
+        }
+
+        let vault: Arc<dyn Vault> = Arc::new(LocalVault::open(&layout.packages(), "local", genesis.vault.as_deref())?);
+        let (catalog, verdict) = Embedded::open(&layout.catalog(), ledger.head().size)?;
+        let must_rebuild = match verdict {
+            Verdict::Good | Verdict::Behind { .. } => false,
+            Verdict::Rebuild { reasons, .. } => {
+                opening.push(Finding::warning(Code::CatalogRebuilt, "catalog/", reasons.join("; ")));
+                true
+            }
+        };
+        let catalog: Arc<dyn Catalog> = Arc::new(catalog);
+        let (access, findings) = Access::load(&ledger)?;
+        opening.extend(findings);
+        let authorities = authorities(&config, genesis.profile, &keys, &clock)?;
+
+        let settings = Settings {
+            most_records: config.intake.max_unsealed_documents,
+            most_bytes: config.intake.max_unsealed_bytes.0,
+            known: known_number(&ledger, &adopted)?,
+            ..Settings::new(layout.root(), LANE, clock.clone())
+        };
+        let sealed = SealedDocuments::new(Arc::clone(&vault), &ledger, &adopted)?;
+        let (journal, recovery) = Journal::open(settings, &|sequence, document| sealed.holds(sequence, document))?;
+        opening.extend(recovery.findings);
+        let incoming = Incoming::open(&layout.intake().join("incoming"))?;
+        let (refusals, findings) = RefusalLog::open(&layout.intake(), &layout.quarantine())?;
+        opening.extend(findings);
+
+        let mut token = [0; 32];
+        getrandom::fill(&mut token).map_err(|e| Error::new(Code::Internal, format!("no randomness: {e}")))?;
+        let token = format!("cst_local_{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token));
+
+        let archive = Self {
+            profile: genesis.profile,
+            origin: genesis.origin,
+            malware: malware_control(&config),
+            layout,
+            config,
+            clock,
+            keys,
+            vkey,
+            receipt_signer: Arc::new(receipt_signer),
+            refusal_signer,
+            replay_key,
+            readers: Turns::new(READERS),
+            chained_refusals: Mutex::new(adopted.refusals),
+            ledger,
+            journal,
+            incoming,
+            refusals,
+            vault,
+            catalog,
+            unsealed: Memory::new(),
+            classes: RwLock::new(classes),
+            policies: RwLock::new(policies),
+            access: RwLock::new(access),
+            authorities,
+            in_flight: InFlight::default(),
+            sealing: Mutex::new(()),
+            background: Background::default(),
+            local: Local { token },
+            opening,
+            closed: AtomicBool::new(false),
+            wake: (Mutex::new(false), Condvar::new()),
+            lock,
+        };
+        archive.index_unsealed()?;
+        archive.catch_up(must_rebuild)?;
+        archive.finish_committed()?;
+        for finding in &archive.opening {
+            tracing::warn!(code = finding.code.as_str(), place = %finding.place, "{}", finding.message);
+        }
+        Ok(archive)
+    }
+
+    /// The index of what is accepted and not sealed, from the journal.
+    fn index_unsealed(&self) -> Result<()> {
+        let classes = super::state::unpoisoned(self.classes.read());
+        for waiting in self.journal.unsealed(Sequence(0), usize::MAX) {
+            let Some(record) = self.journal.record(waiting.sequence)? else { continue };
+            let (deposit, mut rows) = unsealed::rows_of_record(&classes, &record, LANE)?;
+            rows.retain(|row| waiting.documents.contains(&row.id));
+            self.unsealed.insert(&deposit, &rows);
+        }
+        Ok(())
+    }
+
+    /// Closes: no more background work, accesses chained. Nothing acknowledged depends on it.
+    pub fn close(&self) -> Result<()> {
+        if self.closed.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.background.stop(&self.wake);
+        self.chain_refusals()?;
+        self.ledger.chain_accesses()?;
+        Ok(())
+    }
+}
+
+fn check_adopted(layout: &Layout, adopted: &Adopted, classes: &Classes) -> Result<()> {
+    let mut present = BTreeSet::new();
+    for class in classes.iter() {
+        let name = class.file_name();
+        if adopted.classes.get(&name) != Some(&class.sha256) {
+            return Err(Error::new(Code::NotAdopted, "the chain does not know this file as it is")
+                .at(layout.schemas().join(&name).display()));
+        }
+        present.insert(name);
+    }
+    match adopted.classes.keys().find(|name| !present.contains(*name)) {
+        Some(name) => {
+            Err(Error::new(Code::NotAdopted, "an adopted class is missing").at(layout.schemas().join(name).display()))
+        }
+        None => Ok(()),
+    }
+}
+
+fn authorities(config: &Config, profile: Profile, keys: &Keys, clock: &Arc<dyn Clock>) -> Result<Authorities> {
+    let mut anchors = Anchors::from_pem_files(&config.tsa.anchors)?;
+    let mut list: Vec<Box<dyn crate::evidence::tsp::Authority>> = Vec::new();
+    for authority in &config.tsa.authorities {
+        let mut client = HttpAuthority::new(authority.url.clone(), authority.timeout.std());
+        if let Some((user, password)) = &authority.login {
+            client = client.login(user, password.read()?);
+        }
+        if let Some(policy) = &authority.policy {
+            client = client.require_policy(policy.parse()?);
+        }
+        list.push(Box::new(client));
+    }
+    if profile == Profile::Trial && list.is_empty() {
+        let development = keys.development_authority(Arc::clone(clock))?;
+        anchors = anchors.and(development.anchors()?);
+        list.push(Box::new(development));
+    }
+    let rules = Rules {
+        max_accuracy: config.tsa.max_accuracy.signed(),
+        max_skew: config.tsa.max_skew.signed(),
+        ..Rules::default()
+    };
+    Ok(Authorities::new(list, anchors, rules))
+}
+
+fn malware_control(config: &Config) -> Option<Box<dyn malware::Scanner>> {
+    match &config.malware {
+        Malware::Off => None,
+        Malware::Command { argv, timeout } => Some(Box::new(malware::CommandScanner::new(argv.clone(), timeout.std()))),
+        Malware::Clamd { address, timeout } => {
+            let address = match address {
+                ClamdAddress::Unix(path) => malware::Address::Unix(path.clone()),
+                ClamdAddress::Tcp(address) => malware::Address::Tcp(*address),
+            };
+            Some(Box::new(malware::ClamdScanner::new(address, timeout.std())))
+        }
+    }
+}
+
+/// The highest number the chain knows: the journal must never give it again, even if its files are gone.
+fn known_number(ledger: &Ledger, adopted: &Adopted) -> Result<Sequence> {
+    let mut known = 0;
+    for (_, seq) in &adopted.packages {
+        let entry = ledger.entry(*seq)?;
+        known = known.max(entry.object["numbers"]["max"].as_u64().unwrap_or(0));
+    }
+    Ok(Sequence(known))
+}
+
+/// Says which documents the chain has committed, opening only the packages whose numbers are asked for.
+struct SealedDocuments {
+    vault: Arc<dyn Vault>,
+    ranges: Vec<(u64, u64, PackageRef)>,
+    open: Mutex<BTreeMap<PackageRef, Option<Arc<Package>>>>,
+}
+
+impl SealedDocuments {
+    fn new(vault: Arc<dyn Vault>, ledger: &Ledger, adopted: &Adopted) -> Result<Self> {
+        let mut ranges = Vec::with_capacity(adopted.packages.len());
+        for (package, seq) in &adopted.packages {
+            let entry = ledger.entry(*seq)?;
+            let number = |key: &str| entry.object["numbers"][key].as_u64().unwrap_or(0);
+            ranges.push((number("min"), number("max"), package.clone()));
+        }
+        Ok(Self { vault, ranges, open: Mutex::default() })
+    }
+
+    fn holds(&self, sequence: Sequence, document: DocumentId) -> bool {
+        let mut open = super::state::unpoisoned(self.open.lock());
+        self.ranges.iter().filter(|(min, max, _)| (*min..=*max).contains(&sequence.0)).any(|(_, _, package)| {
+            let reader = open.entry(package.clone()).or_insert_with(|| {
+                // A package that does not open cannot release anything: its documents stay in the journal too.
+                Package::open(Arc::new(VaultFiles::new(Arc::clone(&self.vault), package.clone()))).ok().map(Arc::new)
+            });
+            reader
+                .as_ref()
+                .is_some_and(|reader| reader.find(crate::package::member::Kind::Document, document.0).is_ok())
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! Reading back: a document's facts, its bytes, its receipt, its evidence.
+//!
+//! Invariant: every access to content is recorded, durably, before the first byte leaves. A document is found where it is
+//! now: in the journal until its package is committed, then in the package; between the two it is in both.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::Archive;
+use super::access::{Action, Actor};
+use super::find::row_view;
+use super::state::unpoisoned;
+use crate::catalog::{Catalog, DocumentRow, merged};
+use crate::clock::iso_ms;
+use crate::document::agid::{self, AgidFile};
+use crate::document::format::extension_for;
+use crate::error::{AtPlace, Code, Error, Result};
+use crate::evidence::ers;
+use crate::hash::Sha256;
+use crate::id::{DocumentId, PackageRef, ReceiptId};
+use crate::package::member::Kind;
+use crate::package::reader::Package;
+use crate::retention::due_in_class;
+use crate::vault::VaultFiles;
+
+/// The largest metadata file, RdV or manifest that is read whole.
+pub(super) const MAX_DESCRIPTION: u64 = 64 << 20;
+
+/// A part of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// What must be known of a content before its first byte.
+#[derive(Debug, Clone)]
+pub struct ContentFacts {
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256.
+    pub sha256: Sha256,
+    /// Media type.
+    pub media_type: String,
+    /// Extension of its member.
+    pub extension: String,
+}
+
+/// The three files that say everything of a deposit, and the metadata of each of its documents.
+pub(super) struct Described {
+    pub rdv: Vec<u8>,
+    pub note: Vec<u8>,
+    pub manifest: Vec<u8>,
+}
+
+impl Archive {
+    pub(super) fn catalogs(&self) -> [&dyn Catalog; 2] {
+        [&self.unsealed, self.catalog.as_ref()]
+    }
+
+    pub(super) fn row(&self, id: DocumentId) -> Result<DocumentRow> {
+        merged::locate(&self.catalogs(), id)?.ok_or_else(|| Error::new(Code::NotFound, "no such document").at(id))
+    }
+
+    /// The package's reader.
+    pub(super) fn open_package(&self, package: &PackageRef) -> Result<Package> {
+        Package::open(Arc::new(VaultFiles::new(Arc::clone(&self.vault), package.clone())))
+    }
+
+    /// The metadata file of a document, from wherever it is.
+    pub(super) fn metadata_file(&self, row: &DocumentRow) -> Result<Vec<u8>> {
+        if row.package.is_none() {
+            if let Some(record) = self.journal.record(row.sequence)? {
+                return record.metadata(row.id);
+            }
+        }
+        // Sealed meanwhile: ask again where it is.
+        let package = self.package_of(row)?;
+        self.open_package(&package)?.read_member(Kind::Metadata, row.id.0, MAX_DESCRIPTION)
+    }
+
+    fn package_of(&self, row: &DocumentRow) -> Result<PackageRef> {
+        match &row.package {
+            Some(package) => Ok(package.clone()),
+            None => self
+                .row(row.id)?
+                .package
+                .ok_or_else(|| Error::new(Code::JournalBody, "neither in the journal nor in a package").at(row.id)),
+        }
+    }
+
+    pub(super) fn agid(&self, row: &DocumentRow) -> Result<AgidFile> {
+        agid::parse(&self.metadata_file(row)?).map_err(|e| e.at(format!("metadata of {}", row.id)))
+    }
+
+    pub(super) fn described(&self, row: &DocumentRow) -> Result<Described> {
+        if row.package.is_none() {
+            if let Some(record) = self.journal.record(row.sequence)? {
+                return Ok(Described { rdv: record.rdv()?, note: record.note()?, manifest: record.manifest()? });
+            }
+        }
+        let package = self.open_package(&self.package_of(row)?)?;
+        let read = |kind| package.read_member(kind, row.receipt.0, MAX_DESCRIPTION);
+        Ok(Described { rdv: read(Kind::Receipt)?, note: read(Kind::Note)?, manifest: read(Kind::Manifest)? })
+    }
+
+    /// The bytes of a document, from wherever they are; nothing is recorded here.
+    pub(super) fn open_document(&self, row: &DocumentRow, range: Option<ByteRange>) -> Result<Box<dyn Read + Send>> {
+        if row.package.is_none() {
+            if let Some(record) = self.journal.record(row.sequence)? {
+                let mut section = record.open_document(row.id)?;
+                let Some(range) = range else { return Ok(Box::new(section)) };
+                section.seek(SeekFrom::Start(range.start)).at(row.id)?;
+                return Ok(Box::new(section.take(range.length)));
+            }
+        }
+        let package = self.open_package(&self.package_of(row)?)?;
+        let range = range.map(|r| r.start..r.start + r.length);
+        Ok(Box::new(package.open_member(Kind::Document, row.id.0, range)?))
+    }
+
+    /// Everything known of a document.
+    pub fn document(&self, actor: &Actor, id: DocumentId) -> Result<Value> {
+        let row = self.row(id)?;
+        actor.may(Action::ReadMetadata, Some(&row.class))?;
+        let file = self.agid(&row)?;
+        let mut view = row_view(&row);
+        view["metadata"] = Value::Object(file.metadata);
+        view["findings"] = json!(file.findings);
+        view["controls"] = json!(file.controls);
+        view["blake3"] = json!(file.digests.blake3);
+        view["retention"] = self.retention_of(&row)?;
+        Ok(view)
+    }
+
+    /// What must be known of a content before its first byte; does not count as an access.
+    pub fn content_facts(&self, actor: &Actor, id: DocumentId) -> Result<ContentFacts> {
+        let row = self.row(id)?;
+        actor.may(Action::ReadContent, Some(&row.class))?;
+        let extension = extension_for(&row.media_type).to_owned();
+        Ok(ContentFacts { bytes: row.bytes, sha256: row.sha256, media_type: row.media_type, extension })
+    }
+
+    /// The exact bytes of a document, or a part of them. The access is durable before this returns.
+    pub fn content(
+        &self,
+        actor: &Actor,
+        id: DocumentId,
+        range: Option<ByteRange>,
+        reason: Option<&str>,
+    ) -> Result<Box<dyn Read + Send>> {
+        let row = self.row(id)?;
+        actor.may(Action::ReadContent, Some(&row.class))?;
+        if row.class.as_str() == "pec-virus" {
+            // What carries malware is shown to a manager who says why, and to nobody else (pec section 10).
+            actor.may(Action::ReadVirus, Some(&row.class))?;
+            if reason.is_none_or(|reason| reason.trim().is_empty()) {
+                return Err(Error::new(Code::ReasonNeeded, "").at(id));
+            }
+        }
+        let content = self.open_document(&row, range)?;
+        self.record_access(actor, "content", &[id], None, reason)?;
+        Ok(content)
+    }
+
+    /// Records an access, durably.
+    pub(super) fn record_access(
+        &self,
+        actor: &Actor,
+        what: &str,
+        documents: &[DocumentId],
+        package: Option<&PackageRef>,
+        reason: Option<&str>,
+    ) -> Result<()> {
+        let mut fields = Map::new();
+        fields.insert("at".into(), json!(iso_ms(self.clock.now())));
+        fields.insert("what".into(), json!(what));
+        fields.insert("by".into(), json!({ "person": actor.who, "token": actor.token, "role": actor.role.as_str() }));
+        if !documents.is_empty() {
+            fields.insert("documents".into(), json!(documents));
+        }
+        if let Some(package) = package {
+            fields.insert("package".into(), json!(package));
+        }
+        if let Some(reason) = reason {
+            fields.insert("reason".into(), json!(reason));
+        }
+        self.ledger.note_access(fields).map(drop)
+    }
+
+    /// The receipt, JSON, byte for byte as first given.
+    pub fn receipt_json(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<u8>> {
+        let rows = self.receipt_rows(actor, id)?;
+        self.render_receipt(&rows)
+    }
+
+    /// The RdV, as written once.
+    pub fn receipt_xml(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<u8>> {
+        let rows = self.receipt_rows(actor, id)?;
+        Ok(self.described(&rows[0])?.rdv)
+    }
+
+    fn receipt_rows(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<DocumentRow>> {
+        let missing = || Error::new(Code::NotFound, "no such receipt").at(id);
+        let deposit = merged::receipt(&self.catalogs(), id)?.ok_or_else(missing)?;
+        actor.may(Action::ReadReceipts, Some(&deposit.class))?;
+        let rows = deposit.documents.iter().map(|id| self.row(*id)).collect::<Result<Vec<_>>>()?;
+        if rows.is_empty() { Err(missing()) } else { Ok(rows) }
+    }
+
+    /// The JSON view of a receipt: a pure function of its plain files.
+    pub(super) fn render_receipt(&self, rows: &[DocumentRow]) -> Result<Vec<u8>> {
+        let described = self.described(&rows[0])?;
+        let files = rows.iter().map(|row| self.agid(row)).collect::<Result<Vec<_>>>()?;
+        super::deposit::receipt_view(&described, &files)
+    }
+
+    /// The documents of the same deposit.
+    pub fn related(&self, actor: &Actor, id: DocumentId) -> Result<Value> {
+        let row = self.row(id)?;
+        actor.may(Action::ReadMetadata, Some(&row.class))?;
+        let deposit = merged::receipt(&self.catalogs(), row.receipt)?;
+        let others = deposit.map(|d| d.documents).unwrap_or_default();
+        let rows =
+            others.iter().filter(|other| **other != id).map(|other| self.row(*other)).collect::<Result<Vec<_>>>()?;
+        Ok(
+            json!({ "document": id, "receipt": row.receipt, "same_deposit": rows.iter().map(row_view).collect::<Vec<_>>() }),
+        )
+    }
+
+    fn retention_of(&self, row: &DocumentRow) -> Result<Value> {
+        let class = unpoisoned(self.classes.read())
+            .get(&row.class, row.class_version)
+            .cloned()
+            .ok_or_else(|| Error::new(Code::ClassUnknown, "").at(format!("{}@{}", row.class, row.class_version)))?;
+        let policies = unpoisoned(self.policies.read());
+        let policy = policies.retention(&class.retention)?;
+        let file = self.agid(row)?;
+        let due = due_in_class(policy, &class, &file.metadata, row.accepted_at);
+        Ok(json!({
+            "policy": policy.id,
+            "policy_version": policy.version,
+            "period": policy.period.to_string(),
+            "start": due.start.as_ref().map(|s| json!({ "event": s.event, "field": s.field, "date": s.date })),
+            "term_end": due.term_end,
+            "expiry": due.expiry,
+            "cohort": due.cohort.to_string(),
+            "executable_from": due.executable_from(),
+            "basis": policy.basis,
+        }))
+    }
+
+    /// Until when, and why, a document is kept.
+    pub fn document_retention(&self, actor: &Actor, id: DocumentId) -> Result<Value> {
+        let row = self.row(id)?;
+        actor.may(Action::ReadMetadata, Some(&row.class))?;
+        self.retention_of(&row)
+    }
+
+    /// The RFC 4998 record of a document's group.
+    pub fn document_evidence(&self, actor: &Actor, id: DocumentId) -> Result<Vec<u8>> {
+        let row = self.row(id)?;
+        actor.may(Action::ReadMetadata, Some(&row.class))?;
+        let Some(package) = &row.package else {
+            return Err(Error::new(Code::NotFound, "accepted, not sealed yet: there is no evidence before that").at(id));
+        };
+        self.document_record(package, id)
+    }
+
+    pub(super) fn document_record(&self, package: &PackageRef, id: DocumentId) -> Result<Vec<u8>> {
+        let reader = self.open_package(package)?;
+        let tree = ers::TreeFile::parse(&reader.read_file("evidence/0001.tree", MAX_DESCRIPTION)?)?;
+        let reply = reader.read_file("evidence/0001.tsr", MAX_DESCRIPTION)?;
+        Ok(tree.record(Some(id.0), &crate::evidence::tsp::token_of_reply(&reply)?)?.to_der())
+    }
+
+    /// The sealed packages.
+    pub fn packages(
+        &self,
+        actor: &Actor,
+        series: Option<&crate::id::SeriesId>,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<Value> {
+        self.may(actor, Action::ReadPackages)?;
+        let after = cursor.map(str::parse::<PackageRef>).transpose()?;
+        let limit = limit.unwrap_or(100).clamp(1, 1000);
+        let mut rows: Vec<_> = self.catalog.packages(series)?;
+        rows.sort_by(|a, b| a.package.cmp(&b.package));
+        rows.retain(|row| after.as_ref().is_none_or(|after| row.package > *after));
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let cursor = rows.last().filter(|_| more).map(|row| row.package.to_string());
+        Ok(json!({ "packages": rows, "cursor": cursor }))
+    }
+
+    fn package_entry(&self, package: &PackageRef) -> Result<crate::chain::Entry> {
+        let missing = || Error::new(Code::NotFound, "no such package").at(package);
+        let row = self.catalog.package(package)?.ok_or_else(missing)?;
+        self.ledger.entry(row.entry)
+    }
+
+    /// One package: its entry on the chain.
+    pub fn package(&self, actor: &Actor, package: &PackageRef) -> Result<Value> {
+        self.may(actor, Action::ReadPackages)?;
+        let entry = self.package_entry(package)?;
+        Ok(json!({ "package": package, "entry": entry.seq, "sealed_at": iso_ms(entry.at), "object": entry.object }))
+    }
+
+    /// The index of a package; recorded as an access, since it names every document.
+    pub fn pindex(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
+        actor.may(Action::ReadContent, Some(&package.series.as_str().parse()?))?;
+        self.package_entry(package)?;
+        let xml = self.open_package(package)?.read_file("PIndex.xml", 1 << 30)?;
+        self.record_access(actor, "pindex", &[], Some(package), None)?;
+        Ok(xml)
+    }
+
+    /// The RFC 4998 record of a package's index.
+    pub fn package_evidence(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
+        self.may(actor, Action::ReadPackages)?;
+        self.package_entry(package)?;
+        self.open_package(package)?.read_file("evidence/0001.ers", MAX_DESCRIPTION)
+    }
+}

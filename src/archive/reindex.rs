@@ -1,0 +1,135 @@
+//! The catalog, made again from the plain files: chain entries say which packages there are, their metadata, receipts and
+//! manifests say everything else.
+//!
+//! Invariant (I2): one way from a package to its rows, used when it is sealed, when the catalog lags and when it is
+//! rebuilt, so that a rebuilt catalog answers like the one that was lost.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use serde_json::{Value, json};
+
+use super::Archive;
+use super::access::{Action, Actor};
+use super::read::MAX_DESCRIPTION;
+use super::state::unpoisoned;
+use super::unsealed::{deposit_row, document_row};
+use crate::catalog::{DepositRow, DocumentRow, PackageRow, PackageState};
+use crate::chain::{Entry, Kind};
+use crate::document::agid;
+use crate::error::{AtPlace as _, Code, Error, Result};
+use crate::id::{PackageRef, ReceiptId, Sequence};
+use crate::intake::manifest::Manifest;
+use crate::intake::receipt::rdv;
+use crate::package::member;
+
+/// Everything the catalog holds of one package.
+pub(super) struct PackageRows {
+    pub package: PackageRow,
+    pub documents: Vec<DocumentRow>,
+    pub deposits: Vec<DepositRow>,
+}
+
+/// The package that an entry of kind `package` commits.
+pub(super) fn package_row(entry: &Entry) -> Result<PackageRow> {
+    let wrong = |what: &str| {
+        Error::new(Code::ChainAltered, format!("a package entry misses `{what}`"))
+            .at(format!("chain/entries, entry {}", entry.seq))
+    };
+    let text = |key: &'static str| entry.object.get(key).and_then(Value::as_str).ok_or_else(|| wrong(key));
+    let number = |key: &'static str| entry.object.get(key).and_then(Value::as_u64).ok_or_else(|| wrong(key));
+    let expiry = match entry.object.get("expiry") {
+        Some(Value::String(date)) => Some(date.parse().map_err(|_| wrong("expiry"))?),
+        _ => None,
+    };
+    Ok(PackageRow {
+        package: PackageRef { series: text("series")?.parse()?, number: number("number")? },
+        class_version: u32::try_from(number("class_version")?).map_err(|_| wrong("class_version"))?,
+        entry: entry.seq,
+        sealed_at: entry.at,
+        cohort: text("cohort")?.to_owned(),
+        expiry,
+        documents: number("documents")?,
+        bytes: number("bytes")?,
+        pindex: text("pindex")?.parse()?,
+        state: PackageState::Sealed,
+    })
+}
+
+impl Archive {
+    /// Reads the rows of a package from its metadata, receipts and manifests; documents are not touched.
+    pub(super) fn rows_of_package(&self, row: PackageRow) -> Result<PackageRows> {
+        let reader = self.open_package(&row.package)?;
+        let mut files = Vec::new();
+        let mut sequences: BTreeMap<ReceiptId, Sequence> = BTreeMap::new();
+        let mut manifests = Vec::new();
+        reader.each_member(&member::Kind::DESCRIPTIVE, &mut |record, data| {
+            let mut bytes = Vec::new();
+            data.take(MAX_DESCRIPTION).read_to_end(&mut bytes).at(record.id)?;
+            match record.kind {
+                member::Kind::Metadata => files.push(agid::parse(&bytes)?),
+                member::Kind::Receipt => {
+                    let facts = rdv::parse(&bytes)?;
+                    sequences.insert(facts.deposit.receipt, facts.sequence);
+                }
+                member::Kind::Manifest => manifests.push(Manifest::parse(&bytes)?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let lanes: BTreeMap<ReceiptId, _> = manifests.iter().map(|m| (m.deposit.receipt, m.deposit.lane)).collect();
+        let lost = |receipt: ReceiptId| {
+            Error::new(Code::ContentMissing, "its receipt is not in the package")
+                .at(format!("{}, receipt {receipt}", row.package))
+        };
+        let classes = unpoisoned(self.classes.read());
+        let mut documents = Vec::with_capacity(files.len());
+        for file in files {
+            let receipt = file.receipt;
+            let sequence = *sequences.get(&receipt).ok_or_else(|| lost(receipt))?;
+            let lane = *lanes.get(&receipt).ok_or_else(|| lost(receipt))?;
+            documents.push(document_row(&classes, file, lane, sequence, Some(row.package.clone()))?);
+        }
+        let firsts: BTreeMap<ReceiptId, &DocumentRow> = documents.iter().map(|row| (row.receipt, row)).collect();
+        let mut deposits = Vec::with_capacity(manifests.len());
+        for manifest in &manifests {
+            let receipt = manifest.deposit.receipt;
+            let first = firsts.get(&receipt).ok_or_else(|| lost(receipt))?;
+            deposits.push(deposit_row(manifest, first.sequence, first));
+        }
+        Ok(PackageRows { package: row, documents, deposits })
+    }
+
+    /// Puts into the catalog what the chain has and it has not.
+    pub(super) fn catch_up(&self, from_scratch: bool) -> Result<(u64, u64)> {
+        if from_scratch {
+            self.catalog.clear()?;
+        }
+        let from = if from_scratch { 0 } else { self.catalog.watermark()?.min(self.ledger.head().size) };
+        let mut entries = Vec::new();
+        self.ledger.each_entry(from, |entry| {
+            if entry.kind == Kind::Package {
+                entries.push(package_row(&entry)?);
+            }
+            Ok(())
+        })?;
+        let (mut packages, mut documents) = (0, 0);
+        for row in entries {
+            let watermark = row.entry + 1;
+            let rows = self.rows_of_package(row)?;
+            self.catalog.record_sealed(&rows.package, &rows.documents, &rows.deposits, watermark)?;
+            packages += 1;
+            documents += rows.documents.len() as u64;
+        }
+        self.catalog.advance(self.ledger.head().size)?;
+        Ok((packages, documents))
+    }
+
+    /// Rebuilds the catalog from the plain files.
+    pub fn reindex(&self, actor: &Actor) -> Result<Value> {
+        self.may(actor, Action::Technical)?;
+        let _no_closing_run = self.sealing();
+        let (packages, documents) = self.catch_up(true)?;
+        Ok(json!({ "packages": packages, "documents": documents, "watermark": self.ledger.head().size }))
+    }
+}

@@ -1,0 +1,94 @@
+//! A closing run: from accepted to sealed (formats, "Sealing: one commit point").
+//!
+//! Invariant: the chain entry is the commit. Before it nothing of a package is visible to any reader, and everything made
+//! so far is in `staging/`, from which the next run goes on; a plan is never abandoned. After it the catalog learns of the
+//! package and the journal lets go. One time-stamp a run: `staging/run.json` fixes which packages share it before it is
+//! asked for, and a stored reply is never asked for twice.
+
+mod groups;
+mod publish;
+mod stage;
+mod stamp;
+
+use serde_json::{Value, json};
+
+use super::Archive;
+use super::access::{Action, Actor};
+use crate::error::{Error, Finding, Result};
+use crate::id::{ClassId, PackageRef};
+use crate::package::writer::Staging;
+
+/// What a closing run did.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// The packages committed.
+    pub sealed: Vec<Value>,
+    /// What could not be sealed and why; it stays in the journal.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    fn to_json(&self) -> Value {
+        json!({ "sealed": self.sealed, "findings": self.findings })
+    }
+}
+
+impl Archive {
+    /// Closes open packages now, of this class or of all.
+    pub fn seal(&self, actor: &Actor, class: Option<&ClassId>) -> Result<Value> {
+        actor.may(Action::Seal, class)?;
+        Ok(self.close_packages(class, true)?.to_json())
+    }
+
+    /// A closing run. `asked`: whatever is open is closed; else only what its closing rule closes. First the run that a stop
+    /// left half done, with its own token; then what is open now.
+    pub(super) fn close_packages(&self, class: Option<&ClassId>, asked: bool) -> Result<Report> {
+        let _one_at_a_time = self.sealing();
+        let mut report = Report::default();
+        if let Some(run) = stamp::Run::pending(&self.layout.staging())? {
+            self.finish_run(run, &mut report)?;
+        }
+        let mut staged = self.resume_staged()?;
+        for group in self.closable(class, asked, &mut report)? {
+            if let Some(package) = self.stage(group, &mut report)? {
+                staged.push(package);
+            }
+        }
+        if !staged.is_empty() {
+            let run = stamp::Run::fix(&self.layout.staging(), &staged)?;
+            self.finish_run(run, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn finish_run(&self, run: stamp::Run, report: &mut Report) -> Result<()> {
+        let stamped = self.stamp(&run)?;
+        for package in &run.packages {
+            if let Some(facts) = self.publish(package, &run, &stamped)? {
+                report.sealed.push(facts);
+            }
+        }
+        run.remove()
+    }
+
+    /// The folder of a package being made.
+    pub(super) fn staging_of(&self, package: &PackageRef) -> std::path::PathBuf {
+        self.layout.staging().join(format!("{}-{}", package.series, package.number))
+    }
+
+    /// At opening: what was committed but not yet let go.
+    pub(super) fn finish_committed(&self) -> Result<()> {
+        for staging in Staging::pending(&self.layout.staging())? {
+            if self.committed(&staging.plan().package)?.is_some() {
+                self.let_go(staging)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a document that cannot be sealed looks like in a report.
+    fn left_behind(error: &Error, place: impl std::fmt::Display) -> Finding {
+        tracing::error!(code = error.code.as_str(), %place, "left in the journal");
+        Finding::error(error.code, place.to_string(), &error.detail)
+    }
+}

@@ -1,0 +1,128 @@
+//! From a staged package and its token to the commit: evidence, copies, read-back, chain entry, and what follows.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Archive;
+use super::stamp::{Run, Stamped};
+use crate::archive::init::object;
+use crate::archive::reindex::package_row;
+use crate::chain::{Entry, Kind};
+use crate::clock::iso_seconds;
+use crate::error::{Code, Error, Result};
+use crate::hash::{Digests, Sha256};
+use crate::id::{DocumentId, PackageRef, Sequence};
+use crate::package::plan::Plan;
+use crate::package::writer::Staging;
+use crate::vault;
+
+impl Archive {
+    /// The entry that committed a package, when there is one.
+    pub(super) fn committed(&self, package: &PackageRef) -> Result<Option<Entry>> {
+        if let Some(row) = self.catalog.package(package)? {
+            return self.ledger.entry(row.entry).map(Some);
+        }
+        // The catalog may lag by the very entry that is asked for: the chain itself is the last word.
+        let from = self.catalog.watermark()?.min(self.ledger.head().size);
+        let mut found = None;
+        self.ledger.each_entry(from, |entry| {
+            if entry.kind == Kind::Package && package_row(&entry)?.package == *package {
+                found = Some(entry);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Publishes a package of a run; what a stop left undone is done, what is done is not done again. The facts of the
+    /// package, or `None` when it had been committed and let go before.
+    pub(super) fn publish(&self, package: &PackageRef, run: &Run, stamped: &Stamped) -> Result<Option<Value>> {
+        let folder = self.staging_of(package);
+        if !folder.exists() {
+            return match self.committed(package)? {
+                Some(_) => Ok(None),
+                None => Err(Error::new(Code::PackageMissing, "its staging folder is gone").at(folder.display())),
+            };
+        }
+        let staging = Staging::open(&folder)?;
+        if self.committed(package)?.is_none() {
+            self.commit(&staging, run, stamped)?;
+        }
+        let plan = staging.plan();
+        let facts = json!({
+            "package": package,
+            "documents": plan.documents.len(),
+            "bytes": bytes(plan),
+            "cohort": plan.cohort,
+            "expiry": plan.expiry,
+            "stamped_at": iso_seconds(stamped.token.gen_time()),
+        });
+        self.let_go(staging)?;
+        Ok(Some(facts))
+    }
+
+    fn commit(&self, staging: &Staging, run: &Run, stamped: &Stamped) -> Result<()> {
+        let plan = staging.plan();
+        let mut tree = staging.tree()?;
+        tree.place(&run.tree()?)?;
+        staging.evidence(&tree, &stamped.reply, &stamped.token.der())?;
+
+        let files = staging.files()?;
+        let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+        self.vault.put(&staging.package_folder(), &plan.package, &names)?;
+        let back: BTreeMap<String, Digests> =
+            vault::read_back(self.vault.as_ref(), &plan.package, &names)?.into_iter().collect();
+        for file in &files {
+            let expected = Digests { bytes: file.length, sha256: file.sha256, blake3: file.blake3 };
+            if back.get(&file.name) != Some(&expected) {
+                let place = format!("{}, vault {}, {}", plan.package, self.vault.name(), file.name);
+                return Err(
+                    Error::new(Code::PackageFileAltered, "what was read back is not what was written").at(place)
+                );
+            }
+        }
+        let pindex: Option<Sha256> =
+            files.iter().find(|file| file.name == crate::package::PINDEX).map(|file| file.sha256);
+        let entry = json!({
+            "series": plan.package.series,
+            "number": plan.package.number,
+            "uuid": plan.uuid,
+            "class_version": plan.class_version,
+            "pindex": pindex,
+            "previous": plan.previous,
+            "ers_root": tree.root(),
+            "run_root": tree.run_root(),
+            "stamped_at": iso_seconds(stamped.token.gen_time()),
+            "policy": plan.policy,
+            "cohort": plan.cohort,
+            "expiry": plan.expiry,
+            "documents": plan.documents.len(),
+            "bytes": bytes(plan),
+            "files": files,
+            "numbers": plan.numbers().summary(),
+        });
+        self.ledger.append(Kind::Package, object(entry))?;
+        metrics::counter!("custode_packages_sealed_total").increment(1);
+        Ok(())
+    }
+
+    /// After the commit: the catalog learns of the package, the index of the unsealed and the journal let go, the staging
+    /// folder goes. Each step may be repeated.
+    pub(super) fn let_go(&self, staging: Staging) -> Result<()> {
+        let package = &staging.plan().package;
+        let entry = self.committed(package)?.ok_or_else(|| Error::new(Code::Internal, "not committed").at(package))?;
+        let rows = self.rows_of_package(package_row(&entry)?)?;
+        self.catalog.record_sealed(&rows.package, &rows.documents, &rows.deposits, entry.seq + 1)?;
+        let released: Vec<(Sequence, DocumentId)> =
+            staging.plan().documents.iter().map(|d| (d.sequence, d.id)).collect();
+        let ids: Vec<DocumentId> = released.iter().map(|(_, id)| *id).collect();
+        self.unsealed.remove(&ids);
+        self.journal.release(&released)?;
+        staging.remove()
+    }
+}
+
+fn bytes(plan: &Plan) -> u64 {
+    plan.documents.iter().map(|document| document.bytes).sum()
+}

@@ -1,0 +1,277 @@
+//! From a group of documents to a package made up to its index: re-read against its receipts, planned, packed.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::groups::Group;
+use super::stamp::Staged;
+use super::{Archive, Report};
+use crate::archive::config::{Agent, AgentName, RelevantDocument};
+use crate::archive::deposit::note_facts;
+use crate::archive::open::LANE;
+use crate::catalog::DocumentRow;
+use crate::chain::Kind;
+use crate::clock::truncate_ms;
+use crate::document::format::extension_for;
+use crate::error::{Code, Error, Finding, Result};
+use crate::hash::Sha256;
+use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence, SeriesId, new_uuid};
+use crate::intake::journal::{Journal, StoredRecord};
+use crate::intake::receipt::{check_note, rdv};
+use crate::package::pindex::{self, Process};
+use crate::package::plan::{Document, Plan, Receipt};
+use crate::package::writer::{MemberSource, Staging, recheck};
+use crate::retention::due::italian_day;
+
+impl Archive {
+    /// Goes on with every package that a stop left half made; what was committed already is only let go.
+    pub(super) fn resume_staged(&self) -> Result<Vec<Staged>> {
+        let mut staged = Vec::new();
+        for staging in Staging::pending(&self.layout.staging())? {
+            if self.committed(&staging.plan().package)?.is_some() {
+                self.let_go(staging)?;
+            } else {
+                staged.push(self.build(&staging)?);
+            }
+        }
+        Ok(staged)
+    }
+
+    /// Plans a group and makes its package. Documents that do not match their receipt stay in the journal and are reported;
+    /// `None` when none is left.
+    pub(super) fn stage(&self, group: Group, report: &mut Report) -> Result<Option<Staged>> {
+        let (mut documents, receipts) = self.described_members(&group.documents, report)?;
+        let source = JournalSource::new(&self.journal, &group.documents);
+        let failed: BTreeMap<DocumentId, Error> = recheck(&source, &documents, &receipts).into_iter().collect();
+        for (id, error) in &failed {
+            report.findings.push(Self::left_behind(error, format!("document {id}")));
+        }
+        documents.retain(|document| !failed.contains_key(&document.id));
+        let receipts: Vec<Receipt> =
+            receipts.into_iter().filter(|r| documents.iter().any(|d| d.receipt == r.id)).collect();
+        if documents.is_empty() {
+            return Ok(None);
+        }
+        let series = SeriesId::from(&group.class);
+        let (number, previous) = self.next_in_series(&series)?;
+        let now = truncate_ms(self.clock.now());
+        let plan = Plan {
+            package: PackageRef { series, number },
+            uuid: new_uuid(now),
+            planned_at: now,
+            class: group.class,
+            class_version: group.class_version,
+            holder: self.holder_id(),
+            profile: self.profile.as_str().to_owned(),
+            cohort: group.cohort,
+            expiry: group.expiry,
+            policy: group.policy,
+            previous,
+            sources: Vec::new(),
+            documents,
+            receipts,
+        };
+        let staging = Staging::create(&self.layout.staging(), plan)?;
+        self.build(&staging).map(Some)
+    }
+
+    fn build(&self, staging: &Staging) -> Result<Staged> {
+        let source = JournalSource::of_plan(&self.journal, staging.plan());
+        staging.build(&source, &self.process()?)?;
+        Ok(Staged { package: staging.plan().package.clone(), root: staging.tree()?.root() })
+    }
+
+    /// The number after the last of a series, committed or being made, and the digest of that one's index.
+    fn next_in_series(&self, series: &SeriesId) -> Result<(u64, Sha256)> {
+        let mut last = (0, Sha256::ZERO);
+        for row in self.catalog.packages(Some(series))? {
+            if row.package.number > last.0 {
+                last = (row.package.number, row.pindex);
+            }
+        }
+        // The catalog may lag behind a commit whose process stopped: the chain is the last word.
+        let from = self.catalog.watermark()?.min(self.ledger.head().size);
+        self.ledger.each_entry(from, |entry| {
+            if entry.kind == Kind::Package {
+                let row = crate::archive::reindex::package_row(&entry)?;
+                if row.package.series == *series && row.package.number > last.0 {
+                    last = (row.package.number, row.pindex);
+                }
+            }
+            Ok(())
+        })?;
+        for staging in Staging::pending(&self.layout.staging())? {
+            let package = &staging.plan().package;
+            if package.series == *series && package.number > last.0 {
+                let facts = staging.done(crate::package::PINDEX)?;
+                let facts = facts
+                    .ok_or_else(|| Error::new(Code::Internal, "the package before is not made yet").at(package))?;
+                last = (package.number, facts.sha256);
+            }
+        }
+        Ok((last.0 + 1, last.1))
+    }
+
+    /// Documents and receipts as the plan lists them, from what the journal holds, each receipt held against its signed
+    /// note.
+    fn described_members(&self, rows: &[DocumentRow], report: &mut Report) -> Result<(Vec<Document>, Vec<Receipt>)> {
+        let mut documents = Vec::with_capacity(rows.len());
+        let mut receipts: Vec<Receipt> = Vec::new();
+        let mut known: BTreeMap<ReceiptId, Option<crate::intake::receipt::Facts>> = BTreeMap::new();
+        for row in rows {
+            if !known.contains_key(&row.receipt) {
+                let facts = match self.verified_receipt(row.sequence) {
+                    Ok((facts, receipt)) => {
+                        receipts.push(receipt);
+                        Some(facts)
+                    }
+                    Err(error) => {
+                        report.findings.push(Self::left_behind(&error, format!("receipt {}", row.receipt)));
+                        None
+                    }
+                };
+                known.insert(row.receipt, facts);
+            }
+            let Some(Some(facts)) = known.get(&row.receipt) else { continue };
+            let Some(item) = facts.deposit.documents.iter().find(|item| item.id == row.id) else {
+                report.findings.push(Finding::error(
+                    Code::ReceiptMismatch,
+                    format!("document {}", row.id),
+                    "not in its receipt",
+                ));
+                continue;
+            };
+            documents.push(Document {
+                id: row.id,
+                receipt: row.receipt,
+                lane: LANE,
+                sequence: row.sequence,
+                extension: extension_for(&item.media_type).to_owned(),
+                media_type: item.media_type.clone(),
+                bytes: item.bytes,
+                sha256: item.sha256,
+                metadata_sha256: item.metadata_sha256,
+                label: String::new(),
+                links: Vec::new(),
+            });
+        }
+        Ok((documents, receipts))
+    }
+
+    fn verified_receipt(&self, sequence: Sequence) -> Result<(crate::intake::receipt::Facts, Receipt)> {
+        let missing = || Error::new(Code::JournalBody, "its record is gone").at(format!("number {sequence}"));
+        let record = self.journal.record(sequence)?.ok_or_else(missing)?;
+        let (rdv_bytes, note, manifest) = (record.rdv()?, record.note()?, record.manifest()?);
+        let facts = rdv::parse(&rdv_bytes)?;
+        let text = note_facts(self, &note)?;
+        check_note(&text, &crate::intake::receipt::origin(&self.origin), &facts, &rdv_bytes)?;
+        if facts.manifest_sha256 != Sha256::of(&manifest) {
+            return Err(Error::new(Code::ReceiptMismatch, "the manifest is not the one receipted")
+                .at(format!("number {sequence}")));
+        }
+        let receipt = Receipt {
+            id: facts.deposit.receipt,
+            rdv_sha256: Sha256::of(&rdv_bytes),
+            note_sha256: Sha256::of(&note),
+            manifest_sha256: facts.manifest_sha256,
+        };
+        Ok((facts, receipt))
+    }
+
+    /// Who acted, for the index (UNI 11386:2020, Process): from custode.toml, never a placeholder.
+    fn process(&self) -> Result<Process> {
+        let config = &self.config;
+        let holders = std::iter::once(&config.holder).chain(&config.other_holders);
+        Ok(Process {
+            submitter: agent(&config.submitter),
+            holders: holders
+                .map(|holder| pindex::Holder { agent: agent(&holder.agent), role: holder.role.as_str().to_owned() })
+                .collect(),
+            signers: config
+                .signers
+                .iter()
+                .map(|signer| pindex::Signer { agent: agent(&signer.agent), role: signer.role.clone() })
+                .collect(),
+            manual: self.manual_in_force(italian_day(self.clock.now()))?.map(|manual| relevant(&manual)),
+        })
+    }
+}
+
+fn agent(agent: &Agent) -> pindex::Agent {
+    pindex::Agent {
+        name: match &agent.name {
+            AgentName::Natural { first, last } => {
+                pindex::AgentName::Natural { first: first.clone(), last: last.clone() }
+            }
+            AgentName::Legal(name) => pindex::AgentName::Formal(name.clone()),
+        },
+        id: agent.id.as_ref().map(|id| id.as_str().to_owned()),
+        documents: agent.documents.iter().map(relevant).collect(),
+    }
+}
+
+fn relevant(document: &RelevantDocument) -> pindex::RelevantDocument {
+    pindex::RelevantDocument {
+        title: document.title.clone(),
+        version: document.version.clone(),
+        date: document.date,
+        sha256: document.sha256,
+    }
+}
+
+/// The journal as the source of a package's members.
+struct JournalSource<'a> {
+    journal: &'a Journal,
+    documents: BTreeMap<DocumentId, Sequence>,
+    receipts: BTreeMap<ReceiptId, Sequence>,
+}
+
+impl<'a> JournalSource<'a> {
+    fn new(journal: &'a Journal, rows: &[DocumentRow]) -> Self {
+        Self {
+            journal,
+            documents: rows.iter().map(|row| (row.id, row.sequence)).collect(),
+            receipts: rows.iter().map(|row| (row.receipt, row.sequence)).collect(),
+        }
+    }
+
+    fn of_plan(journal: &'a Journal, plan: &Plan) -> Self {
+        Self {
+            journal,
+            documents: plan.documents.iter().map(|d| (d.id, d.sequence)).collect(),
+            receipts: plan.documents.iter().map(|d| (d.receipt, d.sequence)).collect(),
+        }
+    }
+
+    fn record(&self, sequence: Option<&Sequence>) -> Result<StoredRecord> {
+        let missing = || Error::new(Code::JournalBody, "its record is gone");
+        let sequence = *sequence.ok_or_else(missing)?;
+        self.journal.record(sequence)?.ok_or_else(|| missing().at(format!("number {sequence}")))
+    }
+}
+
+fn memory<'a>(bytes: Vec<u8>) -> Box<dyn Read + 'a> {
+    Box::new(std::io::Cursor::new(bytes))
+}
+
+impl MemberSource for JournalSource<'_> {
+    fn document(&self, id: &DocumentId) -> Result<Box<dyn Read + '_>> {
+        Ok(Box::new(self.record(self.documents.get(id))?.open_document(*id)?))
+    }
+
+    fn metadata(&self, id: &DocumentId) -> Result<Box<dyn Read + '_>> {
+        self.record(self.documents.get(id))?.metadata(*id).map(memory)
+    }
+
+    fn rdv(&self, id: &ReceiptId) -> Result<Box<dyn Read + '_>> {
+        self.record(self.receipts.get(id))?.rdv().map(memory)
+    }
+
+    fn note(&self, id: &ReceiptId) -> Result<Box<dyn Read + '_>> {
+        self.record(self.receipts.get(id))?.note().map(memory)
+    }
+
+    fn manifest(&self, id: &ReceiptId) -> Result<Box<dyn Read + '_>> {
+        self.record(self.receipts.get(id))?.manifest().map(memory)
+    }
+}

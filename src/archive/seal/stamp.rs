@@ -1,0 +1,108 @@
+//! One time-stamp for all packages of a closing run (RFC 3161; tokens cost money).
+//!
+//! `staging/run.json` names the packages and their roots, `request.tsq` is what is sent, `reply.tsr` what came: each is
+//! durable before the next step, so that after a stop the same request is finished and a stored reply is used.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Archive;
+use crate::durable;
+use crate::error::{AtPath, Code, Error, Result};
+use crate::evidence::ers::Tree;
+use crate::evidence::tsp::{self, Token};
+use crate::hash::Sha256;
+use crate::id::PackageRef;
+
+/// The packages that share a token.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Run {
+    pub packages: Vec<PackageRef>,
+    pub roots: Vec<Sha256>,
+    #[serde(skip)]
+    staging: PathBuf,
+}
+
+/// A package made up to its tree.
+pub(super) struct Staged {
+    pub package: PackageRef,
+    pub root: Sha256,
+}
+
+/// The token of a run, verified.
+pub(super) struct Stamped {
+    pub reply: Vec<u8>,
+    pub token: Token,
+}
+
+const RUN: &str = "run.json";
+const REQUEST: &str = "request.tsq";
+const REPLY: &str = "reply.tsr";
+
+impl Run {
+    /// The run that a stop left half done.
+    pub fn pending(staging: &Path) -> Result<Option<Self>> {
+        let path = staging.join(RUN);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).at_path(&path)?;
+        let run: Self = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(Code::Internal, format!("not readable: {e}")).at(path.display()))?;
+        Ok(Some(Self { staging: staging.to_owned(), ..run }))
+    }
+
+    /// Fixes which packages share the next token; durable on return.
+    pub fn fix(staging: &Path, staged: &[Staged]) -> Result<Self> {
+        let run = Self {
+            packages: staged.iter().map(|s| s.package.clone()).collect(),
+            roots: staged.iter().map(|s| s.root).collect(),
+            staging: staging.to_owned(),
+        };
+        // Left by a run that ended between its last commit and its removal.
+        durable::remove_file(&staging.join(REPLY))?;
+        durable::remove_file(&staging.join(REQUEST))?;
+        let json = serde_json::to_vec_pretty(&run).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        durable::write_new(&staging.join(RUN), &json, durable::MODE_PLAIN)?;
+        Ok(run)
+    }
+
+    /// The tree over the packages' roots.
+    pub fn tree(&self) -> Result<Tree> {
+        Tree::build(&self.roots)
+    }
+
+    /// Ends the run: every package of it is committed.
+    pub fn remove(self) -> Result<()> {
+        for name in [RUN, REPLY, REQUEST] {
+            durable::remove_file(&self.staging.join(name))?;
+        }
+        Ok(())
+    }
+}
+
+impl Archive {
+    /// The token of a run: the stored one, or a new one asked for with the stored request.
+    pub(super) fn stamp(&self, run: &Run) -> Result<Stamped> {
+        let staging = self.layout.staging();
+        let (request_path, reply_path) = (staging.join(REQUEST), staging.join(REPLY));
+        let root = run.tree()?.root();
+        if !request_path.exists() {
+            durable::write_new(&request_path, &tsp::new_request(root)?, durable::MODE_PLAIN)?;
+        }
+        let request = std::fs::read(&request_path).at_path(&request_path)?;
+        if tsp::Query::parse(&request)?.sha256()? != root {
+            return Err(Error::new(Code::Internal, "the stored request is of another run").at(request_path.display()));
+        }
+        if reply_path.exists() {
+            let reply = std::fs::read(&reply_path).at_path(&reply_path)?;
+            // Judged at its own time: the stop may have lasted longer than the window for fresh tokens.
+            let token = tsp::verify_token(&tsp::token_of_reply(&reply)?, root, self.authorities.anchors())?;
+            return Ok(Stamped { reply, token });
+        }
+        let stamped = self.authorities.stamp(&request, self.clock.as_ref())?;
+        durable::write_new(&reply_path, &stamped.reply, durable::MODE_PLAIN)?;
+        Ok(Stamped { reply: stamped.reply, token: stamped.token })
+    }
+}

@@ -1,0 +1,183 @@
+//! An open archive: what every use-case may reach, and the few questions about it that need no use-case.
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+
+use super::access::{Access, Action, Actor};
+use super::background::Background;
+use super::config::{Config, LogFormat, Profile};
+use super::keys::Keys;
+use super::layout::Layout;
+use super::lock::Lock;
+use super::replay::InFlight;
+use crate::catalog::Catalog;
+use crate::catalog::memory::Memory;
+use crate::chain::Ledger;
+use crate::chain::note::{Signer, Verifier};
+use crate::clock::Clock;
+use crate::document::class::Classes;
+use crate::document::malware::Scanner;
+use crate::error::{Code, Error, Finding, Result};
+use crate::evidence::tsp::Authorities;
+use crate::intake::journal::Journal;
+use crate::intake::manifest::ReplayKey;
+use crate::intake::refusal::{Head as RefusalsHead, RefusalLog};
+use crate::intake::spool::{Incoming, Spool};
+use crate::retention::Policies;
+use crate::vault::Vault;
+
+/// The largest things taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of one document.
+    pub max_document: u64,
+    /// Bytes of one deposit.
+    pub max_deposit: u64,
+}
+
+/// Tokens minted at opening and kept in memory only.
+pub(super) struct Local {
+    pub token: String,
+}
+
+/// An open archive. Every use-case is a method on it, in a file of its own.
+pub struct Archive {
+    pub(super) layout: Layout,
+    pub(super) config: Config,
+    pub(super) profile: Profile,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keys: Keys,
+    /// Name in checkpoint and receipts.
+    pub(super) origin: String,
+    pub(super) vkey: Verifier,
+    pub(super) receipt_signer: Arc<Signer>,
+    pub(super) refusal_signer: Signer,
+    pub(super) ledger: Ledger,
+    pub(super) journal: Journal,
+    pub(super) incoming: Incoming,
+    pub(super) refusals: RefusalLog,
+    /// How far the log of refusals is on the chain.
+    pub(super) chained_refusals: Mutex<Option<RefusalsHead>>,
+    pub(super) replay_key: ReplayKey,
+    /// How many documents are read in depth at the same time: each may take some megabytes.
+    pub(super) readers: super::turns::Turns,
+    pub(super) vault: Arc<dyn Vault>,
+    pub(super) catalog: Arc<dyn Catalog>,
+    /// The index of what is accepted and not sealed yet.
+    pub(super) unsealed: Memory,
+    pub(super) classes: RwLock<Classes>,
+    pub(super) policies: RwLock<Policies>,
+    pub(super) access: RwLock<Access>,
+    pub(super) authorities: Authorities,
+    pub(super) malware: Option<Box<dyn Scanner>>,
+    pub(super) in_flight: InFlight,
+    /// One closing run at a time.
+    pub(super) sealing: Mutex<()>,
+    pub(super) background: Background,
+    pub(super) local: Local,
+    /// What was found at opening and repaired or set aside; shown by `check` and `/readyz`.
+    pub(super) opening: Vec<Finding>,
+    pub(super) closed: AtomicBool,
+    pub(super) wake: (Mutex<bool>, Condvar),
+    // Last: the lock is let go when everything else is closed.
+    pub(super) lock: Lock,
+}
+
+/// A poisoned lock means a use-case panicked between two complete states: what it guards is still whole.
+pub(super) fn unpoisoned<T>(outcome: std::result::Result<T, PoisonError<T>>) -> T {
+    outcome.unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Archive {
+    /// The operator's token of this process: what commands use that speak for nobody in particular.
+    pub fn local_token(&self) -> &str {
+        &self.local.token
+    }
+
+    /// Where custode.toml says to listen.
+    pub fn listen(&self) -> SocketAddr {
+        self.config.http.listen
+    }
+
+    /// How custode.toml says to log.
+    pub fn log_format(&self) -> &'static str {
+        match self.config.http.log {
+            LogFormat::Json => "json",
+            LogFormat::Text => "text",
+        }
+    }
+
+    /// Whether the profile allows to listen there.
+    pub fn may_listen(&self, address: SocketAddr) -> Result<()> {
+        if self.profile == Profile::Trial && !address.ip().is_loopback() {
+            return Err(Error::new(Code::ProfileForbids, "a trial archive listens on loopback only").at(address));
+        }
+        Ok(())
+    }
+
+    /// Says in `lock` where the server answers.
+    pub fn serve_at(&self, address: SocketAddr) -> Result<()> {
+        self.lock.serve_at(address, &self.local.token)
+    }
+
+    /// The largest things taken in.
+    pub fn limits(&self) -> Limits {
+        let intake = &self.config.intake;
+        Limits { max_document: intake.max_document.0, max_deposit: intake.max_deposit.0 }
+    }
+
+    /// A place for a body on its way in.
+    pub fn spool(&self, announced: Option<u64>) -> Result<Spool> {
+        self.incoming.spool(self.limits().max_document, announced)
+    }
+
+    /// Who bears this token.
+    pub fn authenticate(&self, token: &str) -> Result<Actor> {
+        use subtle::ConstantTimeEq as _;
+        if token.as_bytes().ct_eq(self.local.token.as_bytes()).into() {
+            return Ok(Actor::local());
+        }
+        unpoisoned(self.access.read()).authenticate(token, self.clock.now())
+    }
+
+    /// Whether deposits are taken now; the facts that `/readyz` shows.
+    pub fn ready(&self) -> Result<Value> {
+        if let Some(error) = self.journal.closed() {
+            return Err(error);
+        }
+        self.journal.room()?;
+        let load = self.journal.load();
+        Ok(json!({
+            "status": "ready",
+            "profile": self.profile.as_str(),
+            "unsealed": { "documents": load.documents, "bytes": load.bytes },
+            "chain": { "size": self.ledger.head().size },
+            "findings": self.opening,
+        }))
+    }
+
+    /// Sets the gauges that `/metrics` shows. Counts only.
+    pub fn gauge(&self) {
+        let load = self.journal.load();
+        metrics::gauge!("custode_unsealed_documents").set(load.documents as f64);
+        metrics::gauge!("custode_unsealed_bytes").set(load.bytes as f64);
+        metrics::gauge!("custode_journal_segments").set(load.segments as f64);
+        metrics::gauge!("custode_chain_size").set(self.ledger.head().size as f64);
+        metrics::gauge!("custode_intake_open").set(if self.journal.closed().is_some() { 0.0 } else { 1.0 });
+        if let Ok(packages) = self.catalog.packages(None) {
+            metrics::gauge!("custode_packages").set(packages.len() as f64);
+            metrics::gauge!("custode_sealed_documents").set(packages.iter().map(|p| p.documents).sum::<u64>() as f64);
+        }
+    }
+
+    pub(super) fn may(&self, actor: &Actor, action: Action) -> Result<()> {
+        actor.may(action, None)
+    }
+
+    pub(super) fn sealing(&self) -> MutexGuard<'_, ()> {
+        unpoisoned(self.sealing.lock())
+    }
+}

@@ -1,0 +1,125 @@
+//! `custode check`.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::api::{Api, Payload};
+use super::print::{self, say};
+use super::{Exit, Global};
+use crate::archive::inspect;
+use crate::error::{Lang, Result};
+
+/// How often a running check is asked how far it is.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Presence, sizes and file digests only.
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Every document's digest inside its package, index, time-stamps (the default).
+    #[arg(long)]
+    full: bool,
+    /// Only this class.
+    #[arg(long)]
+    class: Option<String>,
+    /// Only this package, as SERIES/N.
+    #[arg(long, value_name = "SERIES/N")]
+    package: Option<String>,
+    /// Takes no lock and writes nothing: reads up to the checkpoint it sees first.
+    #[arg(long)]
+    read_only: bool,
+}
+
+/// Verifies the archive.
+pub async fn run(args: Args, global: &Global) -> Result<Exit> {
+    let mode = if args.quick { "quick" } else { "full" };
+    let request = json!({ "mode": mode, "class": args.class, "package": args.package });
+    let report = if args.read_only {
+        let folder = global.archive.clone();
+        tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request))
+            .await
+            .map_err(|_| crate::error::Error::new(crate::error::Code::Internal, "the check panicked"))??
+    } else {
+        let api = Api::open(global).await?;
+        let report = through(&api, request, global.json).await;
+        api.close().await?;
+        report?
+    };
+    if global.json {
+        print::json(&report)?;
+    } else {
+        text(&report, global.lang())?;
+    }
+    Ok(exit(&report))
+}
+
+/// Starts a check and waits for its report, drawing progress on a terminal.
+pub async fn through(api: &Api, request: Value, json: bool) -> Result<Value> {
+    let started = api.post("/v1/checks", request).await?;
+    let address = started["location"].as_str().unwrap_or_default().to_owned();
+    wait(api, &address, json).await
+}
+
+/// Waits for the outcome of work that goes on in the background.
+pub async fn wait(api: &Api, address: &str, json: bool) -> Result<Value> {
+    let bar = print::progress_wanted(json).then(|| indicatif::ProgressBar::new(0));
+    loop {
+        let state = api.call(Method::GET, address, Payload::Empty).await?;
+        if state["state"] != "running" {
+            if let Some(bar) = bar {
+                bar.finish_and_clear();
+            }
+            return Ok(state);
+        }
+        if let Some(bar) = &bar {
+            bar.set_length(state["total"].as_u64().unwrap_or_default());
+            bar.set_position(state["done"].as_u64().unwrap_or_default());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The exit status of a report's outcome.
+pub fn exit(report: &Value) -> Exit {
+    match report["outcome"].as_str() {
+        Some("good") => Exit::Good,
+        Some("bad") => Exit::Bad,
+        _ => Exit::Could,
+    }
+}
+
+/// A report for people: outcome, coverage, findings.
+pub fn text(report: &Value, lang: Lang) -> Result<()> {
+    let outcome = match report["outcome"].as_str() {
+        Some("good") => say(lang, "INTEGRO", "GOOD"),
+        Some("bad") => say(lang, "DANNEGGIATO", "BAD"),
+        _ => say(lang, "NON VERIFICATO", "UNCHECKED"),
+    };
+    print::line(&format!(
+        "{outcome}  ({}, {})",
+        report["mode"].as_str().unwrap_or_default(),
+        report["check"].as_str().unwrap_or_default()
+    ))?;
+    let names = [
+        ("packages", "pacchetti", "packages"),
+        ("documents", "documenti", "documents"),
+        ("bytes", "byte", "bytes"),
+        ("copies", "copie", "copies"),
+    ];
+    for (key, it, en) in names {
+        let count = &report["coverage"][key];
+        print::line(&format!("  {}: {} / {}", say(lang, it, en), count["checked"], count["total"]))?;
+    }
+    for part in report["coverage"]["not_looked_at"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        print::line(&format!(
+            "  {}: {}",
+            say(lang, "non esaminato", "not looked at"),
+            part.as_str().unwrap_or_default()
+        ))?;
+    }
+    print::findings(&report["findings"])
+}

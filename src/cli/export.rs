@@ -1,0 +1,74 @@
+//! `custode export`.
+
+use std::path::PathBuf;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::api::{Api, Payload};
+use super::print::{self, say};
+use super::{Exit, Global, check};
+use crate::error::{AtPath, Code, Error, Result};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// These documents.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    document: Vec<String>,
+    /// These whole packages, as SERIES/N.
+    #[arg(long, value_name = "SERIES/N", num_args = 1..)]
+    package: Vec<String>,
+    /// The documents that a search finds.
+    #[arg(long, value_name = "CRITERION", num_args = 1..)]
+    search: Vec<String>,
+    /// With --search, only this class.
+    #[arg(long)]
+    class: Option<String>,
+    /// Where to write the bundle. An existing file is not touched.
+    #[arg(short, long, value_name = "BUNDLE.zip")]
+    output: PathBuf,
+}
+
+/// Makes an evidence bundle.
+pub async fn run(args: Args, global: &Global) -> Result<Exit> {
+    if args.document.is_empty() && args.package.is_empty() && args.search.is_empty() {
+        return Err(Error::new(Code::Usage, "give --document, --package or --search"));
+    }
+    let api = Api::open(global).await?;
+    let made = make(&args, global, &api).await;
+    api.close().await?;
+    let facts = made?;
+    if global.json {
+        print::json(&facts)?;
+    } else {
+        let lang = global.lang();
+        print::line(&format!(
+            "{}: {} {}, {}",
+            args.output.display(),
+            facts["documents"],
+            say(lang, "documenti", "documents"),
+            print::size(facts["bytes"].as_u64().unwrap_or_default()),
+        ))?;
+    }
+    Ok(Exit::Good)
+}
+
+async fn make(args: &Args, global: &Global, api: &Api) -> Result<Value> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.output).at_path(&args.output)?;
+    let made = async {
+        let body = json!({ "documents": args.document, "packages": args.package, "search": args.search, "class": args.class, "lang": if global.lang() == crate::error::Lang::It { "it" } else { "en" } });
+        let started = api.post("/v1/bundles", body).await?;
+        let location = started["location"].as_str().unwrap_or_default().to_owned();
+        let facts = check::wait(api, &location, global.json).await?;
+        let reply = api.send(Method::GET, &format!("{location}/content"), &[], Payload::Empty).await?;
+        reply.copy_to(&mut file, &args.output.display().to_string()).await?;
+        Ok(facts)
+    }
+    .await;
+    if made.is_err() {
+        // Half a bundle under the final name would be taken for a whole one.
+        let _ = crate::durable::remove_file(&args.output);
+    }
+    made
+}

@@ -1,0 +1,26 @@
+//! `custode nightly`: for cron and the systemd timer.
+
+use serde_json::json;
+
+use super::api::Api;
+use super::{Exit, Global, check, print, seal};
+use crate::error::Result;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Seals what is due, checks, reports.
+pub async fn run(_: Args, global: &Global) -> Result<Exit> {
+    let api = Api::open(global).await?;
+    let report = api.post("/v1/nightly", json!({})).await;
+    api.close().await?;
+    let report = report?;
+    if global.json {
+        print::json(&report)?;
+    } else {
+        seal::text(&report["seal"], global.lang())?;
+        check::text(&report["check"], global.lang())?;
+    }
+    Ok(check::exit(&report["check"]))
+}

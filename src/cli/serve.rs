@@ -1,0 +1,59 @@
+//! `custode serve`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::print::{self, say};
+use super::{Exit, Global};
+use crate::archive::{Archive, Opened};
+use crate::error::{AtPlace, Code, Error, Result};
+use crate::http::{ServeOptions, Server};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen; without it, what custode.toml says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// How logs are written, on standard error.
+    #[arg(long, value_parser = ["text", "json"])]
+    log: Option<String>,
+}
+
+/// Serves until it is told to stop.
+pub async fn run(args: Args, global: &Global) -> Result<Exit> {
+    let folder = global.archive.clone();
+    let opened = tokio::task::spawn_blocking(move || Archive::open_or_find(&folder))
+        .await
+        .map_err(|_| Error::new(Code::Internal, "opening the archive panicked"))??;
+    let archive = match opened {
+        Opened::Here(archive) => archive,
+        Opened::Served { address, .. } => return Err(Error::new(Code::ArchiveLocked, "already served").at(address)),
+    };
+    let format = args.log.unwrap_or_else(|| archive.log_format().to_owned());
+    logs(&format);
+    let options = ServeOptions { listen: args.listen.unwrap_or(archive.listen()), grace: Duration::from_secs(30) };
+    let server = Server::start(archive, &options).await?;
+    if global.json {
+        print::json(&serde_json::json!({ "listening": format!("http://{}", server.address) }))?;
+    } else {
+        print::line(&format!("{} http://{}", say(global.lang(), "in ascolto su", "listening on"), server.address))?;
+    }
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).at("signal handler")?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome.at("signal handler")?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    server.stop().await?;
+    Ok(Exit::Good)
+}
+
+fn logs(format: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CUSTODE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("custode=info,warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber (a test that serves twice in one process) is not an error.
+    let _ = if format == "json" { builder.json().try_init() } else { builder.try_init() };
+}

@@ -1,0 +1,53 @@
+//! `custode verify BUNDLE.zip`: offline, needs no archive.
+
+use std::path::PathBuf;
+
+use super::print::{self, say};
+use super::{Exit, Global};
+use crate::error::{Code, Error, Result};
+use crate::exhibit::verify::{Trust, verify};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The bundle.
+    bundle: PathBuf,
+    /// Certificates of time-stamping authorities you trust (PEM), from a source of your own.
+    #[arg(long, value_name = "CA.pem")]
+    trust: Vec<PathBuf>,
+    /// The archive's public key (vkey text, or a file that holds it), from a source of your own.
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+}
+
+/// Verifies a bundle.
+pub async fn run(args: Args, global: &Global) -> Result<Exit> {
+    let lang = global.lang();
+    let report = tokio::task::spawn_blocking(move || {
+        let trust = Trust::load(&args.trust, args.key.as_deref())?;
+        verify(&args.bundle, &trust)
+    })
+    .await
+    .map_err(|_| Error::new(Code::Internal, "verifying panicked"))??;
+    let value = serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    if global.json {
+        print::json(&value)?;
+    } else {
+        let outcome = match value["outcome"].as_str() {
+            Some("good") => say(lang, "VERIFICATO", "VERIFIED"),
+            Some("bad") => say(lang, "NON INTEGRO", "BAD"),
+            _ => say(lang, "NON DEL TUTTO VERIFICATO", "NOT FULLY VERIFIED"),
+        };
+        print::line(outcome)?;
+        for document in value["documents"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            print::line(&format!(
+                "  {}  {} {}",
+                document["id"].as_str().unwrap_or_default(),
+                say(lang, "esisteva al più tardi il", "existed at the latest at"),
+                document["exists_since"].as_str().unwrap_or("?"),
+            ))?;
+        }
+        print::findings(&value["findings"])?;
+    }
+    Ok(super::check::exit(&value))
+}

@@ -1,0 +1,256 @@
+//! `POST /v1/documents` (one document), `POST /v1/deposits` (many, all or nothing) and the dry run.
+//!
+//! Bodies stream: they are hashed on the way and spooled, so memory stays flat whatever the size. A body that ends early,
+//! is too large or does not match what was declared changes nothing.
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+
+use super::auth::Caller;
+use super::{Service, blocking, content_digest};
+use crate::archive::deposit::{Answer, Channel, ClientManifest, Deposit, File};
+use crate::document::Metadata;
+use crate::error::{Code, Error, Result};
+use crate::hash::{Hasher, Sha256};
+use crate::intake::spool::Spooled;
+
+/// Longest manifest of a deposit of many documents.
+const MAX_MANIFEST: usize = 16 << 20;
+
+/// Deposits one document: the body is the document.
+#[utoipa::path(post, path = "/v1/documents", tag = "deposit", security(("bearer" = [])),
+    params(
+        ("class" = Option<String>, Query, description = "class, or auto"),
+        ("name" = Option<String>, Query, description = "file name"),
+        ("duplicate" = Option<String>, Query, description = "`allow` with a new key deposits the same content anew"),
+        ("Idempotency-Key" = Option<String>, Header), ("Content-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+        ("Custode-Metadata" = Option<String>, Header, description = "metadata as JSON; for classes that are not personal also `m.KEY=VALUE` in the query")),
+    request_body(content_type = "application/octet-stream", description = "the document"),
+    responses((status = 201, description = "receipt"), (status = 200, description = "the same receipt as before"), (status = 409), (status = 413),
+        (status = 422, description = "refusal with all findings"), (status = 503)))]
+pub async fn document(
+    State(service): State<Service>,
+    Caller(actor): Caller,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    one(service, actor, query, headers, body, false).await
+}
+
+/// Dry run: the same answer, nothing kept.
+#[utoipa::path(post, path = "/v1/documents/validate", tag = "deposit", security(("bearer" = [])),
+    params(("class" = Option<String>, Query), ("name" = Option<String>, Query), ("Custode-Metadata" = Option<String>, Header)),
+    request_body(content_type = "application/octet-stream", description = "the document"),
+    responses((status = 200, description = "would be accepted"), (status = 422, description = "would be refused")))]
+pub async fn validate(
+    State(service): State<Service>,
+    Caller(actor): Caller,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    one(service, actor, query, headers, body, true).await
+}
+
+async fn one(
+    service: Service,
+    actor: crate::archive::access::Actor,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+    dry_run: bool,
+) -> Result<Response> {
+    let mut class = None;
+    let mut name = None;
+    let mut metadata = Metadata::new();
+    let mut duplicate = false;
+    let mut in_url = false;
+    for (key, value) in query {
+        match key.as_str() {
+            "class" => class = Some(value),
+            "name" => name = Some(value),
+            "duplicate" => duplicate = value == "allow",
+            other => match other.strip_prefix("m.") {
+                Some(field) => {
+                    in_url = true;
+                    metadata.insert(field.to_owned(), serde_json::Value::String(value));
+                }
+                None => return Err(Error::new(Code::Usage, "unknown parameter").at(other)),
+            },
+        }
+    }
+    if let Some(value) = headers.get("custode-metadata") {
+        metadata.extend(metadata_header(value.as_bytes())?);
+    }
+    let declared = content_digest::declared(&headers)?;
+    service.archive.may_deposit(&actor, class.as_deref())?;
+    let announced = content_length(&headers)?;
+    let spooled = spool(&service, announced, body).await?;
+    let whole = *spooled.digests();
+    let deposit = Deposit {
+        channel: Channel::Http,
+        class,
+        idempotency_key: header_text(&headers, "idempotency-key")?,
+        duplicate,
+        dry_run,
+        metadata_in_url: in_url,
+        body: whole,
+        client_manifest: None,
+        files: vec![File { name: name.unwrap_or_default(), spooled, metadata, declared, relations: Vec::new() }],
+        findings: Vec::new(),
+    };
+    answer(blocking(move || service.archive.deposit(&actor, deposit)).await?)
+}
+
+/// Deposits many documents at once: part `manifest` first, then the files; all or nothing.
+#[utoipa::path(post, path = "/v1/deposits", tag = "deposit", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header), ("dry_run" = Option<bool>, Query)),
+    request_body(content_type = "multipart/form-data", description = "part `manifest` (JSON: class, idempotency_key, metadata, files[name, sha256, metadata, relations]), then the files"),
+    responses((status = 201, description = "receipt"), (status = 200, description = "the same receipt as before"), (status = 409), (status = 413),
+        (status = 415), (status = 422, description = "refusal with all findings"), (status = 503)))]
+pub async fn deposit(
+    State(service): State<Service>,
+    Caller(actor): Caller,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let Ok(boundary) = multer::parse_boundary(content_type) else {
+        return Ok((StatusCode::UNSUPPORTED_MEDIA_TYPE, "multipart/form-data expected").into_response());
+    };
+    let flag = |name: &str| query.iter().any(|(k, v)| k == name && (v == "true" || v == "allow"));
+    service.archive.may_deposit(&actor, None)?;
+    // The body as received is hashed beneath the multipart reader: parts are slices of it.
+    let whole = std::sync::Arc::new(std::sync::Mutex::new(Hasher::new()));
+    let observed = std::sync::Arc::clone(&whole);
+    let stream = body.into_data_stream().map(move |chunk| {
+        if let Ok(bytes) = &chunk {
+            observed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(bytes);
+        }
+        chunk
+    });
+    let mut parts = multer::Multipart::new(stream, boundary);
+    let mut manifest = None;
+    let mut files: Vec<File> = Vec::new();
+    let mut findings = Vec::new();
+    let limit = service.archive.limits().max_deposit;
+    let mut total = 0_u64;
+    while let Some(mut part) = parts.next_field().await.map_err(cut)? {
+        if part.name() == Some("manifest") {
+            let mut bytes = Vec::new();
+            while let Some(chunk) = part.chunk().await.map_err(cut)? {
+                if bytes.len() + chunk.len() > MAX_MANIFEST {
+                    return Err(Error::new(Code::BodyTooLarge, format!("a manifest has at most {MAX_MANIFEST} bytes"))
+                        .at("manifest"));
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            manifest = Some(bytes);
+            continue;
+        }
+        let name = part.file_name().or(part.name()).unwrap_or_default().to_owned();
+        let mut spool = service.archive.spool(None)?;
+        while let Some(chunk) = part.chunk().await.map_err(cut)? {
+            total += chunk.len() as u64;
+            if total > limit {
+                return Err(Error::new(Code::BodyTooLarge, format!("a deposit has at most {limit} bytes"))
+                    .at(format!("part {}", files.len() + 1)));
+            }
+            spool.write(&chunk)?;
+        }
+        files.push(File {
+            name,
+            spooled: spool.finish()?,
+            metadata: Metadata::new(),
+            declared: None,
+            relations: Vec::new(),
+        });
+    }
+    let Some(bytes) = manifest else {
+        return Err(Error::new(Code::ManifestInvalid, "the first part must be `manifest`").at("manifest"));
+    };
+    let manifest = ClientManifest::parse(&bytes)?;
+    let key = header_text(&headers, "idempotency-key")?.or_else(|| manifest.idempotency_key.clone());
+    let files = manifest.join(files, &mut findings);
+    let body = whole.lock().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
+    let deposit = Deposit {
+        channel: Channel::Http,
+        class: Some(manifest.class.clone()),
+        idempotency_key: key,
+        duplicate: flag("duplicate"),
+        dry_run: flag("dry_run"),
+        metadata_in_url: false,
+        body,
+        client_manifest: Some(Sha256::of(&bytes)),
+        files,
+        findings,
+    };
+    answer(blocking(move || service.archive.deposit(&actor, deposit)).await?)
+}
+
+fn answer(answer: Answer) -> Result<Response> {
+    let status = StatusCode::from_u16(answer.status).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    let media = if status.is_success() { "application/json" } else { "application/problem+json" };
+    let mut response = (status, [(header::CONTENT_TYPE, media)], answer.body).into_response();
+    if let Some(location) = answer.location.and_then(|l| l.parse().ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Streams the body to memory or disk. A body that ends before its announced length, or breaks off, is an error.
+async fn spool(service: &Service, announced: Option<u64>, body: Body) -> Result<Spooled> {
+    let limit = service.archive.limits().max_document;
+    if announced.is_some_and(|length| length > limit) {
+        return Err(
+            Error::new(Code::BodyTooLarge, format!("a document has at most {limit} bytes")).at("Content-Length")
+        );
+    }
+    let mut spool = service.archive.spool(announced)?;
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk
+            .map_err(|_| Error::new(Code::BodyCut, "the connection broke off").at(format!("byte {}", spool.bytes())))?;
+        spool.write(&chunk)?;
+    }
+    if announced.is_some_and(|length| length != spool.bytes()) {
+        return Err(Error::new(Code::BodyCut, "").at(format!("byte {}", spool.bytes())));
+    }
+    spool.finish()
+}
+
+fn cut(error: multer::Error) -> Error {
+    match error {
+        multer::Error::IncompleteFieldData { .. }
+        | multer::Error::IncompleteStream
+        | multer::Error::StreamReadFailed(_) => Error::new(Code::BodyCut, "the multipart body ended early").at("body"),
+        other => Error::new(Code::ManifestInvalid, other.to_string()).at("body"),
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>> {
+    let Some(value) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
+    let length = value.to_str().ok().and_then(|v| v.parse().ok());
+    length.map(Some).ok_or_else(|| Error::new(Code::Usage, "not a number").at("Content-Length"))
+}
+
+fn header_text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Error::new(Code::Usage, "not UTF-8").at(name))?;
+    if text.is_empty() || text.len() > 255 {
+        return Err(Error::new(Code::Usage, "1 to 255 characters").at(name));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+fn metadata_header(bytes: &[u8]) -> Result<Metadata> {
+    serde_json::from_slice(bytes).map_err(|e| {
+        Error::new(Code::MetadataNotJson, "a JSON object is expected")
+            .at(format!("Custode-Metadata, column {}", e.column()))
+    })
+}

@@ -1,0 +1,70 @@
+//! RFC 9457 problems: the one place where an error becomes an HTTP answer.
+//!
+//! Invariant: `code`, `findings[]` and `hint` are always there; nothing in an answer is a metadata value (see `error`).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error, Finding, Kind, Lang};
+
+/// Seconds after which a client may try again when the archive is behind.
+const RETRY_AFTER: &str = "5";
+
+/// The problem document of an error.
+pub fn body(error: &Error) -> Value {
+    let status = error.code.kind().http_status();
+    json!({
+        "type": format!("urn:custode:problem:{}", error.code.as_str()),
+        "title": error.code.text(Lang::En),
+        "titolo": error.code.text(Lang::It),
+        "status": status,
+        "code": error.code.as_str(),
+        "detail": error.detail,
+        "place": error.place,
+        "findings": error.findings,
+        "hint": error.next_step(Lang::En),
+    })
+}
+
+/// The error a problem document tells of, for a client that prints it as its own.
+pub fn parse(status: u16, body: &[u8]) -> Error {
+    let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let code: Code = serde_json::from_value(value["code"].clone()).unwrap_or(match status {
+        401 => Code::TokenWrong,
+        404 => Code::NotFound,
+        503 => Code::JournalBehind,
+        _ => Code::Internal,
+    });
+    let findings: Vec<Finding> = serde_json::from_value(value["findings"].clone()).unwrap_or_default();
+    let detail = if value.is_object() { text("detail") } else { format!("the server answered {status}") };
+    let error = Error::new(code, detail).at(text("place")).with_findings(findings);
+    match text("hint") {
+        hint if hint.is_empty() => error,
+        hint => error.hint(hint),
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let kind = self.code.kind();
+        let status = StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() && kind != Kind::Unavailable {
+            tracing::error!(code = self.code.as_str(), place = %self.place, detail = %self.detail, "request failed");
+        }
+        let mut response = (status, body(&self).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match kind {
+            Kind::Unavailable | Kind::Locked => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+            }
+            Kind::Unauthenticated => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"custode\""));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,68 @@
+//! The listener: binds, says where it is, serves until told to stop, and stops cleanly.
+//!
+//! Invariant: while it serves, `lock` holds its address and the local token (0600), so that commands reach it; on the way
+//! out open requests are answered, the archive is closed, and nothing acknowledged depends on a clean stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::Service;
+use crate::archive::Archive;
+use crate::error::{AtPlace, Result};
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How long open requests may take after the stop.
+    pub grace: Duration,
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    archive: Arc<Archive>,
+    grace: Duration,
+}
+
+impl Server {
+    /// Binds and starts serving; on return requests are answered and `lock` says where.
+    pub async fn start(archive: Arc<Archive>, options: &ServeOptions) -> Result<Self> {
+        archive.may_listen(options.listen)?;
+        let listener = TcpListener::bind(options.listen).await.at(options.listen)?;
+        let address = listener.local_addr().at(options.listen)?;
+        archive.serve_at(address)?;
+        archive.start_background()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = super::router(Service::new(Arc::clone(&archive)));
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(async move {
+                    let _ = stopped.await;
+                })
+                .await
+        });
+        Ok(Self { address, stop: Some(stop), task, archive, grace: options.grace })
+    }
+
+    /// Stops: no new request, open ones get their answer within the grace, the archive is closed.
+    pub async fn stop(mut self) -> Result<()> {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        match tokio::time::timeout(self.grace, &mut self.task).await {
+            Ok(_) => {}
+            Err(_) => self.task.abort(),
+        }
+        let archive = self.archive;
+        super::blocking(move || archive.close()).await
+    }
+}
