@@ -199,15 +199,18 @@ impl Archive {
         opening.extend(findings);
         let authorities = authorities(&config, genesis.profile, &keys, &clock)?;
 
-        let settings = Settings {
-            most_records: config.intake.max_unsealed_documents,
-            most_bytes: config.intake.max_unsealed_bytes.0,
-            known: known_number(&ledger, &adopted)?,
-            ..Settings::new(layout.root(), LANE, clock.clone())
-        };
+        let mut settings = Settings::new(layout.root(), LANE, Arc::clone(&clock));
+        settings.most_records = config.intake.max_unsealed_documents;
+        settings.most_bytes = config.intake.max_unsealed_bytes.0;
+        settings.known = known_number(&ledger, &adopted)?;
         let sealed = SealedDocuments::new(Arc::clone(&vault), &ledger, &adopted)?;
         let (journal, recovery) = Journal::open(settings, &|sequence, document| sealed.holds(sequence, document))?;
         opening.extend(recovery.findings);
+        if let Some((first, last)) = recovery.voided {
+            // The journal forgets numbers it set aside once that segment is released: the chain accounts for them for ever.
+            let repair = serde_json::json!({ "lane": LANE, "voided": { "first": first, "last": last } });
+            ledger.append(Kind::Repair, init::object(repair))?;
+        }
         let incoming = Incoming::open(&layout.intake().join("incoming"))?;
         let (refusals, findings) = RefusalLog::open(&layout.intake(), &layout.quarantine())?;
         opening.extend(findings);
