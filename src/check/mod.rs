@@ -1,1 +1,119 @@
-//! (being built)
+//! The check (verifica di integrità e leggibilità): is everything there, and is everything what it was.
+//!
+//! It reads chain, records, journal, packages and catalog, changes nothing, and says what it looked at as exactly as what
+//! it found. Invariant (I7): a verdict is never better than what was looked at. AgID guidelines 4.7, 4.8 (a periodic check
+//! of integrity and readability); interface page, "Verdicts" and "Check report". It may run beside intake and sealing:
+//! lists that can only grow are read before what they are held against.
+
+mod accounting;
+mod agreement;
+mod content;
+mod evidence;
+mod package;
+mod report;
+mod run;
+mod sealed;
+mod shared;
+mod text;
+
+pub use report::{Count, Coverage, Finding, MAX_FINDINGS, Outcome, Place, Report};
+pub use run::run;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::catalog::Catalog;
+use crate::chain::note::Verifier;
+use crate::clock::Clock;
+use crate::error::{Code, Error};
+use crate::evidence::anchors::Anchors;
+use crate::id::{ClassId, PackageRef};
+use crate::intake::journal::Journal;
+use crate::vault::Vault;
+
+/// How deep to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Chain, records, journal; of packages every file by its BLAKE3, and the catalog. Nothing is opened.
+    Quick,
+    /// All of that, and every document, index, receipt and piece of evidence.
+    Full,
+}
+
+impl Mode {
+    /// The name in reports and requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        [Self::Quick, Self::Full]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| Error::new(Code::Usage, "the mode of a check is `quick` or `full`"))
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// How deep.
+    pub mode: Mode,
+    /// Only packages of this class. Chain and records are always verified.
+    pub class: Option<ClassId>,
+    /// Only this package.
+    pub package: Option<PackageRef>,
+}
+
+impl Scope {
+    /// Everything.
+    pub fn all(mode: Mode) -> Self {
+        Self { mode, class: None, package: None }
+    }
+
+    /// Whether everything was asked for.
+    pub fn is_all(&self) -> bool {
+        self.class.is_none() && self.package.is_none()
+    }
+
+    /// Whether this package was asked for.
+    pub fn holds(&self, package: &PackageRef) -> bool {
+        self.class.as_ref().is_none_or(|class| class.as_str() == package.series.as_str())
+            && self.package.as_ref().is_none_or(|only| only == package)
+    }
+}
+
+/// What is checked, and with what. What is `None` is listed under `not_looked_at`.
+pub struct Subject<'a> {
+    /// The archive's folder.
+    pub root: &'a Path,
+    /// Its public key, from a source the caller trusts.
+    pub vkey: &'a Verifier,
+    /// Where its packages are.
+    pub vault: Arc<dyn Vault>,
+    /// Anchors of time-stamps.
+    pub anchors: &'a Anchors,
+    /// The catalog of what is sealed.
+    pub catalog: Option<&'a dyn Catalog>,
+    /// The index of what is not.
+    pub unsealed: Option<&'a dyn Catalog>,
+    /// The intake journal, open.
+    pub journal: Option<&'a Journal>,
+    /// What was found when the archive was opened.
+    pub opening: &'a [crate::error::Finding],
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! One package: its files as the chain lists them, then (in full) what is inside.
+//!
+//! Invariant: every file the chain names is read to its end and hashed, whatever else is wrong with the package; what
+//! could not be looked at is a finding, never a silence. Memory does not grow with the package's content.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use super::accounting::Held;
+use super::report::{Finding, Outcome, Place};
+use super::sealed::Sealed;
+use super::{Mode, Subject, content, evidence};
+use crate::error::{AtPlace, Code, Error, Finding as Seen, Kind, Result};
+use crate::hash::{Digests, Hasher};
+use crate::id::DocumentId;
+use crate::package::member;
+use crate::package::reader::Package;
+use crate::package::{CONTENT, FileFacts, NUMBERS, PINDEX, TOC};
+use crate::vault::VaultFiles;
+
+/// Read at a time: large enough for the digests, small enough for a lively progress bar.
+const STEP: usize = 1 << 20;
+/// Findings of one package; the report has a limit of its own.
+const MAX_FINDINGS: usize = 200;
+
+/// What was seen of one package.
+pub(super) struct Looked {
+    pub findings: Vec<Finding>,
+    /// Every file was there to be read.
+    pub read: bool,
+    /// Bytes read and hashed.
+    pub bytes: u64,
+    /// Documents whose own bytes were hashed.
+    pub documents: u64,
+    /// Numbers inside, when they could be read.
+    pub numbers: Option<Held>,
+    /// Ids of the documents, ascending, when the table of contents could be read.
+    pub ids: Option<Vec<DocumentId>>,
+}
+
+/// A package being looked at.
+pub(super) struct Look<'a> {
+    pub subject: &'a Subject<'a>,
+    pub sealed: &'a Sealed,
+    pub place: Place,
+    seen: Looked,
+}
+
+/// Looks at one package. `progress` is told of every step's bytes.
+pub(super) fn look(
+    subject: &Subject<'_>,
+    sealed: &Sealed,
+    mode: Mode,
+    recent: bool,
+    progress: &mut dyn FnMut(u64),
+) -> Looked {
+    let vault = Some(subject.vault.name().to_owned());
+    let place = Place { package: Some(sealed.package.clone()), vault, ..Place::default() };
+    let seen = Looked { findings: Vec::new(), read: true, bytes: 0, documents: 0, numbers: None, ids: None };
+    let mut look = Look { subject, sealed, place, seen };
+    match look.listed() {
+        Ok(present) => look.files(&present, mode, progress),
+        Err(error) => look.failed(&error, None),
+    }
+    if look.seen.read || look.seen.bytes > 0 {
+        look.inside(mode, recent);
+    }
+    look.seen
+}
+
+impl Look<'_> {
+    pub fn say(&mut self, finding: Finding) {
+        if self.seen.findings.len() < MAX_FINDINGS {
+            self.seen.findings.push(finding);
+        } else if let Some(milder) = self.seen.findings.iter_mut().find(|kept| kept.outcome < finding.outcome) {
+            *milder = finding;
+        }
+    }
+
+    pub fn bad(&mut self, code: Code, file: &str, detail: &str) {
+        self.say(Finding::new(code, self.place.in_file(file), detail));
+    }
+
+    pub fn bad_document(&mut self, code: Code, file: &str, id: DocumentId, detail: &str) {
+        self.say(Finding::new(code, self.place.in_file(file).of_document(id), detail));
+    }
+
+    /// What stopped a look: damage as what it is; anything else means that it could not be looked at.
+    pub fn failed(&mut self, error: &Error, file: Option<&str>) {
+        let place = file.map_or_else(|| self.place.clone(), |file| self.place.in_file(file));
+        let finding = match error.code.kind() {
+            // A reader of another room refuses what a deposit would be refused for: here it is damage.
+            Kind::Damage | Kind::Finding => Finding::of_error(error, place),
+            _ if Outcome::of_error(error) == Outcome::Unchecked => {
+                self.seen.read = false;
+                let detail = format!("{}: {}", error.code.as_str(), error.detail);
+                Finding {
+                    next: error.next_step(crate::error::Lang::En).to_owned(),
+                    ..Finding::new(Code::NotLookedAt, place, &detail)
+                }
+            }
+            _ => Finding::new(Code::ContentAltered, place, &format!("{}: {}", error.code.as_str(), error.detail)),
+        };
+        self.say(finding);
+    }
+
+    /// A finding of the package's own reader, whose place is a path inside the package, a frame, or a member's id.
+    pub fn reader_says(&mut self, seen: &Seen, file: &str) {
+        let (member_id, kind) = match member::Member::from_path(&seen.place) {
+            Some(member) => (Some(member.id), Some(member.kind)),
+            None => (seen.place.parse::<DocumentId>().ok().map(|id| id.0), None),
+        };
+        let document =
+            member_id.filter(|_| !kind.is_some_and(|k| !matches!(k, member::Kind::Document | member::Kind::Metadata)));
+        let mut place = self.place.in_file(file);
+        place.document = document.map(DocumentId);
+        let detail = seen.message.strip_prefix(seen.code.text(crate::error::Lang::En)).unwrap_or(&seen.message);
+        let detail = detail.trim_start_matches([':', ' ']);
+        let position = seen.place.strip_prefix(file).unwrap_or(&seen.place).trim();
+        let detail = if position.is_empty() { detail.to_owned() } else { format!("{position}: {detail}") };
+        self.say(Finding::new(seen.code, place, &detail));
+    }
+
+    /// The files in the package's folder: everything the chain names, nothing besides. Gives those that can be read.
+    fn listed(&mut self) -> Result<Vec<FileFacts>> {
+        let vault = &self.subject.vault;
+        if !vault.exists(&self.sealed.package)? {
+            self.say(Finding::new(Code::PackageMissing, self.place.clone(), ""));
+            self.seen.read = false;
+            return Ok(Vec::new());
+        }
+        let found = vault.list_files(&self.sealed.package)?;
+        let mut present = Vec::new();
+        for expected in &self.sealed.object.files {
+            match found.iter().find(|file| file.name == expected.name) {
+                None => {
+                    self.seen.read = false;
+                    self.bad(Code::PackageFileMissing, &expected.name, "");
+                }
+                Some(file) if !file.regular => {
+                    self.seen.read = false;
+                    self.bad(Code::PackageFileAltered, &expected.name, "not a plain file");
+                }
+                Some(file) => {
+                    if file.bytes != expected.length {
+                        let detail = format!("{} bytes instead of {}", file.bytes, expected.length);
+                        self.bad(Code::PackageFileAltered, &expected.name, &detail);
+                    }
+                    if file.mode & 0o222 != 0 {
+                        let place = self.place.in_file(&expected.name);
+                        self.say(Finding::note(Code::ModeBits, place, &format!("mode {:04o}", file.mode)));
+                    }
+                    present.push(expected.clone());
+                }
+            }
+        }
+        for file in found.iter().filter(|file| self.sealed.file(&file.name).is_none()) {
+            self.bad(Code::PackageForeign, &file.name, "");
+        }
+        for (name, expected) in [(PINDEX, self.sealed.object.pindex), (NUMBERS, self.sealed.object.numbers.sha256)] {
+            if self.sealed.file(name).is_none_or(|file| file.sha256 != expected) {
+                self.bad(Code::ChainAltered, name, "the package's entry contradicts itself about this file");
+            }
+        }
+        for name in [CONTENT, TOC].iter().filter(|name| self.sealed.file(name).is_none()) {
+            self.bad(Code::PackageFileMissing, name, "the package's entry does not list it");
+        }
+        Ok(present)
+    }
+
+    fn files(&mut self, present: &[FileFacts], mode: Mode, progress: &mut dyn FnMut(u64)) {
+        for expected in present {
+            let altered = match self.hash(expected, mode, progress) {
+                Ok(altered) => altered,
+                Err(error) => {
+                    self.failed(&error, Some(&expected.name));
+                    continue;
+                }
+            };
+            if let Some(what) = altered {
+                self.bad(Code::PackageFileAltered, &expected.name, &what);
+            }
+        }
+    }
+
+    /// Reads a file to its end; what differs from the chain's word, if anything.
+    fn hash(&mut self, expected: &FileFacts, mode: Mode, progress: &mut dyn FnMut(u64)) -> Result<Option<String>> {
+        let mut file = self.subject.vault.open(&self.sealed.package, &expected.name)?;
+        let mut buffer = vec![0; STEP];
+        let mut quick = blake3::Hasher::new();
+        let mut full = Hasher::new();
+        let mut bytes = 0;
+        loop {
+            let n = file.read(&mut buffer).at(&expected.name)?;
+            if n == 0 {
+                break;
+            }
+            match mode {
+                Mode::Quick => drop(quick.update(&buffer[..n])),
+                Mode::Full => full.update(&buffer[..n]),
+            }
+            bytes += n as u64;
+            progress(n as u64);
+        }
+        self.seen.bytes += bytes;
+        let wanted = Digests { bytes: expected.length, sha256: expected.sha256, blake3: expected.blake3 };
+        Ok(match mode {
+            Mode::Quick if *quick.finalize().as_bytes() == wanted.blake3.0 => None,
+            Mode::Quick => Some("BLAKE3".to_owned()),
+            Mode::Full => differences(&wanted, &full.finish()),
+        })
+    }
+
+    fn inside(&mut self, mode: Mode, recent: bool) {
+        let files = Arc::new(VaultFiles::new(Arc::clone(&self.subject.vault), self.sealed.package.clone()));
+        let package = match Package::open(files.clone()) {
+            Ok(package) => package,
+            Err(error) => {
+                self.stopped(&error, if error.place == CONTENT { CONTENT } else { TOC });
+                // The table is derivable: a full check goes on without it, so that documents are still judged one by one.
+                match Package::open_deriving(files) {
+                    Ok(package) if mode == Mode::Full => package,
+                    _ => return,
+                }
+            }
+        };
+        match package.numbers() {
+            Ok(numbers) => {
+                if numbers.summary() != self.sealed.object.numbers {
+                    self.bad(Code::NumbersDisagree, NUMBERS, "not the numbers the chain sums up");
+                }
+                self.seen.numbers = Some(Held::new(self.sealed.package.clone(), recent, &numbers));
+                if mode == Mode::Full {
+                    self.seen.documents = content::verify(self, &package, &numbers);
+                    evidence::verify(self, &package);
+                }
+            }
+            Err(error) => self.stopped(&error, NUMBERS),
+        }
+        let documents = package.toc().iter().filter(|record| record.kind == member::Kind::Document);
+        let ids: Vec<DocumentId> = documents.map(|record| DocumentId(record.id)).collect();
+        if ids.len() as u64 != self.sealed.object.documents {
+            let detail = format!("{} documents, the chain counts {}", ids.len(), self.sealed.object.documents);
+            self.bad(Code::TocDisagrees, TOC, &detail);
+        }
+        self.seen.ids = Some(ids);
+    }
+
+    /// A part that could not be opened. A missing file was said already, by its right name.
+    pub fn stopped(&mut self, error: &Error, file: &str) {
+        if error.code != Code::FileMissing {
+            self.failed(error, Some(file));
+        }
+    }
+}
+
+fn differences(wanted: &Digests, found: &Digests) -> Option<String> {
+    let mut what = Vec::new();
+    if wanted.bytes != found.bytes {
+        what.push("length");
+    }
+    if wanted.sha256 != found.sha256 {
+        what.push("SHA-256");
+    }
+    if wanted.blake3 != found.blake3 {
+        what.push("BLAKE3");
+    }
+    (!what.is_empty()).then(|| format!("{} not as sealed", what.join(", ")))
+}

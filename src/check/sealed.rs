@@ -1,0 +1,191 @@
+//! What the chain says should be there: packages, and the full checks made before.
+//!
+//! Invariant: entries are read up to the checkpoint that was judged and no further, line by line in bounded memory; a line
+//! that is no entry is the chain's verification to report, an entry that says too little of its package is ours.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::report::{Finding, Place};
+use crate::chain::{Entry, Kind, MAX_LINE};
+use crate::error::{AtPath, Code, Result};
+use crate::hash::Sha256;
+use crate::id::{ClassId, Lane, PackageRef, SeriesId};
+use crate::package::FileFacts;
+use crate::package::numbers::Summary;
+
+/// The chain's lines.
+pub(super) const ENTRIES: &str = "chain/entries";
+
+/// What a package entry says.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Object {
+    series: SeriesId,
+    number: u64,
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
+    pub class_version: u32,
+    pub pindex: Sha256,
+    pub previous: Sha256,
+    pub ers_root: Sha256,
+    #[serde(default)]
+    pub stamped_root: Option<Sha256>,
+    #[serde(default)]
+    pub stamped_at: Option<Timestamp>,
+    pub cohort: String,
+    #[serde(default)]
+    pub expiry: Option<jiff::civil::Date>,
+    pub documents: u64,
+    pub bytes: u64,
+    pub files: Vec<FileFacts>,
+    pub numbers: Summary,
+}
+
+/// A package the chain committed.
+#[derive(Debug, Clone)]
+pub(super) struct Sealed {
+    pub package: PackageRef,
+    /// Its entry.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    pub object: Object,
+}
+
+impl Sealed {
+    /// Bytes of its files.
+    pub fn stored(&self) -> u64 {
+        self.object.files.iter().map(|file| file.length).sum()
+    }
+
+    /// What the chain says of one of its files.
+    pub fn file(&self, name: &str) -> Option<&FileFacts> {
+        self.object.files.iter().find(|file| file.name == name)
+    }
+}
+
+/// An earlier check, as the chain keeps it.
+#[derive(Debug, Clone, Deserialize)]
+struct Earlier {
+    mode: String,
+    started_at: Timestamp,
+    /// Chain size it judged.
+    size: u64,
+    #[serde(default)]
+    class: Option<ClassId>,
+    #[serde(default)]
+    package: Option<PackageRef>,
+    /// Packages that were in its scope and could not be looked at.
+    unread: u64,
+}
+
+/// Numbers that recovery of a journal set aside: never used again, in no package and some day no longer in the journal.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Voided {
+    pub lane: Lane,
+    pub first: u64,
+    pub last: u64,
+}
+
+/// Everything a check needs of the chain.
+#[derive(Default)]
+pub(super) struct OnChain {
+    /// In the order of the chain.
+    pub packages: Vec<Sealed>,
+    earlier: Vec<Earlier>,
+    pub voided: Vec<Voided>,
+    pub findings: Vec<Finding>,
+}
+
+/// Reads the first `size` entries; all there are when the checkpoint could not be judged.
+pub(super) fn read(root: &Path, size: Option<u64>) -> Result<OnChain> {
+    let path = root.join(ENTRIES);
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(&path).at_path(&path)?);
+    let mut all = OnChain::default();
+    let mut line = Vec::new();
+    for number in 1..=size.unwrap_or(u64::MAX) {
+        line.clear();
+        let read = (&mut reader).take(MAX_LINE as u64 + 2).read_until(b'\n', &mut line).at_path(&path)?;
+        if read == 0 {
+            break;
+        }
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            // Too long, or torn: the chain's own verification has said so.
+            break;
+        }
+        if let Ok(entry) = Entry::parse(&line) {
+            all.take(entry, number);
+        }
+    }
+    Ok(all)
+}
+
+impl OnChain {
+    fn take(&mut self, entry: Entry, line: u64) {
+        match entry.kind {
+            Kind::Package => match serde_json::from_value::<Object>(entry.object.into()) {
+                Ok(object) if object.number > 0 => {
+                    let package = PackageRef { series: object.series.clone(), number: object.number };
+                    self.packages.push(Sealed { package, seq: entry.seq, at: entry.at, object });
+                }
+                _ => {
+                    let detail = format!("line {line}: a package entry that does not say what its package is");
+                    self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
+                }
+            },
+            // Entries of other versions may say less; they only make the oldest full check look older.
+            Kind::Check => self.earlier.extend(serde_json::from_value::<Earlier>(entry.object.into()).ok()),
+            Kind::Repair => {
+                let voided = entry.object.get("voided").cloned();
+                self.voided.extend(voided.and_then(|voided| serde_json::from_value::<Voided>(voided).ok()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Numbers 1, 2, 3 … of each series, each naming the index of the one before.
+    pub fn series(&self) -> Vec<Finding> {
+        let mut last: BTreeMap<&SeriesId, (u64, Sha256)> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for sealed in &self.packages {
+            let (number, pindex) = last.get(&sealed.package.series).copied().unwrap_or((0, Sha256::ZERO));
+            let place = Place { package: Some(sealed.package.clone()), ..Place::file(ENTRIES) };
+            if sealed.package.number != number + 1 {
+                let detail = format!("number {} follows number {number}", sealed.package.number);
+                findings.push(Finding::new(Code::SeriesBroken, place, &detail));
+            } else if sealed.object.previous != pindex {
+                let detail = "it names another index as the one before it";
+                findings.push(Finding::new(Code::SeriesBroken, place, detail));
+            }
+            last.insert(&sealed.package.series, (sealed.package.number, sealed.object.pindex));
+        }
+        findings
+    }
+
+    /// When the package that has waited longest was last checked in full; `None` when one never was. `now` are those this
+    /// check has read in full itself.
+    pub fn oldest_full_check(&self, started_at: Timestamp, now: &dyn Fn(&PackageRef) -> bool) -> Option<Timestamp> {
+        let full: Vec<&Earlier> = self.earlier.iter().filter(|e| e.mode == "full" && e.unread == 0).collect();
+        let mut oldest = None;
+        for sealed in &self.packages {
+            let covered = |earlier: &&&Earlier| {
+                sealed.seq < earlier.size
+                    && earlier.class.as_ref().is_none_or(|class| class.as_str() == sealed.package.series.as_str())
+                    && earlier.package.as_ref().is_none_or(|package| *package == sealed.package)
+            };
+            let last = match now(&sealed.package) {
+                true => Some(started_at),
+                false => full.iter().filter(covered).map(|earlier| earlier.started_at).max(),
+            };
+            let last = last?;
+            oldest = Some(oldest.map_or(last, |oldest: Timestamp| oldest.min(last)));
+        }
+        oldest
+    }
+}

@@ -1,0 +1,66 @@
+//! The report for people: Italian, with fixed English labels (it is kept with the archive's legal artefacts).
+
+use std::fmt::Write as _;
+
+use super::report::{Count, Outcome, Report};
+use crate::clock::iso_ms;
+use crate::error::Lang;
+
+impl Report {
+    /// As text.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let outcome = match self.outcome {
+            Outcome::Good => "POSITIVO",
+            Outcome::Unchecked => "NON VERIFICATO",
+            Outcome::Bad => "NEGATIVO",
+        };
+        let coverage = &self.coverage;
+        writeln!(out, "VERIFICA DI INTEGRITÀ E LEGGIBILITÀ (integrity check) {}", self.check)?;
+        writeln!(out)?;
+        writeln!(out, "Esito (outcome):                     {outcome} ({})", self.outcome.as_str())?;
+        writeln!(out, "Modo (mode):                         {}", self.mode.as_str())?;
+        writeln!(out, "Inizio (started):                    {}", iso_ms(self.started_at))?;
+        writeln!(out, "Fine (finished):                     {}", iso_ms(self.finished_at))?;
+        writeln!(out)?;
+        let mut line =
+            |label: &str, count: Count| writeln!(out, "{label:<36} {} su (of) {}", count.checked, count.total);
+        line("Pacchetti (packages):", coverage.packages)?;
+        line("Documenti (documents):", coverage.documents)?;
+        line("Byte (bytes):", coverage.bytes)?;
+        line("Copie (copies):", coverage.copies)?;
+        let oldest = coverage.oldest_full_check.map_or_else(|| "mai (never)".to_owned(), iso_ms);
+        writeln!(out, "Verifica completa meno recente:      {oldest} (oldest full check)")?;
+        let not = match coverage.not_looked_at.join("; ") {
+            none if none.is_empty() => "nulla (nothing)".to_owned(),
+            names => names,
+        };
+        writeln!(out, "Non esaminato (not looked at):       {not}")?;
+        writeln!(out)?;
+        writeln!(out, "Rilievi (findings): {}", self.findings.len())?;
+        for (n, finding) in self.findings.iter().enumerate() {
+            let place = &finding.place;
+            writeln!(out)?;
+            writeln!(out, "{}. [{}] {}", n + 1, finding.outcome.as_str(), finding.code.as_str())?;
+            writeln!(out, "   {}", finding.code.text(Lang::It))?;
+            writeln!(out, "   {}", finding.message)?;
+            let parts = [
+                ("pacchetto (package)", place.package.as_ref().map(ToString::to_string)),
+                ("deposito (vault)", place.vault.clone()),
+                ("documento (document)", place.document.map(|id| id.to_string())),
+                ("file", place.file.clone()),
+                ("rimedio (next)", Some(finding.code.hint(Lang::It).to_owned()).filter(|hint| !hint.is_empty())),
+            ];
+            for (label, value) in parts.iter().filter_map(|(label, value)| Some((label, value.as_ref()?))) {
+                writeln!(out, "   {label}: {}", value.escape_debug().collect::<String>().replace("\\'", "'"))?;
+            }
+        }
+        Ok(())
+    }
+}
