@@ -235,6 +235,10 @@ codes! {
     Disposed = "disposed", Gone, "disposed", "scartato", "", "";
     RangeInvalid = "range", Usage, "the range cannot be satisfied", "l'intervallo non può essere soddisfatto", "", "";
     BundleInvalid = "bundle-invalid", Damage, "the bundle is not what it says", "il pacchetto di distribuzione non è ciò che dice", "", "";
+    BundleFileMissing = "bundle-file-missing", Damage, "a file of the bundle is missing", "manca un file del pacchetto di distribuzione", "ask for the bundle again", "chiedere di nuovo il pacchetto";
+    BundleFileAltered = "bundle-file-altered", Damage, "a file of the bundle is altered", "un file del pacchetto di distribuzione è alterato", "ask for the bundle again", "chiedere di nuovo il pacchetto";
+    BundleForeign = "bundle-foreign-file", Damage, "a file that the bundle does not list", "un file che il pacchetto di distribuzione non elenca", "nothing is known of that file", "di quel file non si sa nulla";
+    NotSealed = "not-sealed", Conflict, "accepted, not sealed yet: there is no evidence before that", "accettato, non ancora sigillato: prima non esiste evidenza", "run `custode seal`, then export again", "eseguire `custode seal`, poi esportare di nuovo";
     AnchorMissing = "anchor-missing", Finding, "the anchors came with the bundle", "le ancore sono arrivate con il pacchetto", "give --trust and --key from a source you trust", "indicare --trust e --key da fonte fidata";
     NotLookedAt = "not-looked-at", Finding, "could not be looked at", "non è stato possibile verificarlo", "", "";
 }

@@ -1,1 +1,52 @@
-//! (being built)
+//! Exhibits: what an auditor takes away (pacchetto di distribuzione, PdD), and its verification without an archive.
+//!
+//! [`bundle`] writes the zip of `formats.md`, streaming; [`verify`](mod@verify) opens one, hostile or not, and looks at everything in
+//! it. Invariants: a bundle of one document holds nothing of its neighbours but identifiers and digests; every file of it
+//! stands in `report.json`, which the archive signs; a verdict is never better than what was looked at, and what came with
+//! the bundle is never taken for an anchor of the reader's own (OAIS DIP; AgID guidelines 4.2, 4.7).
+
+pub mod bundle;
+mod instructions;
+pub mod name;
+mod page;
+pub mod report;
+pub mod verify;
+
+use crate::error::Result;
+use crate::evidence::cms::SignedData;
+use crate::evidence::tsp::{TstInfo, token_of_reply};
+
+/// The report for machines, with the list of files.
+pub const REPORT: &str = "report.json";
+/// The archive's signature over it.
+pub const REPORT_NOTE: &str = "report.note";
+/// The archive's signed statement of its chain.
+pub const CHECKPOINT: &str = "checkpoint";
+/// The archive's public key.
+pub const VKEY: &str = "trust/archive.vkey";
+/// The certificates that the time-stamps lead to.
+pub const TSA_ANCHORS: &str = "trust/tsa.pem";
+/// What stands in every bundle for people.
+pub const FOR_PEOPLE: [&str; 5] = ["LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py"];
+
+/// Largest metadata file, RdV, note, manifest or record read whole.
+const MAX_SMALL: u64 = 64 << 20;
+
+/// The name under which an archive signs its bundles.
+pub fn origin(archive: &str) -> String {
+    format!("{archive}/bundle")
+}
+
+/// The token in `evidence/NNNN.tsr`, whether the reply was kept or the token alone.
+fn token_of(stored: &[u8]) -> Vec<u8> {
+    token_of_reply(stored).unwrap_or_else(|_| stored.to_vec())
+}
+
+/// When a token says it was made; nothing is verified here.
+fn time_of(token: &[u8]) -> Result<jiff::Timestamp> {
+    let data = SignedData::parse(token)?;
+    Ok(TstInfo::parse(data.content.as_deref().unwrap_or_default())?.gen_time)
+}
+
+#[cfg(test)]
+mod tests;

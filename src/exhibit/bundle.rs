@@ -1,0 +1,285 @@
+//! Writing a bundle: a zip that streams to its file, from packages read by **the** reader.
+//!
+//! Invariants: every member was compared with its SHA-256 on the way; every file of a whole package is the one its chain
+//! entry lists; nothing of a package but what was asked for goes in. Memory does not grow with the size of documents.
+
+pub(super) mod packages;
+mod target;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::report::{Document, Package as PackageLine, Report, SCHEMA};
+use super::{CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, TSA_ANCHORS, VKEY, instructions, name, page, time_of, token_of};
+use crate::chain::Entry;
+use crate::chain::note::Signer;
+use crate::chain::proof::Proof;
+use crate::document::agid::{self, AgidFile};
+use crate::error::{Code, Error, Lang, Result};
+use crate::evidence::anchors::Anchors;
+use crate::evidence::ers::TreeFile;
+use crate::evidence::ers::file::MAX_BYTES as MAX_TREE;
+use crate::hash::Sha256;
+use crate::id::{BundleId, DocumentId, PackageRef};
+use crate::intake::receipt::{ENGINE, TRIAL};
+use crate::package::member::Kind;
+use crate::package::reader::Package;
+use crate::package::{EVIDENCE_TOKEN, EVIDENCE_TREE};
+use target::Target;
+
+/// Where packages and their entries come from.
+pub trait Source {
+    /// The reader of a package.
+    fn package(&self, package: &PackageRef) -> Result<Package>;
+    /// The entry that committed it.
+    fn entry(&self, package: &PackageRef) -> Result<Entry>;
+    /// The proof of that entry against [`Exhibits::checkpoint`].
+    fn proof(&self, seq: u64) -> Result<Proof>;
+}
+
+/// What goes into a bundle. The caller has asked for permission and recorded the access.
+pub struct Exhibits<'a> {
+    /// Its identifier.
+    pub bundle: BundleId,
+    /// When it is made.
+    pub made_at: Timestamp,
+    /// Whose documents they are, for people.
+    pub holder: String,
+    /// Whether the archive has profile `trial`.
+    pub trial: bool,
+    /// The archive's key, under the archive's own name.
+    pub signer: &'a Signer,
+    /// What its time-stamps lead to.
+    pub anchors: &'a Anchors,
+    /// The signed checkpoint that every proof is against.
+    pub checkpoint: String,
+    /// Documents and their packages.
+    pub documents: Vec<(DocumentId, PackageRef)>,
+    /// Whole packages.
+    pub packages: Vec<PackageRef>,
+    /// Where they come from.
+    pub source: &'a dyn Source,
+    /// Called with documents done and all documents known of.
+    pub progress: &'a dyn Fn(u64, u64),
+}
+
+/// What was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Made {
+    /// Documents, those of whole packages included.
+    pub documents: u64,
+    /// Whole packages.
+    pub packages: u64,
+    /// Length of the zip.
+    pub bytes: u64,
+    /// SHA-256 of the zip.
+    pub sha256: Sha256,
+}
+
+/// Writes a bundle under `path` (0600), durable on return; on an error nothing is left there.
+pub fn write(exhibits: &Exhibits<'_>, path: &Path) -> Result<Made> {
+    let made = Bundling::start(exhibits, path).and_then(Bundling::run);
+    if made.is_err() {
+        crate::durable::discard(path)?;
+    }
+    made
+}
+
+/// A package, with what the record of each of its documents is made of.
+struct Opened {
+    reference: PackageRef,
+    package: Package,
+    entry: Entry,
+    tree: TreeFile,
+    token: Vec<u8>,
+    time: Timestamp,
+}
+
+impl Opened {
+    fn new(exhibits: &Exhibits<'_>, reference: &PackageRef) -> Result<Self> {
+        let package = exhibits.source.package(reference)?;
+        let entry = exhibits.source.entry(reference)?;
+        let tree = TreeFile::parse(&package.read_file(EVIDENCE_TREE, MAX_TREE)?)?;
+        let token = token_of(&package.read_file(EVIDENCE_TOKEN, MAX_SMALL)?);
+        let time = time_of(&token)?;
+        Ok(Self { reference: reference.clone(), package, entry, tree, token, time })
+    }
+
+    fn small(&self, kind: Kind, id: Uuid) -> Result<Vec<u8>> {
+        self.package.read_member(kind, id, MAX_SMALL)
+    }
+
+    fn record(&self, id: DocumentId) -> Result<Vec<u8>> {
+        Ok(self.tree.record(Some(id.0), &self.token)?.to_der())
+    }
+}
+
+/// Where the five files of a document are.
+struct Paths {
+    file: String,
+    metadata: String,
+    rdv: String,
+    note: String,
+    manifest: String,
+}
+
+struct Bundling<'a> {
+    exhibits: &'a Exhibits<'a>,
+    target: Target,
+    documents: Vec<Document>,
+    packages: Vec<PackageLine>,
+}
+
+impl<'a> Bundling<'a> {
+    fn start(exhibits: &'a Exhibits<'a>, path: &Path) -> Result<Self> {
+        Ok(Self { exhibits, target: Target::start(path)?, documents: Vec::new(), packages: Vec::new() })
+    }
+
+    fn run(mut self) -> Result<Made> {
+        let mut whole: Vec<PackageRef> = self.exhibits.packages.clone();
+        whole.sort();
+        whole.dedup();
+        let mut single: BTreeMap<&PackageRef, Vec<DocumentId>> = BTreeMap::new();
+        for (id, package) in &self.exhibits.documents {
+            // What comes with its whole package is not shown twice.
+            if !whole.contains(package) {
+                single.entry(package).or_default().push(*id);
+            }
+        }
+        for (reference, mut ids) in single {
+            ids.sort_unstable();
+            ids.dedup();
+            let opened = Opened::new(self.exhibits, reference)?;
+            for id in ids {
+                self.document(&opened, id)?;
+            }
+            self.chain(&opened, false)?;
+        }
+        for reference in &whole {
+            let opened = Opened::new(self.exhibits, reference)?;
+            self.whole(&opened)?;
+            self.chain(&opened, true)?;
+        }
+        if self.documents.is_empty() {
+            return Err(Error::new(Code::NotFound, "there is nothing to export"));
+        }
+        self.finish()
+    }
+
+    /// A document by itself: its bytes, its metadata, the receipt and the index of its deposit, its evidence.
+    fn document(&mut self, opened: &Opened, id: DocumentId) -> Result<()> {
+        let metadata = opened.small(Kind::Metadata, id.0)?;
+        let file = parse(&metadata, id)?;
+        let receipt = file.receipt;
+        let paths = Paths {
+            file: format!("documents/{id}/{}", name::safe(&file.name)),
+            metadata: format!("metadata/{id}.xml"),
+            rdv: format!("receipts/{receipt}.xml"),
+            note: format!("receipts/{receipt}.note"),
+            manifest: format!("manifests/{receipt}.json"),
+        };
+        let mut content = opened.package.open_member(Kind::Document, id.0, None)?;
+        let length = content.record().length;
+        self.target.copy(&paths.file, length, &mut content)?;
+        self.target.put(&paths.metadata, &metadata)?;
+        for (kind, path) in [(Kind::Receipt, &paths.rdv), (Kind::Note, &paths.note), (Kind::Manifest, &paths.manifest)] {
+            // The documents of one deposit share its receipt.
+            if !self.target.has(path) {
+                self.target.put(path, &opened.small(kind, receipt.0)?)?;
+            }
+        }
+        self.line(opened, file, paths)
+    }
+
+    /// The evidence and the line of a document whose files are in.
+    fn line(&mut self, opened: &Opened, file: AgidFile, paths: Paths) -> Result<()> {
+        let id = file.document;
+        let evidence = format!("evidence/{id}.ers");
+        self.target.put(&evidence, &opened.record(id)?)?;
+        self.documents.push(Document {
+            id,
+            name: file.name,
+            file: paths.file,
+            bytes: file.digests.bytes,
+            media_type: file.format.media_type,
+            sha256: file.digests.sha256,
+            class: file.class,
+            class_version: file.class_version,
+            accepted_at: file.accepted_at,
+            receipt: file.receipt,
+            package: opened.reference.clone(),
+            entry: opened.entry.seq,
+            exists_since: opened.time,
+            metadata_file: paths.metadata,
+            rdv: paths.rdv,
+            note: paths.note,
+            manifest: paths.manifest,
+            evidence,
+            metadata: file.metadata,
+        });
+        let done = self.documents.len() as u64;
+        (self.exhibits.progress)(done, done.max(self.exhibits.documents.len() as u64));
+        Ok(())
+    }
+
+    /// The entry that committed a package, and the proof that it is in the chain.
+    fn chain(&mut self, opened: &Opened, whole: bool) -> Result<()> {
+        let seq = opened.entry.seq;
+        self.target.put(&format!("chain/{seq}.json"), opened.entry.line.as_bytes())?;
+        let proof = self.exhibits.source.proof(seq)?;
+        self.target.put(&format!("chain/{seq}.tlog-proof"), proof.render().as_bytes())?;
+        self.packages.push(PackageLine { package: opened.reference.clone(), entry: seq, whole });
+        Ok(())
+    }
+
+    /// Anchors, checkpoint, instructions, report and its signature.
+    fn finish(mut self) -> Result<Made> {
+        let exhibits = self.exhibits;
+        let signer = exhibits.signer;
+        let vkey = signer.verifier();
+        self.target.put(CHECKPOINT, exhibits.checkpoint.as_bytes())?;
+        self.target.put(VKEY, format!("{vkey}\n").as_bytes())?;
+        self.target.put(TSA_ANCHORS, exhibits.anchors.to_pem().as_bytes())?;
+        let mut report = Report {
+            schema: SCHEMA.to_owned(),
+            bundle: exhibits.bundle,
+            made_at: exhibits.made_at,
+            archive: signer.name().to_owned(),
+            holder: exhibits.holder.clone(),
+            engine: ENGINE.to_owned(),
+            trial: exhibits.trial,
+            notice: exhibits.trial.then(|| TRIAL.to_owned()),
+            documents: self.documents,
+            packages: self.packages,
+            files: Vec::new(),
+        };
+        self.target.put("VERIFICA.txt", instructions::text(&report, Lang::It).as_bytes())?;
+        self.target.put("VERIFY.txt", instructions::text(&report, Lang::En).as_bytes())?;
+        self.target.put("verify.py", instructions::SCRIPT.as_bytes())?;
+        self.target.put("LEGGIMI.html", page::page(&report, Lang::It).as_bytes())?;
+        self.target.put("README.html", page::page(&report, Lang::En).as_bytes())?;
+        report.files = self.target.listed().to_vec();
+        let bytes = report.to_bytes()?;
+        let note = signer.renamed(&super::origin(signer.name()))?.sign_note(&report.note_text(&bytes))?;
+        self.target.put(REPORT, &bytes)?;
+        self.target.put(REPORT_NOTE, note.as_bytes())?;
+        let digests = self.target.finish()?;
+        Ok(Made {
+            documents: report.documents.len() as u64,
+            packages: report.packages.iter().filter(|p| p.whole).count() as u64,
+            bytes: digests.bytes,
+            sha256: digests.sha256,
+        })
+    }
+}
+
+fn parse(metadata: &[u8], id: DocumentId) -> Result<AgidFile> {
+    let file = agid::parse(metadata).map_err(|e| e.at(format!("metadata of {id}")))?;
+    if file.document != id {
+        return Err(Error::new(Code::ContentAltered, "the metadata file is of another document").at(id));
+    }
+    Ok(file)
+}

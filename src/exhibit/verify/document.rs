@@ -1,0 +1,169 @@
+//! One document: content and metadata against the RdV and the manifest, these against the signed note, all four against the
+//! time-stamps, and the tree of the time-stamps against the chain.
+
+use super::{Document, Outcome, Run};
+use crate::chain::note::{Verifier, open_note};
+use crate::document::agid;
+use crate::error::{Code, Error, Result};
+use crate::evidence::ers::{self, Record};
+use crate::evidence::ers::tree::{combine, group_hash};
+use crate::exhibit::verify::trust::Judge;
+use crate::exhibit::{REPORT, name, report};
+use crate::hash::Sha256;
+use crate::intake::manifest::Manifest;
+use crate::intake::receipt::{Facts, check_note, origin, rdv};
+
+impl Run {
+    /// Verifies a document; everything wrong is noted with its file.
+    pub(super) fn document(
+        &mut self,
+        line: &report::Document,
+        report: &report::Report,
+        key: &Verifier,
+        judge: &Judge,
+    ) -> Document {
+        let before = self.findings.len();
+        self.places(line, report);
+        let facts = self.receipt(line, report, key);
+        self.against_receipt(line, facts.as_ref());
+        let times = self.evidence(line, judge);
+        if let Some(first) = times.first()
+            && *first != line.exists_since
+        {
+            self.bad(Code::BundleInvalid, REPORT, format!("{}: exists_since is not the time of its time-stamp", line.id));
+        }
+        let of_this = self.findings[before..].iter().map(|f| super::Seen::from(f).outcome);
+        Document {
+            id: line.id,
+            name: line.name.clone(),
+            file: line.file.clone(),
+            class: line.class.clone(),
+            series: line.package.series.clone(),
+            package: line.package.clone(),
+            sha256: self.digests.get(&line.file).map_or(line.sha256, |d| d.sha256),
+            accepted_at: facts.map_or(line.accepted_at, |f| f.accepted_at),
+            exists_since: times.first().copied(),
+            stamped_at: times,
+            outcome: of_this.max().unwrap_or(Outcome::Good),
+        }
+    }
+
+    /// Every file of the document stands where the format says.
+    fn places(&mut self, line: &report::Document, report: &report::Report) {
+        let (id, receipt) = (line.id, line.receipt);
+        let mut right = line.evidence == format!("evidence/{id}.ers");
+        let package = report.packages.iter().find(|p| p.package == line.package && p.entry == line.entry);
+        let folder = match package {
+            Some(package) if package.whole => format!("packages/{}/", line.package),
+            _ => String::new(),
+        };
+        right &= package.is_some();
+        right &= line.metadata_file == format!("{folder}metadata/{id}.xml");
+        right &= line.rdv == format!("{folder}receipts/{receipt}.xml");
+        right &= line.note == format!("{folder}receipts/{receipt}.note");
+        right &= line.manifest == format!("{folder}manifests/{receipt}.json");
+        right &= match folder.as_str() {
+            "" => line.file == format!("documents/{id}/{}", name::safe(&line.name)),
+            folder => line.file.strip_prefix(folder).is_some_and(|f| f.starts_with(&format!("documents/{id}."))),
+        };
+        if !right {
+            self.bad(Code::BundleInvalid, REPORT, format!("{id}: files elsewhere than the format says"));
+        }
+    }
+
+    /// RdV and manifest, verified against the note that the archive signed.
+    fn receipt(&mut self, line: &report::Document, report: &report::Report, key: &Verifier) -> Option<Facts> {
+        let (rdv_bytes, manifest, note) = (self.small(&line.rdv), self.small(&line.manifest), self.text(&line.note));
+        let rdv_bytes = rdv_bytes?;
+        let facts = rdv::parse(&rdv_bytes);
+        let facts = self.noted(&line.rdv, facts)?;
+        let name = origin(key.name());
+        let note = note?;
+        let signed = key.renamed(&name).and_then(|key| open_note(&note, &[key]));
+        let signed = signed.and_then(|opened| check_note(&opened.text, &name, &facts, &rdv_bytes));
+        self.noted(&line.note, signed)?;
+        let manifest = manifest?;
+        let agrees = Manifest::parse(&manifest).and_then(|read| {
+            let right = Sha256::of(&manifest) == facts.manifest_sha256 && read.deposit == facts.deposit;
+            if right { Ok(()) } else { Err(Error::new(Code::ReceiptMismatch, "not the manifest that the receipt signs")) }
+        });
+        self.noted(&line.manifest, agrees)?;
+        if facts.trial != report.trial {
+            self.bad(Code::BundleInvalid, REPORT, "trial: the receipt says otherwise");
+        }
+        Some(facts)
+    }
+
+    fn against_receipt(&mut self, line: &report::Document, facts: Option<&Facts>) {
+        let (content, metadata) = (self.expect(&line.file), self.small(&line.metadata_file));
+        let Some(facts) = facts else { return };
+        if facts.deposit.receipt != line.receipt {
+            return self.bad(Code::ReceiptMismatch, &line.rdv, "of another receipt");
+        }
+        let Some(item) = facts.deposit.documents.iter().find(|item| item.id == line.id) else {
+            return self.bad(Code::ReceiptMismatch, &line.rdv, format!("does not name document {}", line.id));
+        };
+        if let Some(content) = content
+            && (content.bytes, content.sha256, content.blake3) != (item.bytes, item.sha256, item.blake3)
+        {
+            self.bad(Code::ContentAltered, &line.file, format!("document {}", line.id));
+        }
+        let Some(metadata) = metadata else { return };
+        if Sha256::of(&metadata) != item.metadata_sha256 {
+            return self.bad(Code::ContentAltered, &line.metadata_file, "not the metadata that the receipt names");
+        }
+        let file = agid::parse(&metadata);
+        let Some(file) = self.noted(&line.metadata_file, file) else { return };
+        let same = file.document == line.id && file.receipt == line.receipt && file.digests.sha256 == item.sha256;
+        if !same {
+            self.bad(Code::ContentAltered, &line.metadata_file, "of another document");
+        }
+        let told = (&file.name, &file.class, file.class_version, file.accepted_at, &file.metadata);
+        let shown = (&line.name, &line.class, line.class_version, line.accepted_at, &line.metadata);
+        if told != shown || (line.bytes, line.sha256, &line.media_type) != (item.bytes, item.sha256, &item.media_type) {
+            self.bad(Code::BundleInvalid, REPORT, format!("{}: not what its files say", line.id));
+        }
+    }
+
+    /// The times of the document's tokens; empty when its evidence does not verify.
+    fn evidence(&mut self, line: &report::Document, judge: &Judge) -> Vec<jiff::Timestamp> {
+        let Some(der) = self.small(&line.evidence) else { return Vec::new() };
+        let parts = [&line.file, &line.metadata_file, &line.rdv, &line.manifest];
+        let members: Vec<Sha256> = parts.iter().filter_map(|part| self.digests.get(*part)).map(|d| d.sha256).collect();
+        if members.len() != parts.len() {
+            // The missing part has its own finding.
+            return Vec::new();
+        }
+        let verified = ers::verify(&der, &members, &|token, imprint| judge.time(token, imprint));
+        let times = self.noted(&line.evidence, verified).map(|v| v.times).unwrap_or_default();
+        match self.entries.get(&line.entry).map(|entry| leads_through(&der, &entry.object)) {
+            None => self.bad(Code::EvidenceAltered, &line.evidence, "the chain entry it should lead to was not proved"),
+            Some(outcome) => drop(self.noted(&line.evidence, outcome)),
+        }
+        times
+    }
+}
+
+/// Whether the hash tree of a record goes through the roots that the package's entry names.
+pub(super) fn leads_through(der: &[u8], entry: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
+    let record = Record::parse(der)?;
+    let path = record.chains.first().and_then(|chain| chain.first()).and_then(|stamp| stamp.path.clone());
+    let mut nodes: Vec<Sha256> = Vec::new();
+    for list in path.unwrap_or_default() {
+        let node = match nodes.last() {
+            None => group_hash(&list),
+            Some(below) => combine(&[list, vec![*below]].concat()),
+        };
+        nodes.push(node);
+    }
+    let root = |name: &str| entry.get(name).and_then(|v| v.as_str()).and_then(|text| text.parse::<Sha256>().ok());
+    let wrong = |what: &str| Err(Error::new(Code::EvidenceAltered, what));
+    match root("ers_root") {
+        Some(root) if nodes.contains(&root) => {}
+        _ => return wrong("the hash tree is not that of the package in the chain"),
+    }
+    match root("run_root") {
+        Some(root) if nodes.last() != Some(&root) => wrong("the time-stamp is not that of the package in the chain"),
+        _ => Ok(()),
+    }
+}

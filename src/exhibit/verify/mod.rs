@@ -1,0 +1,382 @@
+//! Verifying a bundle: offline, without an archive, whoever made the file.
+//!
+//! What came with the bundle is never an anchor: without `--trust` and `--key` everything else is verified with the bundle's
+//! own certificates and key, each missing anchor is named, and the best outcome is *unchecked*. Invariants: good means that
+//! every file was read, belongs to something that was verified, and that every step of every document's evidence was taken;
+//! what is wrong names its file. Memory is bounded by the list of files and the largest description.
+
+mod document;
+mod files;
+mod package;
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use trust::Trust;
+
+use super::report::{self, MAX_REPORT};
+use super::{CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, TSA_ANCHORS, VKEY, origin};
+use crate::chain::checkpoint::Checkpoint;
+use crate::chain::merkle::leaf;
+use crate::chain::note::{Verifier, open_note};
+use crate::chain::proof::Proof;
+use crate::chain::{Entry, Kind};
+use crate::error::{Code, Error, Finding, Lang, Result, Severity};
+use crate::hash::Sha256;
+use crate::id::{BundleId, ClassId, DocumentId, PackageRef, SeriesId};
+use files::Files;
+use trust::Judge;
+
+/// The verdict: bad beats unchecked beats good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[must_use]
+pub enum Outcome {
+    /// Everything was looked at and is in order.
+    Good,
+    /// Nothing is wrong, but not everything could be judged.
+    Unchecked,
+    /// Something is wrong.
+    Bad,
+}
+
+/// One thing seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Stable code.
+    pub code: Code,
+    /// What it makes of the verdict.
+    pub outcome: Outcome,
+    /// The file, or the anchor.
+    pub place: String,
+    /// What exactly.
+    pub message: String,
+    /// What to do next.
+    pub next: String,
+}
+
+/// A document whose evidence verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Document {
+    /// Its identifier.
+    pub id: DocumentId,
+    /// Its original name.
+    pub name: String,
+    /// Where it is in the bundle.
+    pub file: String,
+    /// Class.
+    pub class: ClassId,
+    /// Series of its package.
+    pub series: SeriesId,
+    /// Its package.
+    pub package: PackageRef,
+    /// SHA-256.
+    pub sha256: Sha256,
+    /// When it was accepted, as the signed receipt says.
+    pub accepted_at: Timestamp,
+    /// Time of its first time-stamp: it existed at the latest then. `None` when no time-stamp could be verified.
+    pub exists_since: Option<Timestamp>,
+    /// Times of all its time-stamps.
+    pub stamped_at: Vec<Timestamp>,
+    /// Whether everything about it was in order, leaving anchors aside.
+    pub outcome: Outcome,
+}
+
+/// Whose keys were believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AnchorsUsed {
+    /// `given` with `--trust`, or `bundle`.
+    pub time_stamps: &'static str,
+    /// `given` with `--key`, or `bundle`.
+    pub archive: &'static str,
+    /// The key that was used (vkey).
+    pub key: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct Report {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// The bundle.
+    pub bundle: BundleId,
+    /// The archive.
+    pub archive: String,
+    /// Whether it says to be a trial.
+    pub trial: bool,
+    /// When it says to have been made.
+    pub made_at: Timestamp,
+    /// Files read.
+    pub files: u64,
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// Packages that are there as a whole.
+    pub packages: Vec<PackageRef>,
+    /// Whose keys were believed.
+    pub anchors: AnchorsUsed,
+    /// Everything noticed.
+    pub findings: Vec<Seen>,
+}
+
+/// Verifies a bundle. An error means that it could not be looked at (no such file) or is no bundle at all.
+pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
+    let mut findings = Vec::new();
+    let files = Files::open(path, &mut findings)?;
+    let mut run = Run { files, findings, used: BTreeSet::new(), digests: BTreeMap::new(), entries: BTreeMap::new() };
+
+    let bytes = run.files.read(REPORT, MAX_REPORT)?;
+    let report = report::Report::parse(&bytes)?;
+    let key = run.key(trust, &report)?;
+    run.report_note(&report, &bytes, &key);
+    drop(bytes);
+    run.listed_files(&report);
+    for name in FOR_PEOPLE.iter().chain(&[CHECKPOINT, TSA_ANCHORS, VKEY]) {
+        run.expect(name);
+    }
+    run.chain(&report, &key);
+    let judge = run.judge(trust);
+    let mut documents = Vec::with_capacity(report.documents.len());
+    let mut ids = BTreeSet::new();
+    for line in &report.documents {
+        if !ids.insert(line.id) {
+            run.bad(Code::BundleInvalid, REPORT, format!("{} stands twice", line.id));
+        }
+        documents.push(run.document(line, &report, &key, &judge));
+    }
+    let whole: Vec<_> = report.packages.iter().filter(|p| p.whole).collect();
+    for line in &whole {
+        run.package(line, &report, &judge);
+    }
+    run.leftovers();
+    run.anchors(trust, &judge);
+    let findings: Vec<Seen> = run.findings.iter().map(Seen::from).collect();
+    Ok(Report {
+        outcome: findings.iter().map(|f| f.outcome).max().unwrap_or(Outcome::Good),
+        bundle: report.bundle,
+        archive: report.archive.clone(),
+        trial: report.trial,
+        made_at: report.made_at,
+        files: run.digests.len() as u64,
+        documents,
+        packages: whole.into_iter().map(|p| p.package.clone()).collect(),
+        anchors: AnchorsUsed {
+            time_stamps: if trust.anchors.is_some() { "given" } else { "bundle" },
+            archive: if trust.key.is_some() { "given" } else { "bundle" },
+            key: key.to_string(),
+        },
+        findings,
+    })
+}
+
+impl From<&Finding> for Seen {
+    fn from(finding: &Finding) -> Self {
+        let outcome = match finding.severity {
+            Severity::Error => Outcome::Bad,
+            Severity::Warning => Outcome::Unchecked,
+            Severity::Info => Outcome::Good,
+        };
+        Self {
+            code: finding.code,
+            outcome,
+            place: finding.place.clone(),
+            message: finding.message.clone(),
+            next: finding.code.hint(Lang::En).to_owned(),
+        }
+    }
+}
+
+/// One verification under way.
+struct Run {
+    files: Files,
+    findings: Vec<Finding>,
+    /// Files that belong to something that was verified.
+    used: BTreeSet<String>,
+    /// SHA-256 and length of every file that was read whole.
+    digests: BTreeMap<String, crate::hash::Digests>,
+    /// Entries proved to be in the chain.
+    entries: BTreeMap<u64, Entry>,
+}
+
+impl Run {
+    fn bad(&mut self, code: Code, place: &str, detail: impl AsRef<str>) {
+        self.findings.push(Finding::error(code, place, detail));
+    }
+
+    /// Notes an error: what could not be read for reasons of this machine is unchecked, everything else is bad.
+    fn noted<T>(&mut self, place: &str, outcome: Result<T>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let place = if place.is_empty() { error.place.as_str() } else { place };
+                let finding = match error.code {
+                    Code::Io | Code::FilePermission | Code::TokenUntrusted => {
+                        Finding::warning(error.code, place, &error.detail)
+                    }
+                    code => Finding::error(code, place, &error.detail),
+                };
+                self.findings.push(finding);
+                None
+            }
+        }
+    }
+
+    /// The file belongs to what is being verified; a missing one was found when the list was read, or is found here.
+    fn expect(&mut self, name: &str) -> Option<crate::hash::Digests> {
+        self.used.insert(name.to_owned());
+        let found = self.digests.get(name).copied();
+        if found.is_none() && !self.files.contains(name) {
+            let said = self.findings.iter().any(|f| f.place == name && f.code == Code::BundleFileMissing);
+            if !said {
+                self.bad(Code::BundleFileMissing, name, "");
+            }
+        }
+        found
+    }
+
+    /// A small file, whole.
+    fn small(&mut self, name: &str) -> Option<Vec<u8>> {
+        self.expect(name)?;
+        let bytes = self.files.read(name, MAX_SMALL);
+        self.noted(name, bytes)
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        let bytes = self.small(name)?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::new(Code::BundleFileAltered, "not UTF-8"));
+        self.noted(name, text)
+    }
+
+    /// The archive's key: the one given, or the bundle's own.
+    fn key(&mut self, trust: &Trust, report: &report::Report) -> Result<Verifier> {
+        let own = self.files.read(VKEY, 4096).and_then(|bytes| {
+            let text = String::from_utf8(bytes).map_err(|_| Error::new(Code::BundleFileAltered, "not UTF-8"))?;
+            text.trim().parse::<Verifier>().map_err(|e| Error::new(Code::BundleFileAltered, e.detail))
+        });
+        let key = match (&trust.key, own) {
+            (Some(given), Ok(own)) => {
+                if *given != own {
+                    self.bad(Code::BundleInvalid, VKEY, "not the key that was given with --key");
+                }
+                given.clone()
+            }
+            (Some(given), Err(error)) => {
+                self.noted::<()>(VKEY, Err(error));
+                given.clone()
+            }
+            (None, own) => own.map_err(|e| e.at(VKEY))?,
+        };
+        if key.name() != report.archive {
+            self.bad(Code::BundleInvalid, REPORT, "of an archive whose name is not that of the key");
+        }
+        Ok(key)
+    }
+
+    fn report_note(&mut self, report: &report::Report, bytes: &[u8], key: &Verifier) {
+        self.used.extend([REPORT.to_owned(), REPORT_NOTE.to_owned()]);
+        let verified = self.files.read(REPORT_NOTE, MAX_SMALL).and_then(|note| {
+            let note = String::from_utf8(note).map_err(|_| Error::new(Code::SignatureInvalid, "not UTF-8"))?;
+            let opened = open_note(&note, &[key.renamed(&origin(key.name()))?])?;
+            if opened.text != report.note_text(bytes) {
+                return Err(Error::new(Code::SignatureInvalid, "the signed note is of another report"));
+            }
+            Ok(())
+        });
+        self.noted(REPORT_NOTE, verified);
+    }
+
+    /// Every file of the list is there and is the one listed; every file there is on the list.
+    fn listed_files(&mut self, report: &report::Report) {
+        let mut listed = BTreeSet::from([REPORT, REPORT_NOTE]);
+        for line in &report.files {
+            if !listed.insert(&line.name) {
+                self.bad(Code::BundleInvalid, REPORT, format!("lists {} twice", line.name));
+                continue;
+            }
+            if !self.files.contains(&line.name) {
+                self.bad(Code::BundleFileMissing, &line.name, "");
+                continue;
+            }
+            let digests = self.files.digests(&line.name, line.bytes);
+            let Some(digests) = self.noted(&line.name, digests) else { continue };
+            if (digests.bytes, digests.sha256) != (line.bytes, line.sha256) {
+                self.bad(Code::BundleFileAltered, &line.name, "not the file that the report lists");
+            }
+            self.digests.insert(line.name.clone(), digests);
+        }
+        let foreign: Vec<String> = self.files.names().filter(|name| !listed.contains(name)).map(str::to_owned).collect();
+        for name in foreign {
+            self.bad(Code::BundleForeign, &name, "");
+            self.used.insert(name);
+        }
+    }
+
+    /// What is listed and signed, and yet belongs to nothing that was looked at.
+    fn leftovers(&mut self) {
+        let left: Vec<String> = self.digests.keys().filter(|name| !self.used.contains(*name)).cloned().collect();
+        for name in left {
+            self.bad(Code::BundleForeign, &name, "it belongs to no document and no package of the report");
+        }
+    }
+
+    /// The checkpoint's signature, and each entry's way to it.
+    fn chain(&mut self, report: &report::Report, key: &Verifier) {
+        let checkpoint = self.text(CHECKPOINT);
+        if let Some(note) = &checkpoint {
+            let opened = Checkpoint::open(note, key);
+            self.noted(CHECKPOINT, opened);
+        }
+        for package in &report.packages {
+            let (line_name, proof_name) =
+                (format!("chain/{}.json", package.entry), format!("chain/{}.tlog-proof", package.entry));
+            let (Some(line), Some(proof)) = (self.small(&line_name), self.text(&proof_name)) else { continue };
+            let proof = Proof::parse(&proof).and_then(|proof| {
+                if proof.index != package.entry || Some(&proof.checkpoint) != checkpoint.as_ref() {
+                    return Err(Error::new(Code::ChainAltered, "a proof of another entry or against another checkpoint"));
+                }
+                proof.verify(leaf(&line), key)
+            });
+            let proved = self.noted(&proof_name, proof).is_some();
+            let entry = Entry::parse(&line).and_then(|entry| {
+                let of = |name: &str| entry.object.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+                let number = entry.object.get("number").and_then(serde_json::Value::as_u64);
+                let right = entry.kind == Kind::Package
+                    && entry.seq == package.entry
+                    && of("series") == package.package.series.as_str()
+                    && number == Some(package.package.number);
+                if right { Ok(entry) } else { Err(Error::new(Code::ChainAltered, "not the entry of this package")) }
+            });
+            if let Some(entry) = self.noted(&line_name, entry).filter(|_| proved) {
+                self.entries.insert(package.entry, entry);
+            }
+        }
+    }
+
+    fn judge(&mut self, trust: &Trust) -> Judge {
+        let own = self.files.read(TSA_ANCHORS, MAX_SMALL).and_then(|pem| trust::parse(&pem));
+        let own = self.noted(TSA_ANCHORS, own).unwrap_or_default();
+        Judge::new(trust.anchors.clone(), own)
+    }
+
+    /// Names each anchor that was not the reader's own.
+    fn anchors(&mut self, trust: &Trust, judge: &Judge) {
+        if trust.key.is_none() {
+            self.findings.push(Finding::warning(
+                Code::AnchorMissing,
+                "archive key",
+                "the archive's public key was not given (--key)",
+            ));
+        }
+        if trust.anchors.is_none() {
+            let detail = "no certificate of the time-stamping authority was given (--trust)";
+            self.findings.push(Finding::warning(Code::AnchorMissing, "time-stamping authority", detail));
+        }
+        for missing in judge.missing() {
+            self.findings.push(Finding::warning(Code::AnchorMissing, "time-stamping authority", missing));
+        }
+    }
+}
