@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::report::{Document, Package as PackageLine, Report, SCHEMA};
-use super::{CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, TSA_ANCHORS, VKEY, instructions, name, page, time_of, token_of};
+use super::{
+    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, TSA_ANCHORS, VKEY, instructions, name, page, time_of, token_of,
+};
 use crate::chain::Entry;
 use crate::chain::note::Signer;
 use crate::chain::proof::Proof;
@@ -185,7 +187,8 @@ impl<'a> Bundling<'a> {
         let length = content.record().length;
         self.target.copy(&paths.file, length, &mut content)?;
         self.target.put(&paths.metadata, &metadata)?;
-        for (kind, path) in [(Kind::Receipt, &paths.rdv), (Kind::Note, &paths.note), (Kind::Manifest, &paths.manifest)] {
+        for (kind, path) in [(Kind::Receipt, &paths.rdv), (Kind::Note, &paths.note), (Kind::Manifest, &paths.manifest)]
+        {
             // The documents of one deposit share its receipt.
             if !self.target.has(path) {
                 self.target.put(path, &opened.small(kind, receipt.0)?)?;

@@ -61,7 +61,8 @@ pub fn page(report: &Report, lang: Lang) -> String {
     }
     let whole: Vec<_> = report.packages.iter().filter(|p| p.whole).collect();
     if !whole.is_empty() {
-        let _ = writeln!(html, "<section><h2>{}</h2><table>", say("Pacchetti di archiviazione interi", "Whole packages"));
+        let _ =
+            writeln!(html, "<section><h2>{}</h2><table>", say("Pacchetti di archiviazione interi", "Whole packages"));
         for package in whole {
             let name = package.package.to_string();
             let link = format!("packages/{name}/PIndex.xml");

@@ -150,7 +150,8 @@ fn members(signer: &Signer) -> (Plan, Members) {
             let format = Format { media_type: document.media_type.clone(), extension: document.extension.clone() };
             let subject = if n == 1 { "oggetto <b>&</b>".to_owned() } else { format!("{SECRET} {n}") };
             let metadata = json!({ "subject": subject, "numbers": [1, 2] });
-            let name = if n == 1 { "../Fattura \"1\" perché\n.xml.p7m".to_owned() } else { format!("{SECRET} {n}.eml") };
+            let name =
+                if n == 1 { "../Fattura \"1\" perché\n.xml.p7m".to_owned() } else { format!("{SECRET} {n}.eml") };
             let file = agid::render(&AgidInput {
                 class: &class,
                 document: document.id,
@@ -473,7 +474,11 @@ fn hostile_zips_are_refused_without_panic() {
         let mut more = files.clone();
         more.push((name.into(), b"x".to_vec()));
         rezip(&more, &changed);
-        assert_eq!(verify(&changed, &sealed.trust()).map(|r| r.outcome).unwrap_or(Outcome::Bad), Outcome::Bad, "{name:?}");
+        assert_eq!(
+            verify(&changed, &sealed.trust()).map(|r| r.outcome).unwrap_or(Outcome::Bad),
+            Outcome::Bad,
+            "{name:?}"
+        );
     }
     // The same name twice: only the directory's count gives it away.
     let bytes = std::fs::read(&path).unwrap();

@@ -47,10 +47,8 @@ impl Target {
         }
         // What is compressed already is stored: nothing is gained, and time is lost.
         let method = if name.ends_with(".zst") { CompressionMethod::Stored } else { CompressionMethod::Deflated };
-        let options = SimpleFileOptions::default()
-            .compression_method(method)
-            .unix_permissions(0o644)
-            .large_file(length >= LARGE);
+        let options =
+            SimpleFileOptions::default().compression_method(method).unix_permissions(0o644).large_file(length >= LARGE);
         self.zip.start_file(name, options).map_err(|e| failed(name, e))?;
         let mut hasher = Hasher::new();
         let mut buffer = vec![0; 64 << 10];

@@ -5,8 +5,8 @@ use super::{Document, Outcome, Run};
 use crate::chain::note::{Verifier, open_note};
 use crate::document::agid;
 use crate::error::{Code, Error, Result};
-use crate::evidence::ers::{self, Record};
 use crate::evidence::ers::tree::{combine, group_hash};
+use crate::evidence::ers::{self, Record};
 use crate::exhibit::verify::trust::Judge;
 use crate::exhibit::{REPORT, name, report};
 use crate::hash::Sha256;
@@ -30,7 +30,11 @@ impl Run {
         if let Some(first) = times.first()
             && *first != line.exists_since
         {
-            self.bad(Code::BundleInvalid, REPORT, format!("{}: exists_since is not the time of its time-stamp", line.id));
+            self.bad(
+                Code::BundleInvalid,
+                REPORT,
+                format!("{}: exists_since is not the time of its time-stamp", line.id),
+            );
         }
         let of_this = self.findings[before..].iter().map(|f| super::Seen::from(f).outcome);
         Document {
@@ -85,7 +89,11 @@ impl Run {
         let manifest = manifest?;
         let agrees = Manifest::parse(&manifest).and_then(|read| {
             let right = Sha256::of(&manifest) == facts.manifest_sha256 && read.deposit == facts.deposit;
-            if right { Ok(()) } else { Err(Error::new(Code::ReceiptMismatch, "not the manifest that the receipt signs")) }
+            if right {
+                Ok(())
+            } else {
+                Err(Error::new(Code::ReceiptMismatch, "not the manifest that the receipt signs"))
+            }
         });
         self.noted(&line.manifest, agrees)?;
         if facts.trial != report.trial {

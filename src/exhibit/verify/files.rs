@@ -31,7 +31,8 @@ impl Files {
     pub fn open(path: &Path, findings: &mut Vec<Finding>) -> Result<Self> {
         let invalid = |detail: String| Error::new(Code::BundleInvalid, detail).at(path.display());
         let mut file = File::open(path).at_path(path)?;
-        let (entries, directory) = declared(&mut file).at_path(path)?.ok_or_else(|| invalid("not a zip file".into()))?;
+        let (entries, directory) =
+            declared(&mut file).at_path(path)?.ok_or_else(|| invalid("not a zip file".into()))?;
         if entries > MAX_ENTRIES || directory > MAX_DIRECTORY {
             return Err(invalid(format!("{entries} entries are more than any bundle has")));
         }
@@ -40,7 +41,11 @@ impl Files {
             other => invalid(other.to_string()),
         })?;
         if zip.len() as u64 != entries {
-            findings.push(Finding::error(Code::BundleInvalid, "zip", "entries with the same name, or not as many as declared"));
+            findings.push(Finding::error(
+                Code::BundleInvalid,
+                "zip",
+                "entries with the same name, or not as many as declared",
+            ));
         }
         let mut index = BTreeMap::new();
         let mut ranges = Vec::with_capacity(zip.len());
@@ -58,7 +63,9 @@ impl Files {
                 Err(_) => Some("the name is not UTF-8"),
                 Ok(name) if !plain(name) => Some("not a plain relative name"),
                 _ if entry.is_dir() || entry.is_symlink() => Some("not a plain file"),
-                _ if entry.unix_mode().is_some_and(|mode| mode & 0o170_000 & !0o100_000 != 0) => Some("not a plain file"),
+                _ if entry.unix_mode().is_some_and(|mode| mode & 0o170_000 & !0o100_000 != 0) => {
+                    Some("not a plain file")
+                }
                 _ if entry.encrypted() => Some("encrypted"),
                 _ if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) => {
                     Some("a compression that bundles do not use")

@@ -308,7 +308,8 @@ impl Run {
             }
             self.digests.insert(line.name.clone(), digests);
         }
-        let foreign: Vec<String> = self.files.names().filter(|name| !listed.contains(name)).map(str::to_owned).collect();
+        let foreign: Vec<String> =
+            self.files.names().filter(|name| !listed.contains(name)).map(str::to_owned).collect();
         for name in foreign {
             self.bad(Code::BundleForeign, &name, "");
             self.used.insert(name);
@@ -336,7 +337,10 @@ impl Run {
             let (Some(line), Some(proof)) = (self.small(&line_name), self.text(&proof_name)) else { continue };
             let proof = Proof::parse(&proof).and_then(|proof| {
                 if proof.index != package.entry || Some(&proof.checkpoint) != checkpoint.as_ref() {
-                    return Err(Error::new(Code::ChainAltered, "a proof of another entry or against another checkpoint"));
+                    return Err(Error::new(
+                        Code::ChainAltered,
+                        "a proof of another entry or against another checkpoint",
+                    ));
                 }
                 proof.verify(leaf(&line), key)
             });
