@@ -177,7 +177,6 @@ impl Archive {
         reason: Option<&str>,
     ) -> Result<()> {
         let mut fields = Map::new();
-        fields.insert("at".into(), json!(iso_ms(self.clock.now())));
         fields.insert("what".into(), json!(what));
         fields.insert("by".into(), json!({ "person": actor.who, "token": actor.token, "role": actor.role.as_str() }));
         if !documents.is_empty() {

@@ -57,7 +57,9 @@ pub(crate) fn file(mut rng: Rng, case: &str, at: Timestamp) -> Vec<Item> {
         ("tax_code", json!(person.tax_code)),
         ("birth_date", json!(person.born)),
         ("birth_place", json!("Luogo Esempio")),
+        ("service", json!(service)),
         ("identified_at", json!(iso_ms(at))),
+        ("conditions_accepted_at", json!(iso_ms(at))),
         ("method", json!("operatore")),
         ("system", json!("Identificazione Esempio 1.0")),
     ]);

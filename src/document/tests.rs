@@ -63,8 +63,9 @@ fn when_the_retention_period_starts() {
         Some("2026-03-10")
     );
     assert_eq!(start("generic", json!({})).as_deref(), Some("2026-11-23"));
-    assert_eq!(start("identity-document", json!({ "identified_at": "2026-01-01T00:00:00Z" })), None);
-    assert_eq!(start("identity-document", json!({ "ended_on": "2030-01-01" })).as_deref(), Some("2030-01-01"));
+    assert_eq!(start("identity-document", json!({ "ended_on": "2030-01-01" })), None);
+    let identified = json!({ "identified_at": "2026-01-01T00:00:00Z" });
+    assert_eq!(start("identity-document", identified).as_deref(), Some("2026-01-01"));
 }
 
 #[test]
