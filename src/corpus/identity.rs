@@ -13,7 +13,12 @@ use super::rng::Rng;
 use crate::clock::iso_ms;
 use crate::hash::Sha256;
 
-const SERVICES: [&str; 3] = ["Casella PEC Esempio", "Firma remota Esempio", "Identità digitale Esempio"];
+/// What is asked for, in words and in the class's code.
+const SERVICES: [(&str, &str); 3] = [
+    ("Casella PEC Esempio", "other"),
+    ("Firma remota Esempio", "qualified-certificate"),
+    ("Firma avanzata Esempio", "fea"),
+];
 
 pub(crate) fn file(mut rng: Rng, case: &str, at: Timestamp) -> Vec<Item> {
     let rng = &mut rng;
@@ -21,7 +26,7 @@ pub(crate) fn file(mut rng: Rng, case: &str, at: Timestamp) -> Vec<Item> {
     let number = format!("CA{}FX", rng.digits(5));
     let subject = format!("SOGG-{:012X}", rng.draw() >> 16);
     let practice = format!("PRATICA-{:012X}", rng.draw() >> 16);
-    let service = *rng.pick(&SERVICES);
+    let (service, code) = *rng.pick(&SERVICES);
     let issued = format!("{}-0{}-1{}", rng.between(2018, 2025), rng.between(1, 9), rng.between(0, 9));
     let front = picture::card(
         rng,
@@ -57,7 +62,7 @@ pub(crate) fn file(mut rng: Rng, case: &str, at: Timestamp) -> Vec<Item> {
         ("tax_code", json!(person.tax_code)),
         ("birth_date", json!(person.born)),
         ("birth_place", json!("Luogo Esempio")),
-        ("service", json!(service)),
+        ("service", json!(code)),
         ("identified_at", json!(iso_ms(at))),
         ("conditions_accepted_at", json!(iso_ms(at))),
         ("method", json!("operatore")),

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn what_decides_about_documents_needs_a_person() {
         let person: Vec<_> = Action::ALL.iter().filter(|a| a.needs_person()).collect();
-        assert_eq!(person.len(), 9, "{person:?}");
+        assert_eq!(person.len(), 10, "{person:?}");
         for action in person {
             assert!(
                 [Role::Producer, Role::Operator, Role::Reader, Role::Auditor, Role::Admin]

@@ -16,7 +16,7 @@ use crate::package::plan::PolicyVersion;
 use crate::retention::due_in_class;
 
 /// Fields that tie messages and receipts together: a receipt repeats its whole message, so they compress as neighbours.
-const CONVERSATION: [&str; 3] = ["identifier", "msgid", "sdi_identifier", "practice"];
+const CONVERSATION: [&str; 4] = ["identifier", "msgid", "sdi_identifier", "practice"];
 
 /// Documents of one package to be.
 pub(in crate::archive) struct Group {

@@ -76,7 +76,7 @@ fn seal(staging: &Staging, source: &Source) -> Result<Vec<FileFacts>> {
     let mut tree = staging.tree()?;
     let run = Tree::build(&[tree.root(), Sha256::of(b"another package")])?;
     tree.place(&run)?;
-    staging.evidence(&tree, b"reply", &token(tree.run_root()))?;
+    staging.evidence(&tree, &token(tree.run_root()), &token(tree.run_root()))?;
     staging.files()
 }
 
