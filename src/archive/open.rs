@@ -219,7 +219,7 @@ impl Archive {
         getrandom::fill(&mut token).map_err(|e| Error::new(Code::Internal, format!("no randomness: {e}")))?;
         let token = format!("cst_local_{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token));
 
-        let archive = Self {
+        let mut archive = Self {
             profile: genesis.profile,
             origin: genesis.origin,
             malware: malware_control(&config),
@@ -254,7 +254,8 @@ impl Archive {
             lock,
         };
         archive.index_unsealed()?;
-        archive.catch_up(must_rebuild)?;
+        let caught = archive.catch_up(must_rebuild)?;
+        archive.opening.extend(caught.findings);
         archive.finish_committed()?;
         for finding in &archive.opening {
             tracing::warn!(code = finding.code.as_str(), place = %finding.place, "{}", finding.message);

@@ -15,9 +15,9 @@ use super::read::MAX_DESCRIPTION;
 use super::state::unpoisoned;
 use super::unsealed::{deposit_row, document_row};
 use crate::catalog::{DepositRow, DocumentRow, PackageRow, PackageState};
-use crate::chain::{Entry, Kind};
+use crate::chain::{Entry, Kind as EntryKind};
 use crate::document::agid;
-use crate::error::{AtPlace as _, Code, Error, Result};
+use crate::error::{AtPlace as _, Code, Error, Finding, Kind, Result};
 use crate::id::{PackageRef, ReceiptId, Sequence};
 use crate::intake::manifest::Manifest;
 use crate::intake::receipt::rdv;
@@ -28,6 +28,14 @@ pub(super) struct PackageRows {
     pub package: PackageRow,
     pub documents: Vec<DocumentRow>,
     pub deposits: Vec<DepositRow>,
+}
+
+/// What a catalog was given.
+#[derive(Debug, Default)]
+pub(super) struct CaughtUp {
+    pub packages: u64,
+    pub documents: u64,
+    pub findings: Vec<Finding>,
 }
 
 /// The package that an entry of kind `package` commits.
@@ -100,36 +108,47 @@ impl Archive {
         Ok(PackageRows { package: row, documents, deposits })
     }
 
-    /// Puts into the catalog what the chain has and it has not.
-    pub(super) fn catch_up(&self, from_scratch: bool) -> Result<(u64, u64)> {
+    /// Puts into the catalog what the chain has and it has not. A package that cannot be read for damage is recorded without
+    /// its documents and reported: the archive must open for `check` to name the damage.
+    pub(super) fn catch_up(&self, from_scratch: bool) -> Result<CaughtUp> {
         if from_scratch {
             self.catalog.clear()?;
         }
         let from = if from_scratch { 0 } else { self.catalog.watermark()?.min(self.ledger.head().size) };
         let mut entries = Vec::new();
         self.ledger.each_entry(from, |entry| {
-            if entry.kind == Kind::Package {
+            if entry.kind == EntryKind::Package {
                 entries.push(package_row(&entry)?);
             }
             Ok(())
         })?;
-        let (mut packages, mut documents) = (0, 0);
+        let mut caught = CaughtUp::default();
         for row in entries {
             let watermark = row.entry + 1;
-            let rows = self.rows_of_package(row)?;
-            self.catalog.record_sealed(&rows.package, &rows.documents, &rows.deposits, watermark)?;
-            packages += 1;
-            documents += rows.documents.len() as u64;
+            match self.rows_of_package(row.clone()) {
+                Ok(rows) => {
+                    self.catalog.record_sealed(&rows.package, &rows.documents, &rows.deposits, watermark)?;
+                    caught.documents += rows.documents.len() as u64;
+                }
+                Err(error) if matches!(error.code.kind(), Kind::Damage) || error.code == Code::FileMissing => {
+                    let place = format!("package {}, {}", row.package, error.place);
+                    caught.findings.push(Finding::error(error.code, place, &error.detail));
+                    self.catalog.record_sealed(&row, &[], &[], watermark)?;
+                }
+                Err(error) => return Err(error),
+            }
+            caught.packages += 1;
         }
         self.catalog.advance(self.ledger.head().size)?;
-        Ok((packages, documents))
+        Ok(caught)
     }
 
     /// Rebuilds the catalog from the plain files.
     pub fn reindex(&self, actor: &Actor) -> Result<Value> {
         self.may(actor, Action::Technical)?;
         let _no_closing_run = self.sealing();
-        let (packages, documents) = self.catch_up(true)?;
-        Ok(json!({ "packages": packages, "documents": documents, "watermark": self.ledger.head().size }))
+        let caught = self.catch_up(true)?;
+        let watermark = self.ledger.head().size;
+        Ok(json!({ "packages": caught.packages, "documents": caught.documents, "watermark": watermark, "findings": caught.findings }))
     }
 }

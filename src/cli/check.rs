@@ -9,7 +9,7 @@ use super::api::{Api, Payload};
 use super::print::{self, say};
 use super::{Exit, Global};
 use crate::archive::inspect;
-use crate::error::{Lang, Result};
+use crate::error::{Code, Error, Kind, Lang, Result};
 
 /// How often a running check is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
@@ -42,12 +42,18 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         let folder = global.archive.clone();
         tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request))
             .await
-            .map_err(|_| crate::error::Error::new(crate::error::Code::Internal, "the check panicked"))??
+            .map_err(|_| Error::new(Code::Internal, "the check panicked"))??
     } else {
-        let api = Api::open(global).await?;
-        let report = through(&api, request, global.json).await;
-        api.close().await?;
-        report?
+        match Api::open(global).await {
+            Ok(api) => {
+                let report = through(&api, request, global.json).await;
+                api.close().await?;
+                report?
+            }
+            // Too damaged to be opened is not too damaged to be looked at.
+            Err(error) if error.code.kind() == Kind::Damage => damaged(global, request, &error).await?,
+            Err(error) => return Err(error),
+        }
     };
     if global.json {
         print::json(&report)?;
@@ -55,6 +61,23 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         text(&report, global.lang())?;
     }
     Ok(exit(&report))
+}
+
+/// The report on an archive that does not open: what can be read without it, and why it does not.
+async fn damaged(global: &Global, request: Value, error: &Error) -> Result<Value> {
+    let folder = global.archive.clone();
+    let looked = tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request)).await;
+    let looked = looked.map_err(|_| Error::new(Code::Internal, "the check panicked"))?;
+    let mut report = looked.unwrap_or_else(|_| json!({ "mode": "read-only", "coverage": { "not_looked_at": ["packages"] }, "findings": [] }));
+    report["outcome"] = json!("bad");
+    let finding = json!({
+        "code": error.code, "outcome": "bad", "place": { "file": error.place }, "message": error.to_string(), "next": error.next_step(crate::error::Lang::En),
+    });
+    let already = |findings: &Vec<Value>| findings.iter().any(|f| f["code"] == finding["code"]);
+    if let Some(findings) = report["findings"].as_array_mut().filter(|f| !already(f)) {
+        findings.insert(0, finding);
+    }
+    Ok(report)
 }
 
 /// Starts a check and waits for its report, drawing progress on a terminal.
