@@ -149,6 +149,8 @@ impl Archive {
         let _no_closing_run = self.sealing();
         let caught = self.catch_up(true)?;
         let watermark = self.ledger.head().size;
-        Ok(json!({ "packages": caught.packages, "documents": caught.documents, "watermark": watermark, "findings": caught.findings }))
+        Ok(
+            json!({ "packages": caught.packages, "documents": caught.documents, "watermark": watermark, "findings": caught.findings }),
+        )
     }
 }

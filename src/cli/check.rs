@@ -68,7 +68,9 @@ async fn damaged(global: &Global, request: Value, error: &Error) -> Result<Value
     let folder = global.archive.clone();
     let looked = tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request)).await;
     let looked = looked.map_err(|_| Error::new(Code::Internal, "the check panicked"))?;
-    let mut report = looked.unwrap_or_else(|_| json!({ "mode": "read-only", "coverage": { "not_looked_at": ["packages"] }, "findings": [] }));
+    let mut report = looked.unwrap_or_else(
+        |_| json!({ "mode": "read-only", "coverage": { "not_looked_at": ["packages"] }, "findings": [] }),
+    );
     report["outcome"] = json!("bad");
     let finding = json!({
         "code": error.code, "outcome": "bad", "place": { "file": error.place }, "message": error.to_string(), "next": error.next_step(crate::error::Lang::En),
