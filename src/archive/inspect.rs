@@ -1,6 +1,10 @@
 //! Checks as a use-case: who may ask, where the report is kept, what the chain learns of it.
+//!
+//! Invariant: a report is durable before its entry on the chain names its digest; from these entries later checks know
+//! when each package was last checked in full. A check that only reads takes no lock, writes nothing and says so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,8 +12,24 @@ use utoipa::ToSchema;
 
 use super::Archive;
 use super::access::{Action, Actor};
-use crate::error::{Code, Error, Result};
+use super::config::{Config, Profile};
+use super::init::object;
+use super::keys::Keys;
+use super::layout::Layout;
+use super::open::Genesis;
+use crate::chain::note::Verifier;
+use crate::chain::{Checkpoint, Entry, Kind, MAX_LINE};
+use crate::check::{self, Mode, Outcome, Report, Scope, Subject};
+use crate::clock::{Clock, SystemClock, iso_ms};
+use crate::durable;
+use crate::error::{AtPath, Code, Error, Finding, Result};
+use crate::evidence::anchors::Anchors;
+use crate::hash::Sha256;
 use crate::id::CheckId;
+use crate::vault::local::LocalVault;
+
+/// Largest report read back; a thousand findings take a few hundred KiB.
+const MAX_REPORT: u64 = 16 << 20;
 
 /// What is to be checked.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -23,9 +43,80 @@ pub struct CheckRequest {
     pub package: Option<String>,
 }
 
-/// A check that takes no lock and writes nothing.
-pub fn read_only(_root: &Path, _request: &Value) -> Result<Value> {
-    Err(Error::new(Code::Internal, ""))
+impl CheckRequest {
+    fn scope(&self) -> Result<Scope> {
+        Ok(Scope {
+            mode: self.mode.as_deref().map_or(Ok(Mode::Full), str::parse)?,
+            class: self.class.as_deref().map(str::parse).transpose()?,
+            package: self.package.as_deref().map(str::parse).transpose()?,
+        })
+    }
+}
+
+/// A check that takes no lock and writes nothing: it reads up to the checkpoint it sees first, and looks neither at the
+/// catalog nor at the journal.
+pub fn read_only(root: &Path, request: &Value) -> Result<Value> {
+    read_only_after(root, request, None)
+}
+
+/// As [`read_only`], for an archive that could not be opened: what stopped the opening is in the report.
+pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) -> Result<Value> {
+    let request: CheckRequest = serde_json::from_value(request.clone())
+        .map_err(|e| Error::new(Code::Usage, format!("not a request for a check: {e}")))?;
+    let scope = request.scope()?;
+    let layout = Layout::new(root);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let genesis = genesis(&layout);
+    let vkey = key(&layout, genesis.as_ref())?;
+    let facts = genesis.as_ref().and_then(|entry| Genesis::parse(&entry.object).ok());
+    let expected = facts.as_ref().and_then(|genesis| genesis.vault.clone());
+    let vault = Arc::new(LocalVault::open(&layout.packages(), "local", expected.as_deref())?);
+    let trial = facts.is_some_and(|genesis| genesis.profile == Profile::Trial);
+    let opening: Vec<Finding> = opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
+    let subject = Subject {
+        root,
+        vkey: &vkey,
+        vault,
+        anchors: &anchors(root, trial, &clock),
+        catalog: None,
+        unsealed: None,
+        journal: None,
+        opening: &opening,
+        clock: Arc::clone(&clock),
+    };
+    let report = check::run(&subject, &scope, CheckId::new(clock.now()), &|_, _| {})?;
+    serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
+}
+
+/// The first line of the chain, when it can be read.
+fn genesis(layout: &Layout) -> Option<Entry> {
+    let file = std::fs::File::open(layout.chain().join("entries")).ok()?;
+    let mut line = Vec::new();
+    let limited = std::io::Read::take(file, MAX_LINE as u64 + 1);
+    std::io::BufRead::read_until(&mut std::io::BufReader::new(limited), b'\n', &mut line).ok()?;
+    Entry::parse(line.strip_suffix(b"\n")?).ok()
+}
+
+/// The archive's key, from `archive.vkey` or from genesis: the one that opens the checkpoint, else the first there is. The
+/// check itself says when the two differ.
+fn key(layout: &Layout, genesis: Option<&Entry>) -> Result<Verifier> {
+    let path = layout.chain().join("archive.vkey");
+    let stored = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<Verifier>().ok());
+    let named = genesis.and_then(|entry| entry.object.get("vkey")?.as_str()?.parse::<Verifier>().ok());
+    let note = std::fs::read_to_string(layout.chain().join("checkpoint")).unwrap_or_default();
+    let keys: Vec<Verifier> = [stored, named].into_iter().flatten().collect();
+    let opens = keys.iter().find(|key| Checkpoint::open(&note, key).is_ok());
+    let code = if layout.chain().exists() { Code::ChainAltered } else { Code::ArchiveMissing };
+    let key = opens.or(keys.first()).cloned();
+    key.ok_or_else(|| Error::new(code, "no key of the archive can be read").at("chain/archive.vkey"))
+}
+
+/// The anchors, as far as they can be read: without them tokens are unchecked, which the report says.
+fn anchors(root: &Path, trial: bool, clock: &Arc<dyn Clock>) -> Anchors {
+    let Ok(config) = Config::load(root) else { return Anchors::default() };
+    let anchors = Anchors::from_pem_files(&config.tsa.anchors).unwrap_or_default();
+    let development = if trial { Keys::development_anchors(&config.keys, Arc::clone(clock)).ok() } else { None };
+    anchors.and(development.unwrap_or_default())
 }
 
 impl Archive {
@@ -33,23 +124,81 @@ impl Archive {
     pub fn may_see_checks(&self, actor: &Actor) -> Result<()> {
         self.may(actor, Action::Check)
     }
-    /// Gives a check its identifier.
-    pub fn begin_check(&self, actor: &Actor, _request: &CheckRequest) -> Result<CheckId> {
+
+    /// Gives a check its identifier; what was asked for is looked at before it starts.
+    pub fn begin_check(&self, actor: &Actor, request: &CheckRequest) -> Result<CheckId> {
         self.may(actor, Action::Check)?;
+        request.scope()?;
         Ok(CheckId::new(self.clock.now()))
     }
-    /// Checks.
+
+    /// Checks, keeps the report, and lets the chain know.
     pub fn check(
         &self,
-        _actor: &Actor,
+        actor: &Actor,
         id: CheckId,
-        _request: &CheckRequest,
-        _progress: &dyn Fn(u64, u64),
+        request: &CheckRequest,
+        progress: &dyn Fn(u64, u64),
     ) -> Result<Value> {
-        Ok(json!({ "check": id }))
+        self.may(actor, Action::Check)?;
+        let scope = request.scope()?;
+        let subject = Subject {
+            root: self.layout.root(),
+            vkey: &self.vkey,
+            vault: Arc::clone(&self.vault),
+            anchors: self.authorities.anchors(),
+            catalog: Some(self.catalog.as_ref()),
+            unsealed: Some(&self.unsealed),
+            journal: Some(&self.journal),
+            opening: &self.opening,
+            clock: Arc::clone(&self.clock),
+        };
+        let report = check::run(&subject, &scope, id, progress)?;
+        let json = serde_json::to_vec_pretty(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        durable::create_dir_all(&self.layout.reports())?;
+        durable::write_new(&self.report_path(id, "json"), &json, durable::MODE_SEALED)?;
+        durable::write_new(&self.report_path(id, "txt"), report.to_text().as_bytes(), durable::MODE_SEALED)?;
+        if let Err(error) = self.ledger.append(Kind::Check, object(entry(&report, &scope, Sha256::of(&json)))) {
+            // A chain that takes no entries must not keep anybody from reading that the archive is damaged.
+            tracing::error!(code = error.code.as_str(), %id, "the check could not be put on the chain: {error}");
+            if report.outcome == Outcome::Good {
+                return Err(error);
+            }
+        }
+        serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
     }
+
     /// A kept report.
-    pub fn check_report(&self, _actor: &Actor, _id: CheckId) -> Result<Option<Value>> {
-        Ok(None)
+    pub fn check_report(&self, actor: &Actor, id: CheckId) -> Result<Option<Value>> {
+        self.may(actor, Action::Check)?;
+        let path = self.report_path(id, "json");
+        let facts = match std::fs::metadata(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            facts => facts.at_path(&path)?,
+        };
+        if facts.len() > MAX_REPORT {
+            return Err(Error::new(Code::Internal, "larger than any report").at(path.display()));
+        }
+        let bytes = std::fs::read(&path).at_path(&path)?;
+        let report = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(Code::Internal, format!("not a report: {e}")).at(path.display()))?;
+        Ok(Some(report))
     }
+
+    fn report_path(&self, id: CheckId, extension: &str) -> PathBuf {
+        self.layout.reports().join(format!("check-{id}.{extension}"))
+    }
+}
+
+/// What the chain keeps of a check: counts and the report's digest, nothing personal.
+fn entry(report: &Report, scope: &Scope, sha256: Sha256) -> Value {
+    let coverage = &report.coverage;
+    json!({
+        "id": report.check, "mode": report.mode, "outcome": report.outcome, "class": scope.class, "package": scope.package,
+        "started_at": iso_ms(report.started_at), "size": report.size, "unread": report.unread,
+        "coverage": {
+            "packages": coverage.packages, "documents": coverage.documents, "bytes": coverage.bytes, "copies": coverage.copies,
+        },
+        "findings": report.findings.len(), "report": sha256,
+    })
 }

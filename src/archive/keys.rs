@@ -10,6 +10,7 @@ use crate::chain::note::Signer;
 use crate::clock::Clock;
 use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
+use crate::evidence::anchors::Anchors;
 use crate::evidence::tsp::DevelopmentAuthority;
 use crate::intake::manifest::ReplayKey;
 
@@ -57,6 +58,13 @@ impl Keys {
     /// Key of the digests by which a repeated deposit and a refused object are recognised.
     pub fn replay_key(&self) -> ReplayKey {
         ReplayKey::derive(&self.seed)
+    }
+
+    /// The anchors of a development authority that has its key in this folder; for who reads only. Nothing is made.
+    pub fn development_anchors(folder: &Path, clock: Arc<dyn Clock>) -> Result<Anchors> {
+        let path = folder.join(AUTHORITY);
+        let pem = std::fs::read_to_string(&path).at_path(&path)?;
+        DevelopmentAuthority::from_pem(&pem, clock)?.anchors()
     }
 
     /// The development authority, made at its first use.

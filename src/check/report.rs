@@ -165,12 +165,11 @@ impl Finding {
         Self { code: seen.code, outcome, place, message, next: seen.code.hint(Lang::En).to_owned() }
     }
 
-    /// What was found, and put right or set aside, when the archive was opened: what was damage then is bad now, whatever
-    /// was done about it, so that nothing is healed in silence.
+    /// What was found when the archive was opened: as any other room's, but an append left half done was completed then.
     pub fn of_opening(seen: &Seen) -> Self {
         let mut made = Self::of_room(seen);
-        if seen.code.kind() == Kind::Damage && seen.code != Code::CatalogDamaged {
-            made.outcome = Outcome::Bad;
+        if seen.code == Code::ChainPending {
+            made.outcome = Outcome::Good;
         }
         made
     }
@@ -230,6 +229,12 @@ pub struct Report {
     pub coverage: Coverage,
     /// What was found, worst first.
     pub findings: Vec<Finding>,
+    /// Chain size that was judged; 0 when the checkpoint does not verify.
+    #[serde(skip)]
+    pub size: u64,
+    /// Packages that were asked for and could not be read whole.
+    #[serde(skip)]
+    pub unread: u64,
 }
 
 /// Findings as they come in.

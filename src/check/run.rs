@@ -43,6 +43,7 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         held: Vec::new(),
         numbers_whole: true,
         read_in_full: BTreeSet::new(),
+        unread: 0,
     };
     run.findings.extend(subject.opening.iter().map(Finding::of_opening));
     // In this order: what was unsealed, or published and not committed, when we looked is committed at the latest in the
@@ -77,6 +78,8 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         finished_at: subject.clock.now(),
         coverage: run.coverage,
         findings,
+        size: size.unwrap_or(0),
+        unread: run.unread,
     })
 }
 
@@ -90,6 +93,7 @@ struct Run<'a> {
     /// The numbers of every package could be read.
     numbers_whole: bool,
     read_in_full: BTreeSet<PackageRef>,
+    unread: u64,
 }
 
 /// What the journal held when the check began.
@@ -228,6 +232,7 @@ impl Run<'_> {
         self.coverage.documents.checked += looked.documents;
         self.coverage.packages.checked += u64::from(looked.read);
         self.coverage.copies.checked += u64::from(looked.read);
+        self.unread += u64::from(!looked.read);
         if looked.read && self.scope.mode == Mode::Full {
             self.read_in_full.insert(sealed.package.clone());
         }
@@ -260,7 +265,8 @@ impl Run<'_> {
         }
         let numbers = journal.map(|journal| {
             let mut numbers = journal.numbers;
-            numbers.voided.extend(on_chain.voided.iter().filter(|v| v.lane == numbers.lane).map(|v| (v.first, v.last)));
+            let voided = on_chain.voided.iter().filter(|voided| voided.lane == numbers.lane);
+            numbers.voided.extend(voided.map(|voided| (voided.numbers.first, voided.numbers.last)));
             numbers
         });
         self.held.sort_by(|a, b| a.package.cmp(&b.package));

@@ -89,6 +89,13 @@ struct Earlier {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Voided {
     pub lane: Lane,
+    #[serde(rename = "voided")]
+    pub numbers: Numbers,
+}
+
+/// First and last.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Numbers {
     pub first: u64,
     pub last: u64,
 }
@@ -141,10 +148,8 @@ impl OnChain {
             },
             // Entries of other versions may say less; they only make the oldest full check look older.
             Kind::Check => self.earlier.extend(serde_json::from_value::<Earlier>(entry.object.into()).ok()),
-            Kind::Repair => {
-                let voided = entry.object.get("voided").cloned();
-                self.voided.extend(voided.and_then(|voided| serde_json::from_value::<Voided>(voided).ok()));
-            }
+            // Repairs of other things say nothing of numbers.
+            Kind::Repair => self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok()),
             _ => {}
         }
     }

@@ -202,8 +202,9 @@ fn bad_is_worse_than_unchecked_is_worse_than_good() {
     }
     assert_eq!(Finding::of_room(&Seen::warning(Code::ChainPending, "", "")).outcome, Unchecked);
     assert_eq!(Finding::of_room(&Seen::info(Code::NotLookedAt, "", "")).outcome, Good);
-    // What was healed at opening was damaged before.
-    assert_eq!(Finding::of_opening(&Seen::warning(Code::TileAltered, "chain/tile/0/000", "")).outcome, Bad);
+    // An append that was completed at opening hides nothing any more; damage stays damage.
+    assert_eq!(Finding::of_opening(&Seen::warning(Code::ChainPending, "", "")).outcome, Good);
+    assert_eq!(Finding::of_opening(&Seen::error(Code::JournalTail, "", "")).outcome, Bad);
     assert_eq!(Finding::of_opening(&Seen::warning(Code::CatalogRebuilt, "", "")).outcome, Good);
 }
 

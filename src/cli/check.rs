@@ -50,8 +50,15 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
                 api.close().await?;
                 report?
             }
-            // Too damaged to be opened is not too damaged to be looked at.
-            Err(error) if error.code.kind() == Kind::Damage => damaged(global, request, &error).await?,
+            Err(error) if damaged(&error) => {
+                // Too damaged to be opened is not too damaged to be looked at.
+                let folder = global.archive.clone();
+                tokio::task::spawn_blocking(move || {
+                    inspect::read_only_after(&folder, &request, Some(&error)).map_err(|_| error)
+                })
+                .await
+                .map_err(|_| Error::new(Code::Internal, "the check panicked"))??
+            }
             Err(error) => return Err(error),
         }
     };
@@ -63,23 +70,9 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(exit(&report))
 }
 
-/// The report on an archive that does not open: what can be read without it, and why it does not.
-async fn damaged(global: &Global, request: Value, error: &Error) -> Result<Value> {
-    let folder = global.archive.clone();
-    let looked = tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request)).await;
-    let looked = looked.map_err(|_| Error::new(Code::Internal, "the check panicked"))?;
-    let mut report = looked.unwrap_or_else(
-        |_| json!({ "mode": "read-only", "coverage": { "not_looked_at": ["packages"] }, "findings": [] }),
-    );
-    report["outcome"] = json!("bad");
-    let finding = json!({
-        "code": error.code, "outcome": "bad", "place": { "file": error.place }, "message": error.to_string(), "next": error.next_step(crate::error::Lang::En),
-    });
-    let already = |findings: &Vec<Value>| findings.iter().any(|f| f["code"] == finding["code"]);
-    if let Some(findings) = report["findings"].as_array_mut().filter(|f| !already(f)) {
-        findings.insert(0, finding);
-    }
-    Ok(report)
+/// Whether the archive did not open because of what is in it.
+fn damaged(error: &Error) -> bool {
+    error.code.kind() == Kind::Damage || error.code == Code::KeyMissing
 }
 
 /// Starts a check and waits for its report, drawing progress on a terminal.

@@ -24,6 +24,9 @@ use crate::error::{AtPath, AtPlace, Code, Error, Finding, Result};
 use crate::hash::{Digests, Sha256};
 use crate::id::{DocumentId, Sequence};
 
+/// How the scan ends what it says of a batch that a stop may have left.
+const UNFINISHED: &str = "unfinished";
+
 /// Says whether this document of this number is sealed.
 pub type Sealed<'a> = &'a dyn Fn(Sequence, DocumentId) -> bool;
 
@@ -148,7 +151,9 @@ impl Tail {
             };
             let place = format!("intake/lane-{:04}/{} at byte {offset}", settings.lane.0, segment_name(segment));
             let detail = format!("{}; {} bytes copied to quarantine/{name}; {lost}", self.what, end - offset);
-            recovery.findings.push(Finding::warning(Code::JournalTail, place, detail));
+            // A stop leaves a batch unfinished; one that is whole and wrong may have been acknowledged.
+            let finding = if self.what.ends_with(UNFINISHED) { Finding::warning } else { Finding::error };
+            recovery.findings.push(finding(Code::JournalTail, place, &detail));
             aside.push(SetAside { segment, offset, sha256: Some(sha256), numbers });
         }
         recovery.voided = self.numbers.map(|(first, last)| (Sequence(first), Sequence(last)));
