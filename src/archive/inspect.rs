@@ -72,7 +72,8 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let expected = facts.as_ref().and_then(|genesis| genesis.vault.clone());
     let vault = Arc::new(LocalVault::open(&layout.packages(), "local", expected.as_deref())?);
     let trial = facts.is_some_and(|genesis| genesis.profile == Profile::Trial);
-    let opening: Vec<Finding> = opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
+    let opening: Vec<Finding> =
+        opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
     let subject = Subject {
         root,
         vkey: &vkey,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use crossbeam_channel::bounded;
 
-use super::format::{Part, SetAside, Stored, segment_name};
+use super::format::{HEADER_LIMIT, Header, Part, SetAside, Stored, segment_name};
 use super::index::Index;
 use super::scan::{self, Tip, Walk};
 use super::segment::Section;
@@ -24,8 +24,8 @@ use crate::error::{AtPath, AtPlace, Code, Error, Finding, Result};
 use crate::hash::{Digests, Sha256};
 use crate::id::{DocumentId, Sequence};
 
-/// How the scan ends what it says of a batch that a stop may have left.
-const UNFINISHED: &str = "unfinished";
+/// What the scan says of a batch whose header is whole and whose payload is cut short.
+const UNFINISHED: &str = "the batch is unfinished";
 
 /// Says whether this document of this number is sealed.
 pub type Sealed<'a> = &'a dyn Fn(Sequence, DocumentId) -> bool;
@@ -152,13 +152,25 @@ impl Tail {
             let place = format!("intake/lane-{:04}/{} at byte {offset}", settings.lane.0, segment_name(segment));
             let detail = format!("{}; {} bytes copied to quarantine/{name}; {lost}", self.what, end - offset);
             // A stop leaves a batch unfinished; one that is whole and wrong may have been acknowledged.
-            let finding = if self.what.ends_with(UNFINISHED) { Finding::warning } else { Finding::error };
+            let torn = self.what == UNFINISHED || half_a_header(&path, offset, end)?;
+            let finding = if torn { Finding::warning } else { Finding::error };
             recovery.findings.push(finding(Code::JournalTail, place, &detail));
             aside.push(SetAside { segment, offset, sha256: Some(sha256), numbers });
         }
         recovery.voided = self.numbers.map(|(first, last)| (Sequence(first), Sequence(last)));
         Ok(aside)
     }
+}
+
+/// Whether these bytes are a header that was not written to its end: no newline, and no whole header with something else in
+/// its newline's place.
+fn half_a_header(path: &Path, offset: u64, end: u64) -> Result<bool> {
+    let file = Arc::new(File::open(path).at_path(path)?);
+    let length = (end - offset).min(HEADER_LIMIT as u64 + 1);
+    let mut bytes = Vec::new();
+    Section::new(file, offset, length).read_to_end(&mut bytes).at_path(path)?;
+    let whole = bytes.split_last().is_some_and(|(_, line)| Header::parse(line).is_some());
+    Ok(!whole && !bytes.contains(&b'\n'))
 }
 
 fn copy_stretch(path: &Path, offset: u64, end: u64, target: &Path) -> Result<()> {
