@@ -16,6 +16,8 @@ use crate::intake::manifest::ReplayKey;
 
 const SEED: &str = "archive.key";
 const AUTHORITY: &str = "development-tsa.pem";
+/// The anchor of the development authority, public: what `custode verify --trust` and `openssl ts -CAfile` take.
+pub const ANCHOR: &str = "development-tsa-root.pem";
 
 /// The keys of one archive.
 pub struct Keys {
@@ -76,6 +78,10 @@ impl Keys {
         }
         let authority = DevelopmentAuthority::create(clock)?;
         durable::write_new(&path, authority.to_pem().as_bytes(), durable::MODE_SECRET)?;
+        let anchor = self.folder.join(ANCHOR);
+        if !anchor.exists() {
+            durable::write_new(&anchor, authority.root_pem().as_bytes(), durable::MODE_SEALED)?;
+        }
         Ok(authority)
     }
 }

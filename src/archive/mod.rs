@@ -17,7 +17,7 @@ pub mod read;
 mod background;
 mod blocks;
 mod chain;
-mod keys;
+pub mod keys;
 mod layout;
 mod lock;
 mod nightly;

@@ -23,11 +23,20 @@ pub enum Payload {
     Json(Value),
     /// The bytes of a file, streamed.
     File(PathBuf),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 enum Way {
     Here { archive: Arc<Archive>, router: axum::Router },
     There { client: reqwest::Client, base: String },
+}
+
+impl Way {
+    fn there(base: String) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().build();
+        Ok(Self::There { client: client.map_err(|e| Error::new(Code::Internal, e.to_string()))?, base })
+    }
 }
 
 /// An archive reached through its interface.
@@ -58,15 +67,14 @@ impl Api {
                 let router = router(Service::new(Arc::clone(&archive)));
                 (Way::Here { archive, router }, token)
             }
-            Opened::Served { address, token } => {
-                let client = reqwest::Client::builder()
-                    .no_proxy()
-                    .build()
-                    .map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-                (Way::There { client, base: address }, token)
-            }
+            Opened::Served { address, token } => (Way::there(address)?, token),
         };
         Ok(Self { way, token: global.token.clone().unwrap_or(local) })
+    }
+
+    /// Reaches a server (`http://127.0.0.1:8480`) over the network, with this token.
+    pub fn at(address: &str, token: &str) -> Result<Self> {
+        Ok(Self { way: Way::there(address.to_owned())?, token: token.to_owned() })
     }
 
     /// Sends a request; any status comes back as a reply.
@@ -88,6 +96,7 @@ impl Api {
                 let body = match payload {
                     Payload::Empty => Body::empty(),
                     Payload::Json(value) => Body::from(value.to_string()),
+                    Payload::Bytes(bytes) => Body::from(bytes),
                     Payload::File(path) => {
                         let (file, length) = open(&path).await?;
                         request = request.header(header::CONTENT_LENGTH, length);
@@ -112,6 +121,7 @@ impl Api {
                 request = match payload {
                     Payload::Empty => request,
                     Payload::Json(value) => request.body(value.to_string()),
+                    Payload::Bytes(bytes) => request.body(bytes),
                     Payload::File(path) => {
                         let (file, length) = open(&path).await?;
                         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, 128 * 1024));

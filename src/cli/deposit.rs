@@ -107,7 +107,7 @@ fn text(answer: &Value, file: &Path, refused: bool, global: &Global) -> Result<(
 }
 
 /// JSON with everything beyond ASCII escaped, so that it fits a header.
-fn ascii(json: &str) -> String {
+pub fn ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_ascii() {

@@ -1,6 +1,6 @@
 //! `custode export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -36,7 +36,9 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         return Err(Error::new(Code::Usage, "give --document, --package or --search"));
     }
     let api = Api::open(global).await?;
-    let made = make(&args, global, &api).await;
+    let lang = say(global.lang(), "it", "en");
+    let request = json!({ "documents": args.document, "packages": args.package, "search": args.search, "class": args.class, "lang": lang });
+    let made = make(&api, request, &args.output, global.json).await;
     api.close().await?;
     let facts = made?;
     if global.json {
@@ -54,21 +56,21 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
-async fn make(args: &Args, global: &Global, api: &Api) -> Result<Value> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.output).at_path(&args.output)?;
+/// Asks for a bundle, waits until it is made and copies it to a new file; half a bundle is removed.
+pub async fn make(api: &Api, request: Value, output: &Path, json: bool) -> Result<Value> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(output).at_path(output)?;
     let made = async {
-        let body = json!({ "documents": args.document, "packages": args.package, "search": args.search, "class": args.class, "lang": if global.lang() == crate::error::Lang::It { "it" } else { "en" } });
-        let started = api.post("/v1/bundles", body).await?;
+        let started = api.post("/v1/bundles", request).await?;
         let location = started["location"].as_str().unwrap_or_default().to_owned();
-        let facts = check::wait(api, &location, global.json).await?;
+        let facts = check::wait(api, &location, json).await?;
         let reply = api.send(Method::GET, &format!("{location}/content"), &[], Payload::Empty).await?;
-        reply.copy_to(&mut file, &args.output.display().to_string()).await?;
+        reply.copy_to(&mut file, &output.display().to_string()).await?;
         Ok(facts)
     }
     .await;
     if made.is_err() {
         // Half a bundle under the final name would be taken for a whole one.
-        let _ = crate::durable::remove_file(&args.output);
+        let _ = crate::durable::remove_file(output);
     }
     made
 }

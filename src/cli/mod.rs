@@ -10,6 +10,7 @@ mod print;
 
 mod adopt;
 mod check;
+mod demo;
 mod deposit;
 mod export;
 mod get;
@@ -23,6 +24,7 @@ mod seal;
 mod search;
 mod serve;
 mod show;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +76,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The whole way in seconds: makes a trial archive, deposits one of everything, seals, checks, exports, verifies.
+    Demo(demo::Args),
     /// Makes a new archive and prints the first manager token, once.
     Init(init::Args),
     /// HTTP API; closes packages on their rules.
@@ -94,6 +98,8 @@ enum Command {
     Get(get::Args),
     /// Makes an evidence bundle that verifies without Custode.
     Export(export::Args),
+    /// Verifies a bundle offline; needs no archive.
+    Verify(verify::Args),
     /// Why, and until when, a document is kept.
     #[command(subcommand)]
     Retention(retention::Command),
@@ -177,6 +183,7 @@ pub fn run(args: Args) -> Result<Exit, Failure> {
 
 async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exit> {
     match command {
+        Command::Demo(args) => demo::run(args, global).await,
         Command::Init(args) => init::run(args, global),
         Command::Serve(args) => serve::run(args, global).await,
         Command::Deposit(args) => deposit::run(args, global).await,
@@ -187,6 +194,7 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Show(args) => show::run(args, global).await,
         Command::Get(args) => get::run(args, global).await,
         Command::Export(args) => export::run(args, global).await,
+        Command::Verify(args) => verify::run(args, global).await,
         Command::Retention(command) => retention::run(command, global).await,
         Command::Class(command) => adopt::class(command, global).await,
         Command::Policy(command) => adopt::policy(command, global).await,

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::print::{self, say};
 use super::{Exit, Global};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Lang, Result};
 use crate::exhibit::verify::{Trust, verify};
 
 /// Arguments.
@@ -33,21 +35,26 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     if global.json {
         print::json(&value)?;
     } else {
-        let outcome = match value["outcome"].as_str() {
-            Some("good") => say(lang, "VERIFICATO", "VERIFIED"),
-            Some("bad") => say(lang, "NON INTEGRO", "BAD"),
-            _ => say(lang, "NON DEL TUTTO VERIFICATO", "NOT FULLY VERIFIED"),
-        };
-        print::line(outcome)?;
-        for document in value["documents"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            print::line(&format!(
-                "  {}  {} {}",
-                document["id"].as_str().unwrap_or_default(),
-                say(lang, "esisteva al più tardi il", "existed at the latest at"),
-                document["exists_since"].as_str().unwrap_or("?"),
-            ))?;
-        }
-        print::findings(&value["findings"])?;
+        text(&value, lang)?;
     }
     Ok(super::check::exit(&value))
+}
+
+/// The report for people: verdict, since when each document exists, findings.
+pub fn text(report: &Value, lang: Lang) -> Result<()> {
+    let outcome = match report["outcome"].as_str() {
+        Some("good") => say(lang, "VERIFICATO", "VERIFIED"),
+        Some("bad") => say(lang, "NON INTEGRO", "BAD"),
+        _ => say(lang, "NON DEL TUTTO VERIFICATO", "NOT FULLY VERIFIED"),
+    };
+    print::line(outcome)?;
+    for document in report["documents"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        print::line(&format!(
+            "  {}  {} {}",
+            document["id"].as_str().unwrap_or_default(),
+            say(lang, "esisteva al più tardi il", "existed at the latest at"),
+            document["exists_since"].as_str().unwrap_or("?"),
+        ))?;
+    }
+    print::findings(&report["findings"])
 }

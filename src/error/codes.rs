@@ -111,6 +111,7 @@ codes! {
     FileMissing = "file-missing", Io, "file or folder not found", "file o cartella non trovati", "check the path", "controllare il percorso";
     FilePermission = "file-permission", Io, "permission denied", "permesso negato", "check owner and mode", "controllare proprietario e permessi";
     Internal = "internal", Io, "internal error", "errore interno", "please report it with the log", "segnalarlo insieme al log";
+    FolderNotEmpty = "folder-not-empty", Usage, "the folder exists and is not empty", "la cartella esiste e non è vuota", "choose another, or remove it", "sceglierne un'altra o rimuoverla";
     Usage = "usage", Usage, "wrong usage", "uso errato", "see --help", "vedere --help";
     ClockBackwards = "clock-backwards", Unavailable, "the clock stepped backwards", "l'orologio è tornato indietro", "set the clock right (NTP) and retry; nothing was accepted meanwhile", "correggere l'orologio (NTP) e riprovare; nel frattempo nulla è stato accettato";
     // -- archive and configuration -------------------------------------------------------------------------------------

@@ -109,6 +109,11 @@ impl DevelopmentAuthority {
         Self::assemble(SigningKey::from_pkcs8_der(key)?, key.clone(), certificate, root, clock)
     }
 
+    /// The certificate its tokens lead to, alone, for whoever verifies with another program.
+    pub fn root_pem(&self) -> String {
+        armour("CERTIFICATE", self.root.der())
+    }
+
     /// The anchor its tokens are judged by.
     pub fn anchors(&self) -> Result<Anchors> {
         Anchors::from_der(vec![self.root.der().to_vec()])
