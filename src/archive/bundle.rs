@@ -1,15 +1,39 @@
-//! Evidence bundles (PdD) as a use-case.
+//! Evidence bundles (PdD) as a use-case: what is wanted becomes documents and packages, permission is asked for each class,
+//! the access is durable before a byte is written, and the chain learns of the bundle.
+//!
+//! Invariants: nothing unsealed goes into a bundle (there is no evidence of it yet), and nothing is left out silently; a
+//! bundle is fetched only by who may export every class in it; bundles are copies and go after [`KEPT`].
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::Archive;
 use super::access::{Action, Actor};
-use crate::error::{Code, Error, Result};
-use crate::id::BundleId;
+use super::config::Profile;
+use super::find::Request;
+use super::init::object;
+use crate::catalog::DocumentRow;
+use crate::chain::proof::Proof;
+use crate::chain::{Entry, Head, Kind};
+use crate::clock::truncate_ms;
+use crate::durable;
+use crate::error::{AtPath as _, Code, Error, Result};
+use crate::exhibit::bundle::{Exhibits, Source, write};
+use crate::id::{BundleId, ClassId, DocumentId, PackageRef};
+use crate::package::reader::Package;
+
+/// Most documents of one bundle: more are better taken away as packages, a bundle each.
+const MAX_DOCUMENTS: usize = 100_000;
+/// Documents named by one line of access: lines of the chain and of the records have a limit.
+const NAMED_AT_ONCE: usize = 500;
+/// How long a bundle can be fetched: it can be made again at any time, and holds what is personal.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is wanted in a bundle.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -28,30 +52,204 @@ pub struct BundleRequest {
     pub class: Option<String>,
     /// Language of the report that is shown first.
     pub lang: Option<String>,
+    /// Why; needed for messages that carry malware.
+    pub reason: Option<String>,
+}
+
+/// Whose classes are in a bundle that waits to be fetched.
+#[derive(Debug, Serialize, Deserialize)]
+struct Waiting {
+    classes: BTreeSet<ClassId>,
+}
+
+/// What was found of what was wanted.
+struct Wanted {
+    documents: Vec<(DocumentId, PackageRef)>,
+    packages: Vec<PackageRef>,
+    classes: BTreeSet<ClassId>,
 }
 
 impl Archive {
-    /// Whether the caller may take bundles away.
+    /// Whether the caller may take bundles away at all; each class is asked for when a bundle is made.
     pub fn may_export(&self, actor: &Actor) -> Result<()> {
-        self.may(actor, Action::Export)
+        let own = actor.classes.as_ref().and_then(BTreeSet::first);
+        actor.may(Action::Export, own)
     }
-    /// Gives a bundle its identifier.
-    pub fn begin_bundle(&self, actor: &Actor, _request: &BundleRequest) -> Result<BundleId> {
-        self.may(actor, Action::Export)?;
-        Ok(BundleId::new(self.clock.now()))
+
+    /// Gives a bundle its identifier, and lets go of bundles that nobody fetched in time.
+    pub fn begin_bundle(&self, actor: &Actor, request: &BundleRequest) -> Result<BundleId> {
+        self.may_export(actor)?;
+        if request.documents.is_empty() && request.packages.is_empty() && request.search.is_empty() {
+            return Err(Error::new(Code::Usage, "name documents, packages or a search"));
+        }
+        let now = self.clock.now();
+        self.forget_bundles(now)?;
+        Ok(BundleId::new(now))
     }
+
     /// Makes it.
     pub fn bundle(
         &self,
-        _actor: &Actor,
+        actor: &Actor,
         id: BundleId,
-        _request: &BundleRequest,
-        _progress: &dyn Fn(u64, u64),
+        request: &BundleRequest,
+        progress: &dyn Fn(u64, u64),
     ) -> Result<Value> {
-        Ok(json!({ "bundle": id }))
+        let wanted = self.wanted(actor, request)?;
+        for part in wanted.documents.chunks(NAMED_AT_ONCE) {
+            let ids: Vec<DocumentId> = part.iter().map(|(id, _)| *id).collect();
+            self.record_access(actor, "bundle", &ids, None, request.reason.as_deref())?;
+        }
+        for package in &wanted.packages {
+            self.record_access(actor, "bundle", &[], Some(package), request.reason.as_deref())?;
+        }
+        let head = self.ledger.head();
+        let signer = self.receipt_signer.renamed(&self.origin)?;
+        let source = Sealed { archive: self, head: &head };
+        let made = write(
+            &Exhibits {
+                bundle: id,
+                made_at: truncate_ms(self.clock.now()),
+                holder: self.config.holder.agent.name.to_string(),
+                trial: self.profile == Profile::Trial,
+                signer: &signer,
+                anchors: self.authorities.anchors(),
+                checkpoint: head.checkpoint.clone(),
+                documents: wanted.documents,
+                packages: wanted.packages,
+                source: &source,
+                progress,
+            },
+            &self.bundle_path(id, "zip"),
+        )?;
+        let facts = json!({
+            "id": id, "documents": made.documents, "packages": made.packages, "bytes": made.bytes, "sha256": made.sha256,
+        });
+        let entry = self.ledger.append(Kind::Bundle, object(facts))?;
+        // Without this file the bundle cannot be fetched: it comes last.
+        let waiting = serde_json::to_vec(&Waiting { classes: wanted.classes })
+            .map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        durable::write_new(&self.bundle_path(id, "json"), &waiting, durable::MODE_SECRET)?;
+        Ok(json!({
+            "bundle": id, "documents": made.documents, "packages": made.packages, "bytes": made.bytes,
+            "sha256": made.sha256, "entry": entry.seq,
+        }))
     }
-    /// The file of a bundle.
-    pub fn bundle_file(&self, _actor: &Actor, id: BundleId) -> Result<PathBuf> {
-        Err(Error::new(Code::NotFound, "").at(id))
+
+    /// The file of a bundle, to whoever may export every class in it; recorded as an access.
+    pub fn bundle_file(&self, actor: &Actor, id: BundleId) -> Result<PathBuf> {
+        self.may_export(actor)?;
+        let (zip, waiting) = (self.bundle_path(id, "zip"), self.bundle_path(id, "json"));
+        if !zip.exists() || !waiting.exists() {
+            return Err(Error::new(Code::NotFound, "no such bundle, or no longer").at(id));
+        }
+        let bytes = std::fs::read(&waiting).at_path(&waiting)?;
+        let waiting: Waiting = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(Code::Internal, format!("not readable: {e}")).at(waiting.display()))?;
+        for class in &waiting.classes {
+            actor.may(Action::Export, Some(class))?;
+        }
+        self.record_access(actor, "bundle-content", &[], None, Some(&format!("bundle {id}")))?;
+        Ok(zip)
+    }
+
+    fn bundle_path(&self, id: BundleId, extension: &str) -> PathBuf {
+        self.layout.staging().join(format!("bundle-{id}.{extension}"))
+    }
+
+    /// Documents and packages of a request, each permitted and sealed.
+    fn wanted(&self, actor: &Actor, request: &BundleRequest) -> Result<Wanted> {
+        let mut rows: Vec<DocumentRow> = Vec::new();
+        for id in &request.documents {
+            rows.push(self.row(id.parse()?)?);
+        }
+        if !request.search.is_empty() {
+            let search = Request { class: request.class.clone(), criteria: request.search.clone(), ..Request::default() };
+            rows.extend(self.find_all(actor, &search, MAX_DOCUMENTS)?);
+        }
+        if rows.len() > MAX_DOCUMENTS {
+            return Err(Error::new(Code::Usage, format!("a bundle has at most {MAX_DOCUMENTS} documents")));
+        }
+        let mut wanted = Wanted { documents: Vec::new(), packages: Vec::new(), classes: BTreeSet::new() };
+        for package in &request.packages {
+            let package: PackageRef = package.parse()?;
+            self.package_entry(&package)?;
+            wanted.classes.insert(package.series.as_str().parse()?);
+            wanted.packages.push(package);
+        }
+        wanted.classes.extend(rows.iter().map(|row| row.class.clone()));
+        for class in &wanted.classes {
+            self.may_export_class(actor, class, request.reason.as_deref())?;
+        }
+        let mut unsealed = Vec::new();
+        for row in rows {
+            match row.package {
+                Some(package) => wanted.documents.push((row.id, package)),
+                None => unsealed.push(row.id.to_string()),
+            }
+        }
+        if let Some(first) = unsealed.first() {
+            let others = match unsealed.len() {
+                1 => String::new(),
+                n => format!("{} others too", n - 1),
+            };
+            return Err(Error::new(Code::NotSealed, others).at(first));
+        }
+        if wanted.documents.is_empty() && wanted.packages.is_empty() {
+            return Err(Error::new(Code::NotFound, "the search finds no document"));
+        }
+        Ok(wanted)
+    }
+
+    fn may_export_class(&self, actor: &Actor, class: &ClassId, reason: Option<&str>) -> Result<()> {
+        actor.may(Action::Export, Some(class))?;
+        if class.as_str() == "pec-virus" {
+            // As for the content alone: a manager who says why, and nobody else (pec section 10).
+            actor.may(Action::ReadVirus, Some(class))?;
+            if reason.is_none_or(|reason| reason.trim().is_empty()) {
+                return Err(Error::new(Code::ReasonNeeded, "").at(class));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes bundles older than [`KEPT`]; their identifiers say when they were made.
+    fn forget_bundles(&self, now: Timestamp) -> Result<()> {
+        let staging = self.layout.staging();
+        for file in std::fs::read_dir(&staging).at_path(&staging)? {
+            let path = file.at_path(&staging)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let id = name.strip_prefix("bundle-").and_then(|rest| rest.split('.').next());
+            let made = id.and_then(|id| Uuid::try_parse(id).ok()).and_then(|id| id.get_timestamp());
+            let Some((seconds, _)) = made.map(|made| made.to_unix()) else { continue };
+            if now.as_second().saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX)) > KEPT.as_secs() {
+                durable::discard(&path)?;
+            }
+        }
+        Ok(())
     }
 }
+
+/// Packages and proofs as of one head of the chain.
+struct Sealed<'a> {
+    archive: &'a Archive,
+    head: &'a Head,
+}
+
+impl Source for Sealed<'_> {
+    fn package(&self, package: &PackageRef) -> Result<Package> {
+        self.archive.open_package(package)
+    }
+
+    fn entry(&self, package: &PackageRef) -> Result<Entry> {
+        self.archive.package_entry(package)
+    }
+
+    fn proof(&self, seq: u64) -> Result<Proof> {
+        let path = self.archive.ledger.inclusion(seq, self.head.size)?;
+        Ok(Proof { index: seq, path, checkpoint: self.head.checkpoint.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -297,7 +297,7 @@ impl Archive {
         Ok(json!({ "packages": rows, "cursor": cursor }))
     }
 
-    fn package_entry(&self, package: &PackageRef) -> Result<crate::chain::Entry> {
+    pub(super) fn package_entry(&self, package: &PackageRef) -> Result<crate::chain::Entry> {
         let missing = || Error::new(Code::NotFound, "no such package").at(package);
         let row = self.catalog.package(package)?.ok_or_else(missing)?;
         self.ledger.entry(row.entry)
