@@ -164,7 +164,8 @@ impl Archive {
             rows.push(self.row(id.parse()?)?);
         }
         if !request.search.is_empty() {
-            let search = Request { class: request.class.clone(), criteria: request.search.clone(), ..Request::default() };
+            let search =
+                Request { class: request.class.clone(), criteria: request.search.clone(), ..Request::default() };
             rows.extend(self.find_all(actor, &search, MAX_DOCUMENTS)?);
         }
         if rows.len() > MAX_DOCUMENTS {

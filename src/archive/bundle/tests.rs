@@ -71,11 +71,8 @@ fn a_deposited_document_leaves_in_a_bundle_that_verifies_without_the_archive() {
     assert_eq!((error.code, &error.place), (Code::NotSealed, &ids[0]));
 
     made.archive.seal(&made.actor, None).unwrap();
-    let search = BundleRequest {
-        search: vec!["subject=uno".into()],
-        class: Some("generic".into()),
-        ..BundleRequest::default()
-    };
+    let search =
+        BundleRequest { search: vec!["subject=uno".into()], class: Some("generic".into()), ..BundleRequest::default() };
     let whole = BundleRequest { packages: vec!["generic/1".into()], ..BundleRequest::default() };
     for (request, documents) in [(&one, 1), (&search, 1), (&whole, 2)] {
         let (facts, path) = made.bundle(request).unwrap();
@@ -116,10 +113,7 @@ fn a_token_of_other_classes_gets_nothing() {
 
     let other = Actor { classes: Some(["invoice".parse().unwrap()].into()), ..made.actor.clone() };
     let refused = made.archive.begin_bundle(&other, &request).unwrap();
-    assert_eq!(
-        made.archive.bundle(&other, refused, &request, &|_, _| ()).unwrap_err().code,
-        Code::ClassForbidden
-    );
+    assert_eq!(made.archive.bundle(&other, refused, &request, &|_, _| ()).unwrap_err().code, Code::ClassForbidden);
     assert_eq!(made.archive.bundle_file(&other, bundle).unwrap_err().code, Code::ClassForbidden);
     assert_eq!(made.archive.bundle_file(&made.actor, refused).unwrap_err().code, Code::NotFound);
 
