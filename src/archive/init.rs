@@ -13,6 +13,8 @@ use super::config::{Config, Profile, Template};
 use super::keys::Keys;
 use super::layout::Layout;
 use super::lock::{self, Owner};
+use crate::catalog::Catalog as _;
+use crate::catalog::embedded::Embedded;
 use crate::chain::{Kind, Ledger};
 use crate::clock::{Clock, SystemClock};
 use crate::document::class::{Class, Classes};
@@ -103,6 +105,9 @@ pub fn init(root: &Path, wishes: &Wishes) -> Result<Made> {
     for record in first.records {
         ledger.append_record(record.kind, record.fields, record.personal)?;
     }
+    // An empty catalog that knows the chain so far: the first opening has nothing to rebuild.
+    let (catalog, _) = Embedded::open(&layout.catalog(), 0)?;
+    catalog.advance(ledger.head().size)?;
     Ok(Made { profile, manager_token: first.token.expose().to_owned(), vkey })
 }
 

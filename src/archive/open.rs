@@ -226,7 +226,6 @@ impl Archive {
             layout,
             config,
             clock,
-            keys,
             vkey,
             receipt_signer: Arc::new(receipt_signer),
             refusal_signer,

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::access::{Access, Action, Actor};
 use super::background::Background;
 use super::config::{Config, LogFormat, Profile};
-use super::keys::Keys;
 use super::layout::Layout;
 use super::lock::Lock;
 use super::replay::InFlight;
@@ -49,7 +48,6 @@ pub struct Archive {
     pub(super) config: Config,
     pub(super) profile: Profile,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) keys: Keys,
     /// Name in checkpoint and receipts.
     pub(super) origin: String,
     pub(super) vkey: Verifier,

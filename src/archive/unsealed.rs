@@ -1,7 +1,6 @@
 //! From plain files to catalog rows: the same for a journal record (not sealed) and a package's members (sealed), so that
 //! the two indexes can never disagree on how a document is described.
 
-use super::Archive;
 use super::find::field_specs;
 use crate::catalog::{DepositRow, DocumentRow, indexed};
 use crate::document::agid::AgidFile;
@@ -70,12 +69,4 @@ pub(super) fn rows_of_record(
         rows.first().ok_or_else(|| Error::new(Code::JournalDamaged, "a record without documents").at(sequence))?;
     let deposit = deposit_row(&manifest, sequence, first);
     Ok((deposit, rows))
-}
-
-impl Archive {
-    /// Documents accepted and not sealed, as `(sequence, id)`.
-    pub(super) fn waiting(&self) -> Vec<(Sequence, crate::id::DocumentId)> {
-        let all = self.journal.unsealed(Sequence(0), usize::MAX);
-        all.into_iter().flat_map(|u| u.documents.into_iter().map(move |d| (u.sequence, d))).collect()
-    }
 }
