@@ -107,10 +107,10 @@ impl Adopted {
             };
             match entry.kind {
                 Kind::Class => {
-                    drop(adopted.classes.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?))
+                    adopted.classes.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?);
                 }
                 Kind::Policy => {
-                    drop(adopted.policies.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?))
+                    adopted.policies.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?);
                 }
                 Kind::Package => {
                     let number = entry.object.get("number").and_then(Value::as_u64).ok_or_else(wrong)?;
