@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         "{} accepted in {:.2} s, {:.0} a second, {:.1} MB/s, wait: median {:.1} ms, 99 % {:.1} ms; answers {:?}",
         outcome.accepted(),
         outcome.elapsed.as_secs_f64(),
-        outcome.rate(),
+        outcome.accepted() as f64 / outcome.elapsed.as_secs_f64(),
         outcome.bytes as f64 / 1e6 / outcome.elapsed.as_secs_f64(),
         outcome.percentile(50).as_secs_f64() * 1e3,
         outcome.percentile(99).as_secs_f64() * 1e3,

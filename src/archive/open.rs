@@ -239,6 +239,7 @@ impl Archive {
             vault,
             catalog,
             unsealed: Memory::new(),
+            cohorts: super::seal::Cohorts::default(),
             classes: RwLock::new(classes),
             policies: RwLock::new(policies),
             access: RwLock::new(access),

@@ -66,6 +66,8 @@ pub struct Archive {
     pub(super) catalog: Arc<dyn Catalog>,
     /// The index of what is accepted and not sealed yet.
     pub(super) unsealed: Memory,
+    /// What was worked out of them for the closing rules.
+    pub(super) cohorts: super::seal::Cohorts,
     pub(super) classes: RwLock<Classes>,
     pub(super) policies: RwLock<Policies>,
     pub(super) access: RwLock<Access>,

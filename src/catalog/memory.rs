@@ -134,6 +134,13 @@ impl Memory {
         }
     }
 
+    /// Looks at a document's row where it is; nothing else may be asked of this catalog meanwhile.
+    pub fn with<T>(&self, id: DocumentId, look: impl FnOnce(&DocumentRow) -> T) -> Option<T> {
+        let inner = self.read();
+        let order = inner.orders.get(&id)?;
+        inner.documents.get(&Reverse(*order)).map(|entry| look(&entry.row))
+    }
+
     /// How many documents are in.
     pub fn len(&self) -> usize {
         self.read().documents.len()

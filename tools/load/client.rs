@@ -72,11 +72,6 @@ impl Outcome {
         self.statuses.get(&201).copied().unwrap_or_default()
     }
 
-    /// Deposits a second.
-    pub fn rate(&self) -> f64 {
-        self.accepted() as f64 / self.elapsed.as_secs_f64().max(1e-9)
-    }
-
     /// The wait that so many in a hundred did not exceed.
     pub fn percentile(&self, percent: usize) -> Duration {
         let at = (self.waits.len() * percent / 100).min(self.waits.len().saturating_sub(1));

@@ -9,11 +9,11 @@ use jiff::civil::Date;
 use super::{Archive, Report};
 use crate::archive::state::unpoisoned;
 use crate::catalog::{Catalog as _, DocumentRow, Value as Indexed};
-use crate::error::Result;
-use crate::id::{ClassId, Sequence};
+use crate::error::{Code, Error, Result};
+use crate::id::{ClassId, DocumentId, Sequence};
 use crate::package::closing::{Closing, OpenPackage};
 use crate::package::plan::PolicyVersion;
-use crate::retention::due_in_class;
+use crate::retention::{Cohort, due_in_class};
 
 /// Fields that tie messages and receipts together: a receipt repeats its whole message, so they compress as neighbours.
 const CONVERSATION: [&str; 4] = ["identifier", "msgid", "sdi_identifier", "practice"];
@@ -32,28 +32,48 @@ pub(in crate::archive) struct Group {
 struct Key {
     class: ClassId,
     version: u32,
-    cohort: String,
-    expiry: Option<Date>,
+    cohort: Cohort,
 }
+
+/// What decides when a waiting document is sealed, without the rest of its row: there may be a million of them.
+struct Waiting {
+    id: DocumentId,
+    bytes: u64,
+    accepted_at: Timestamp,
+}
+
+/// What goes by one closing rule together.
+struct Open {
+    policy: PolicyVersion,
+    closing: Closing,
+    waiting: Vec<Waiting>,
+}
+
+/// Records of the journal listed at a time: its writer waits meanwhile.
+const PAGE: usize = 1000;
 
 impl Archive {
     /// The groups to be sealed now.
     pub(super) fn closable(&self, class: Option<&ClassId>, asked: bool, report: &mut Report) -> Result<Vec<Group>> {
         let now = self.clock.now();
         let mut groups = Vec::new();
-        for (key, (policy, closing, documents)) in self.open_packages(class, report)? {
-            let parts = split(documents, &closing);
+        for (key, Open { policy, closing, waiting }) in self.open_packages(class, report)? {
+            let parts = split(waiting, &closing);
             let last = parts.len().saturating_sub(1);
-            for (n, documents) in parts.into_iter().enumerate() {
+            for (n, part) in parts.into_iter().enumerate() {
                 // All parts but the last are full: a limit closed them.
-                if n < last || asked || closing.should_close(&open_package(&documents), now).is_some() {
+                if n < last || asked || closing.should_close(&open_package(&part), now).is_some() {
+                    let mut documents = Vec::with_capacity(part.len());
+                    for waiting in part {
+                        documents.extend(self.unsealed.locate(waiting.id)?);
+                    }
                     groups.push(Group {
                         class: key.class.clone(),
                         class_version: key.version,
-                        cohort: key.cohort.clone(),
-                        expiry: key.expiry,
+                        cohort: key.cohort.to_string(),
+                        expiry: key.cohort.end(),
                         policy: policy.clone(),
-                        documents,
+                        documents: side_by_side(documents),
                     });
                 }
             }
@@ -61,49 +81,54 @@ impl Archive {
         Ok(groups)
     }
 
-    fn open_packages(
-        &self,
-        class: Option<&ClassId>,
-        report: &mut Report,
-    ) -> Result<BTreeMap<Key, (PolicyVersion, Closing, Vec<DocumentRow>)>> {
+    fn open_packages(&self, class: Option<&ClassId>, report: &mut Report) -> Result<BTreeMap<Key, Open>> {
         let classes = unpoisoned(self.classes.read()).clone();
         let policies = unpoisoned(self.policies.read()).clone();
-        let mut open: BTreeMap<Key, (PolicyVersion, Closing, Vec<DocumentRow>)> = BTreeMap::new();
-        for waiting in self.journal.unsealed(Sequence(0), usize::MAX) {
-            for id in waiting.documents {
-                let Some(row) = self.unsealed.locate(id)? else { continue };
-                if class.is_some_and(|class| *class != row.class) {
+        let mut open: BTreeMap<Key, Open> = BTreeMap::new();
+        let mut after = Sequence(0);
+        loop {
+            let page = self.journal.unsealed(after, PAGE);
+            let Some(last) = page.last() else { return Ok(open) };
+            after = last.sequence;
+            for id in page.into_iter().flat_map(|record| record.documents) {
+                let described = |row: &DocumentRow| {
+                    let key = (row.class.clone(), row.class_version);
+                    (key, Waiting { id, bytes: row.bytes, accepted_at: row.accepted_at })
+                };
+                let Some(((of, version), waiting)) = self.unsealed.with(id, described) else { continue };
+                if class.is_some_and(|class| *class != of) {
                     continue;
                 }
                 let placed = (|| {
-                    let missing =
-                        || crate::error::Error::new(crate::error::Code::ClassUnknown, "not adopted").at(&row.class);
-                    let class = classes.get(&row.class, row.class_version).ok_or_else(missing)?;
+                    let class = classes
+                        .get(&of, version)
+                        .ok_or_else(|| Error::new(Code::ClassUnknown, "not adopted").at(&of))?;
                     let policy = policies.retention(&class.retention)?;
-                    let closing = policies.closing(&class.closing)?.clone();
-                    let file = self.agid(&row)?;
-                    let due = due_in_class(policy, class, &file.metadata, row.accepted_at);
-                    let key = Key {
-                        class: row.class.clone(),
-                        version: row.class_version,
-                        cohort: due.cohort.to_string(),
-                        expiry: due.cohort.end(),
-                    };
-                    Ok((key, PolicyVersion { id: policy.id.clone(), version: policy.version }, closing))
+                    let closing = policies.closing(&class.closing)?;
+                    let cohort = self.cohorts.of(id, policy.version, || {
+                        let file = self.agid(&self.row(id)?)?;
+                        Ok(due_in_class(policy, class, &file.metadata, waiting.accepted_at).cohort)
+                    })?;
+                    Ok((policy, closing, cohort))
                 })();
                 match placed {
-                    Ok((key, policy, closing)) => {
-                        open.entry(key).or_insert_with(|| (policy, closing, Vec::new())).2.push(row)
+                    Ok((policy, closing, cohort)) => {
+                        let fresh = || Open {
+                            policy: PolicyVersion { id: policy.id.clone(), version: policy.version },
+                            closing: closing.clone(),
+                            waiting: Vec::new(),
+                        };
+                        let key = Key { class: of, version, cohort };
+                        open.entry(key).or_insert_with(fresh).waiting.push(waiting);
                     }
                     Err(error) => report.findings.push(Self::left_behind(&error, format!("document {id}"))),
                 }
             }
         }
-        Ok(open)
     }
 }
 
-fn open_package(documents: &[DocumentRow]) -> OpenPackage {
+fn open_package(documents: &[Waiting]) -> OpenPackage {
     OpenPackage {
         documents: documents.len() as u64,
         bytes: documents.iter().map(|row| row.bytes).sum(),
@@ -111,9 +136,9 @@ fn open_package(documents: &[DocumentRow]) -> OpenPackage {
     }
 }
 
-/// Cuts documents, in order of arrival, into packages within the rule's limits, then orders each.
-fn split(documents: Vec<DocumentRow>, closing: &Closing) -> Vec<Vec<DocumentRow>> {
-    let mut parts: Vec<Vec<DocumentRow>> = Vec::new();
+/// Cuts documents, in order of arrival, into packages within the rule's limits.
+fn split(documents: Vec<Waiting>, closing: &Closing) -> Vec<Vec<Waiting>> {
+    let mut parts: Vec<Vec<Waiting>> = Vec::new();
     let (mut count, mut bytes) = (0, 0);
     for row in documents {
         let fits = closing.fits(count, bytes, row.bytes);
@@ -129,7 +154,7 @@ fn split(documents: Vec<DocumentRow>, closing: &Closing) -> Vec<Vec<DocumentRow>
             }
         }
     }
-    parts.into_iter().map(side_by_side).collect()
+    parts
 }
 
 /// Documents of one conversation next to each other, conversations in order of their first document.

@@ -5,6 +5,7 @@
 //! package and the journal lets go. One time-stamp a run: `staging/run.json` fixes which packages share it before it is
 //! asked for, and a stored reply is never asked for twice.
 
+mod cohorts;
 mod groups;
 mod publish;
 mod stage;
@@ -17,6 +18,8 @@ use super::access::{Action, Actor};
 use crate::error::{Error, Finding, Result};
 use crate::id::{ClassId, PackageRef};
 use crate::package::writer::Staging;
+
+pub(super) use cohorts::Cohorts;
 
 /// What a closing run did.
 #[derive(Debug, Default)]
@@ -49,8 +52,9 @@ impl Archive {
             self.finish_run(run, &mut report)?;
         }
         let mut staged = self.resume_staged()?;
+        let mut ends = stage::Ends::new();
         for group in self.closable(class, asked, &mut report)? {
-            if let Some(package) = self.stage(group, &mut report)? {
+            if let Some(package) = self.stage(group, &mut ends, &mut report)? {
                 staged.push(package);
             }
         }

@@ -118,6 +118,7 @@ impl Archive {
             staging.plan().documents.iter().map(|d| (d.sequence, d.id)).collect();
         let ids: Vec<DocumentId> = released.iter().map(|(_, id)| *id).collect();
         self.unsealed.remove(&ids);
+        self.cohorts.forget(&ids);
         self.journal.release(&released)?;
         staging.remove()
     }

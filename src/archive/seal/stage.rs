@@ -1,6 +1,6 @@
 //! From a group of documents to a package made up to its index: re-read against its receipts, planned, packed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::groups::Group;
@@ -23,6 +23,9 @@ use crate::package::plan::{Document, Plan, Receipt};
 use crate::package::writer::{MemberSource, Staging, recheck};
 use crate::retention::due::italian_day;
 
+/// The last package of each series that a run has looked up or made: its number and the digest of its index.
+pub(super) type Ends = BTreeMap<SeriesId, (u64, Sha256)>;
+
 impl Archive {
     /// Goes on with every package that a stop left half made; what was committed already is only let go.
     pub(super) fn resume_staged(&self) -> Result<Vec<Staged>> {
@@ -39,7 +42,7 @@ impl Archive {
 
     /// Plans a group and makes its package. Documents that do not match their receipt stay in the journal and are reported;
     /// `None` when none is left.
-    pub(super) fn stage(&self, group: Group, report: &mut Report) -> Result<Option<Staged>> {
+    pub(super) fn stage(&self, group: Group, ends: &mut Ends, report: &mut Report) -> Result<Option<Staged>> {
         let (mut documents, receipts) = self.described_members(&group.documents, report)?;
         let source = JournalSource::new(&self.journal, &group.documents);
         let failed: BTreeMap<DocumentId, Error> = recheck(&source, &documents, &receipts).into_iter().collect();
@@ -47,16 +50,19 @@ impl Archive {
             report.findings.push(Self::left_behind(error, format!("document {id}")));
         }
         documents.retain(|document| !failed.contains_key(&document.id));
-        let receipts: Vec<Receipt> =
-            receipts.into_iter().filter(|r| documents.iter().any(|d| d.receipt == r.id)).collect();
+        let receipted: BTreeSet<ReceiptId> = documents.iter().map(|document| document.receipt).collect();
+        let receipts: Vec<Receipt> = receipts.into_iter().filter(|receipt| receipted.contains(&receipt.id)).collect();
         if documents.is_empty() {
             return Ok(None);
         }
         let series = SeriesId::from(&group.class);
-        let (number, previous) = self.next_in_series(&series)?;
+        let (last, previous) = match ends.get(&series) {
+            Some(end) => *end,
+            None => self.end_of_series(&series)?,
+        };
         let now = truncate_ms(self.clock.now());
         let plan = Plan {
-            package: PackageRef { series, number },
+            package: PackageRef { series: series.clone(), number: last + 1 },
             uuid: new_uuid(now),
             planned_at: now,
             class: group.class,
@@ -72,7 +78,9 @@ impl Archive {
             receipts,
         };
         let staging = Staging::create(&self.layout.staging(), plan)?;
-        self.build(&staging).map(Some)
+        let staged = self.build(&staging)?;
+        ends.insert(series, (last + 1, staging.fact(crate::package::PINDEX)?.sha256));
+        Ok(Some(staged))
     }
 
     fn build(&self, staging: &Staging) -> Result<Staged> {
@@ -81,8 +89,8 @@ impl Archive {
         Ok(Staged { package: staging.plan().package.clone(), root: staging.tree()?.root() })
     }
 
-    /// The number after the last of a series, committed or being made, and the digest of that one's index.
-    fn next_in_series(&self, series: &SeriesId) -> Result<(u64, Sha256)> {
+    /// The number of the last package of a series, committed or being made, and the digest of its index.
+    fn end_of_series(&self, series: &SeriesId) -> Result<(u64, Sha256)> {
         let mut last = (0, Sha256::ZERO);
         for row in self.catalog.packages(Some(series))? {
             if row.package.number > last.0 {
@@ -109,7 +117,7 @@ impl Archive {
                 last = (package.number, facts.sha256);
             }
         }
-        Ok((last.0 + 1, last.1))
+        Ok(last)
     }
 
     /// Documents and receipts as the plan lists them, from what the journal holds, each receipt held against its signed

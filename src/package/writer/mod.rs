@@ -189,7 +189,7 @@ impl Staging {
 
     /// The evidence tree: a group a document and one for index and signature. Its root is the package's leaf in the run.
     pub fn tree(&self) -> Result<TreeFile> {
-        let pindex = self.needed(PINDEX)?;
+        let pindex = self.fact(PINDEX)?;
         let signature = self.kept_facts(PINDEX_SIGNATURE)?;
         let index = std::iter::once(pindex.sha256).chain(signature.map(|facts| facts.sha256)).collect();
         let mut groups = vec![Group { document: None, members: index }];
@@ -276,7 +276,8 @@ impl Staging {
         }
     }
 
-    fn needed(&self, name: &str) -> Result<FileFacts> {
+    /// The facts kept of a file that was made.
+    pub fn fact(&self, name: &str) -> Result<FileFacts> {
         self.kept_facts(name)?.ok_or_else(|| Error::new(Code::Internal, "a step before is missing").at(name))
     }
 }

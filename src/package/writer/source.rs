@@ -1,5 +1,6 @@
 //! Where a package's bytes come from: the journal, or older packages in a regroup.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use sha2::Digest as _;
@@ -84,6 +85,7 @@ pub fn recheck(source: &dyn MemberSource, documents: &[Document], receipts: &[Re
         Ok(())
     };
     let mut failed = Vec::new();
+    let mut unreceipted = HashSet::new();
     for receipt in receipts {
         if check_receipt(receipt).is_err() {
             for document in documents.iter().filter(|d| d.receipt == receipt.id) {
@@ -91,12 +93,13 @@ pub fn recheck(source: &dyn MemberSource, documents: &[Document], receipts: &[Re
                 let reason = check_receipt(receipt).err();
                 let reason =
                     reason.unwrap_or_else(|| Error::new(Code::ReceiptMismatch, "its receipt was not readable"));
+                unreceipted.insert(document.id);
                 failed.push((document.id, reason));
             }
         }
     }
     for document in documents {
-        if failed.iter().any(|(id, _)| *id == document.id) {
+        if unreceipted.contains(&document.id) {
             continue;
         }
         let outcome = Member::document(document.id.0, &document.extension)
