@@ -55,7 +55,7 @@ fn high_water(pid: u32) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() << 10
 }
 
-/// Runs one command of the program; anything but exit 0 is shown.
+/// Runs one command of the program; anything but exit 0 is an error that shows what it said.
 pub fn custode(archive: &Path, args: &[&str]) -> Fallible<Run> {
     let started = Instant::now();
     let child = Command::new(PROGRAM)
@@ -71,8 +71,8 @@ pub fn custode(archive: &Path, args: &[&str]) -> Fallible<Run> {
     let run = Run { seconds: started.elapsed().as_secs_f64(), peak: watch.peak() };
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        println!("!! custode {}: {}\n{}", args.join(" "), output.status, said.chars().take(2000).collect::<String>());
+        let said: String = String::from_utf8_lossy(&said).chars().take(2000).collect();
+        return Err(format!("custode {}: {}\n{said}", args.join(" "), output.status));
     }
     Ok(run)
 }

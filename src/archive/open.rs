@@ -28,6 +28,7 @@ use crate::catalog::memory::Memory;
 use crate::chain::note::Verifier;
 use crate::chain::{Kind, Ledger};
 use crate::clock::{Clock, SystemClock};
+use crate::document::agid::AgidFile;
 use crate::document::class::Classes;
 use crate::document::malware;
 use crate::error::{AtPath, Code, Error, Finding, Result};
@@ -268,7 +269,8 @@ impl Archive {
         let classes = super::state::unpoisoned(self.classes.read());
         for waiting in self.journal.unsealed(Sequence(0), usize::MAX) {
             let Some(record) = self.journal.record(waiting.sequence)? else { continue };
-            let (deposit, mut rows) = unsealed::rows_of_record(&classes, &record, LANE)?;
+            let remember = |file: &AgidFile| self.remember_cohort(&classes, file);
+            let (deposit, mut rows) = unsealed::rows_of_record(&classes, &record, LANE, remember)?;
             rows.retain(|row| waiting.documents.contains(&row.id));
             self.unsealed.insert(&deposit, &rows);
         }

@@ -50,11 +50,10 @@ pub struct ContentFacts {
     pub extension: String,
 }
 
-/// The three files that say everything of a deposit, and the metadata of each of its documents.
+/// The two files that a receipt is given again from, with the metadata of each of its documents.
 pub(super) struct Described {
     pub rdv: Vec<u8>,
     pub note: Vec<u8>,
-    pub manifest: Vec<u8>,
 }
 
 impl Archive {
@@ -100,12 +99,12 @@ impl Archive {
     pub(super) fn described(&self, row: &DocumentRow) -> Result<Described> {
         if row.package.is_none() {
             if let Some(record) = self.journal.record(row.sequence)? {
-                return Ok(Described { rdv: record.rdv()?, note: record.note()?, manifest: record.manifest()? });
+                return Ok(Described { rdv: record.rdv()?, note: record.note()? });
             }
         }
         let package = self.open_package(&self.package_of(row)?)?;
         let read = |kind| package.read_member(kind, row.receipt.0, MAX_DESCRIPTION);
-        Ok(Described { rdv: read(Kind::Receipt)?, note: read(Kind::Note)?, manifest: read(Kind::Manifest)? })
+        Ok(Described { rdv: read(Kind::Receipt)?, note: read(Kind::Note)? })
     }
 
     /// The bytes of a document, from wherever they are; nothing is recorded here.

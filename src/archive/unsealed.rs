@@ -52,17 +52,19 @@ pub(super) fn deposit_row(manifest: &Manifest, sequence: Sequence, first: &Docum
     }
 }
 
-/// The rows of a journal record.
+/// The rows of a journal record; `met` sees each metadata file on the way.
 pub(super) fn rows_of_record(
     classes: &Classes,
     record: &StoredRecord,
     lane: Lane,
+    met: impl Fn(&AgidFile),
 ) -> Result<(DepositRow, Vec<DocumentRow>)> {
     let manifest = Manifest::parse(&record.manifest()?)?;
     let sequence = record.head.sequence;
     let mut rows = Vec::with_capacity(record.head.documents.len());
     for document in &record.head.documents {
         let file = crate::document::agid::parse(&record.metadata(document.id)?)?;
+        met(&file);
         rows.push(document_row(classes, file, lane, sequence, None)?);
     }
     let first =

@@ -52,6 +52,7 @@ struct Rendering {
 /// What is rendered, kept for the answer.
 struct Given {
     described: Described,
+    deposit: Manifest,
     metadata: Vec<Vec<u8>>,
 }
 
@@ -122,15 +123,15 @@ impl Archive {
         // From here the deposit is acknowledged: rows and view are made the way they always are, from the plain files.
         let files = given.metadata.iter().map(|bytes| agid::parse(bytes)).collect::<Result<Vec<_>>>()?;
         let body = receipt_view(&given.described, &files)?;
-        let manifest = Manifest::parse(&given.described.manifest)?;
         let mut rows = Vec::with_capacity(files.len());
         let classes = unpoisoned(self.classes.read());
         for file in files {
+            self.remember_cohort(&classes, &file);
             rows.push(unsealed::document_row(&classes, file, LANE, numbered.sequence, None)?);
         }
         drop(classes);
         if let Some(first) = rows.first() {
-            self.unsealed.insert(&unsealed::deposit_row(&manifest, numbered.sequence, first), &rows);
+            self.unsealed.insert(&unsealed::deposit_row(&given.deposit, numbered.sequence, first), &rows);
         }
         metrics::counter!("custode_deposits_accepted_total").increment(1);
         Ok(Answer { status: 201, body, location: Some(format!("/v1/receipts/{receipt}")) })
@@ -171,7 +172,8 @@ impl Rendering {
                 controls: piece.controls.clone(),
             })
             .collect();
-        let manifest = Manifest::new(self.index.clone(), self.replay).to_bytes();
+        let deposit = Manifest::new(self.index.clone(), self.replay);
+        let manifest = deposit.to_bytes();
         let facts = Facts {
             deposit: self.index,
             manifest_sha256: Sha256::of(&manifest),
@@ -184,8 +186,8 @@ impl Rendering {
         };
         let rdv = rdv::render(&facts);
         let note = self.signer.sign_note(&note_text(&self.origin, &facts, &rdv))?.into_bytes();
-        let described = Described { rdv: rdv.clone(), note: note.clone(), manifest: manifest.clone() };
-        let given = Given { described, metadata: metadata.clone() };
+        let described = Described { rdv: rdv.clone(), note: note.clone() };
+        let given = Given { described, deposit, metadata: metadata.clone() };
         Ok((Rendered { rdv, note, manifest, metadata }, given))
     }
 

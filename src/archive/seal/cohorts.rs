@@ -6,10 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use crate::archive::Archive;
 use crate::archive::state::unpoisoned;
+use crate::document::agid::AgidFile;
+use crate::document::class::Classes;
 use crate::error::Result;
 use crate::id::DocumentId;
-use crate::retention::Cohort;
+use crate::retention::{Cohort, due_in_class};
 
 /// Cohorts found so far, each with the version of the retention policy that says so.
 #[derive(Default)]
@@ -25,8 +28,12 @@ impl Cohorts {
         }
         // Not under the lock: it reads a file.
         let cohort = find()?;
-        unpoisoned(self.0.lock()).insert(id, (policy, cohort));
+        self.remember(id, policy, cohort);
         Ok(cohort)
+    }
+
+    fn remember(&self, id: DocumentId, policy: u32, cohort: Cohort) {
+        unpoisoned(self.0.lock()).insert(id, (policy, cohort));
     }
 
     /// Forgets documents that wait no longer.
@@ -34,6 +41,20 @@ impl Cohorts {
         let mut known = unpoisoned(self.0.lock());
         for id in ids {
             known.remove(id);
+        }
+    }
+}
+
+impl Archive {
+    /// Remembers the cohort of a document whose metadata file is at hand anyway.
+    pub(in crate::archive) fn remember_cohort(&self, classes: &Classes, file: &AgidFile) {
+        let policies = unpoisoned(self.policies.read());
+        // Without class or policy the closing run says so.
+        if let Some(class) = classes.get(&file.class, file.class_version)
+            && let Ok(policy) = policies.retention(&class.retention)
+        {
+            let cohort = due_in_class(policy, class, &file.metadata, file.accepted_at).cohort;
+            self.cohorts.remember(file.document, policy.version, cohort);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! From a group of documents to a package made up to its index: re-read against its receipts, planned, packed.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::rc::Rc;
 
 use super::groups::Group;
 use super::stamp::Staged;
@@ -232,7 +234,12 @@ struct JournalSource<'a> {
     journal: &'a Journal,
     documents: BTreeMap<DocumentId, Sequence>,
     receipts: BTreeMap<ReceiptId, Sequence>,
+    /// Records met on the way: each is asked for several times, for its contents, metadata and receipts.
+    records: RefCell<BTreeMap<Sequence, Rc<StoredRecord>>>,
 }
+
+/// Most records remembered while a package is made, about a kilobyte each.
+const MOST_RECORDS: usize = 16_384;
 
 impl<'a> JournalSource<'a> {
     fn new(journal: &'a Journal, rows: &[DocumentRow]) -> Self {
@@ -240,6 +247,7 @@ impl<'a> JournalSource<'a> {
             journal,
             documents: rows.iter().map(|row| (row.id, row.sequence)).collect(),
             receipts: rows.iter().map(|row| (row.receipt, row.sequence)).collect(),
+            records: RefCell::default(),
         }
     }
 
@@ -248,13 +256,24 @@ impl<'a> JournalSource<'a> {
             journal,
             documents: plan.documents.iter().map(|d| (d.id, d.sequence)).collect(),
             receipts: plan.documents.iter().map(|d| (d.receipt, d.sequence)).collect(),
+            records: RefCell::default(),
         }
     }
 
-    fn record(&self, sequence: Option<&Sequence>) -> Result<StoredRecord> {
+    fn record(&self, sequence: Option<&Sequence>) -> Result<Rc<StoredRecord>> {
         let missing = || Error::new(Code::JournalBody, "its record is gone");
         let sequence = *sequence.ok_or_else(missing)?;
-        self.journal.record(sequence)?.ok_or_else(|| missing().at(format!("number {sequence}")))
+        if let Some(record) = self.records.borrow().get(&sequence) {
+            return Ok(Rc::clone(record));
+        }
+        let record = self.journal.record(sequence)?.ok_or_else(|| missing().at(format!("number {sequence}")))?;
+        let record = Rc::new(record);
+        let mut records = self.records.borrow_mut();
+        if records.len() >= MOST_RECORDS {
+            records.clear();
+        }
+        records.insert(sequence, Rc::clone(&record));
+        Ok(record)
     }
 }
 

@@ -22,6 +22,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -40,7 +41,7 @@ pub use verify::{Verified, verify};
 
 use crate::clock::Clock;
 use crate::durable;
-use crate::error::{Code, Error, Finding, Result};
+use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::id::{DocumentId, Lane, ReceiptId, Sequence};
 use crate::intake::spool::Spooled;
 use format::segment_name;
@@ -187,6 +188,8 @@ pub struct Journal {
     shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// The segment that was read last.
+    reading: Mutex<Option<(u64, Arc<File>)>>,
     /// Held for writing while files are removed, for reading by a verification.
     deleting: RwLock<()>,
 }
@@ -298,13 +301,28 @@ impl Journal {
             return Ok(None);
         };
         let path = self.settings.lane_folder().join(segment_name(segment));
-        match StoredRecord::open(&path, offset, sequence, self.settings.bodies()) {
+        let opened = self.segment(segment, &path);
+        let opened = opened.and_then(|file| StoredRecord::open(file, &path, offset, sequence, self.settings.bodies()));
+        match opened {
             // Sealed and let go between the two steps.
             Err(error) if error.code == Code::FileMissing && !self.shared.index().slots.contains_key(&sequence.0) => {
                 Ok(None)
             }
             other => other.map(Some),
         }
+    }
+
+    /// The file of a segment: records are mostly asked for in order, one segment after the other.
+    fn segment(&self, number: u64, path: &Path) -> Result<Arc<File>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((open, file)) = &*reading
+            && *open == number
+        {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(File::open(path).at_path(path)?);
+        *reading = Some((number, Arc::clone(&file)));
+        Ok(file)
     }
 
     /// Unsealed records after `after`, ascending, at most `limit`.
@@ -329,6 +347,10 @@ impl Journal {
         let large: Vec<DocumentId> = released.filter(|kept| kept.large).map(|kept| kept.id).collect();
         let free = index.free();
         drop(index);
+        // A file that is held open keeps its place on the disk after it was removed.
+        if !free.is_empty() {
+            *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         // Bodies first: a segment that stays without them says they are sealed, bodies without a segment say nothing.
         for document in large {
             durable::remove_file(&self.settings.bodies().join(document.to_string()))?;

@@ -98,7 +98,8 @@ fn start(settings: Settings, index: Index, active: Appending, tip: Tip) -> Resul
     };
     let name = format!("journal-{}", settings.lane);
     let thread = std::thread::Builder::new().name(name).spawn(move || writer.run(&queue)).at("journal thread")?;
-    Ok(Journal { settings, shared, jobs: Some(jobs), thread: Some(thread), deleting: RwLock::new(()) })
+    let (jobs, thread) = (Some(jobs), Some(thread));
+    Ok(Journal { settings, shared, jobs, thread, reading: Default::default(), deleting: RwLock::new(()) })
 }
 
 /// The last segment ends well: go on in it. It is synced first, because what a killed process wrote may be in the page

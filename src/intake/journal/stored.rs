@@ -1,7 +1,7 @@
 //! Reading a record back: what was acknowledged, byte for byte, or an error.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,11 @@ use super::segment::Section;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, Sequence};
+
+/// A head of one document takes about a kilobyte.
+const HEAD_BUFFER: usize = 2048;
+/// Memory set aside for a part in advance; most parts are a few kilobytes.
+const MOST_FORESEEN: usize = 64 * 1024;
 
 /// A durable record. It stays readable while it is held, even when the journal lets go of its segment meanwhile.
 #[derive(Debug)]
@@ -24,11 +29,18 @@ pub struct StoredRecord {
 }
 
 impl StoredRecord {
-    pub(super) fn open(segment: &Path, offset: u64, sequence: Sequence, bodies: PathBuf) -> Result<Self> {
-        let mut file = File::open(segment).at_path(segment)?;
-        file.seek(SeekFrom::Start(offset)).at_path(segment)?;
+    pub(super) fn open(
+        file: Arc<File>,
+        segment: &Path,
+        offset: u64,
+        sequence: Sequence,
+        bodies: PathBuf,
+    ) -> Result<Self> {
         let mut line = Vec::new();
-        BufReader::new(&file).take(HEAD_LIMIT as u64).read_until(b'\n', &mut line).at_path(segment)?;
+        // The file is shared: a section has a position of its own.
+        let length = file.metadata().at_path(segment)?.len().saturating_sub(offset).min(HEAD_LIMIT as u64);
+        let head = Section::new(Arc::clone(&file), offset, length);
+        BufReader::with_capacity(HEAD_BUFFER, head).read_until(b'\n', &mut line).at_path(segment)?;
         let start = offset + line.len() as u64;
         let wrong = |what: &str| {
             Error::new(Code::JournalDamaged, what.to_owned()).at(format!("{} at byte {offset}", segment.display()))
@@ -37,7 +49,7 @@ impl StoredRecord {
         if head.sequence != sequence {
             return Err(wrong("another record stands there"));
         }
-        Ok(Self { head, file: Arc::new(file), path: segment.to_owned(), start, bodies })
+        Ok(Self { head, file, path: segment.to_owned(), start, bodies })
     }
 
     /// Number `n` of the parts, checked against its digest.
@@ -47,7 +59,8 @@ impl StoredRecord {
         let Some((_, Part { bytes, sha256 })) = self.head.parts().nth(n) else {
             return Err(wrong(format!("the record has no part {n}")));
         };
-        let mut content = Vec::new();
+        // What a head claims is not believed before it is there.
+        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(usize::MAX).min(MOST_FORESEEN));
         let start = self.start.saturating_add(before);
         let mut section = Section::new(self.file.clone(), start, bytes);
         section.read_to_end(&mut content).at_path(&self.path)?;
