@@ -1,5 +1,6 @@
 //! `custode serve`.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -53,7 +54,11 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
 fn logs(format: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CUSTODE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("custode=info,warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for terminals: in a journal they are noise.
+        .with_ansi(std::io::stderr().is_terminal());
     // A second subscriber (a test that serves twice in one process) is not an error.
     let _ = if format == "json" { builder.json().try_init() } else { builder.try_init() };
 }
