@@ -140,7 +140,7 @@ fn every_wrong_value_names_its_line_and_what_is_accepted() {
         ("#batch_delay = \"2ms\"", "batch_delay = \"2\u{b5}s\"", "ms, s, min"),
         ("#batch_delay = \"2ms\"", "batch_delay = \"2s\"", "less than"),
         ("#max_files = 1000", "max_flies = 1000", "max_files"),
-        ("#mirrors = []", "mirrors = [\"/nonexistent/mirror\"]", "a folder that exists"),
+        ("#mirrors = []", "mirrors = [\"/nonexistent/mirror\"]", "does not make copies"),
         ("#anchors = []", "anchors = [\"/nonexistent.pem\"]", "a file that exists"),
         ("#anchors = []", "anchors = \"one.pem\"", "sequence"),
         ("#compression = 3", "compression = 99", "less than 20"),

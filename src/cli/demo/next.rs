@@ -12,7 +12,6 @@ pub fn tell(places: &Places, found: &Found, story: &mut Story) -> Result<()> {
     let program = std::env::args().next().unwrap_or_else(|| "custode".to_owned());
     let custode = format!("{} --archive {}", quoted(&program), path(&places.archive));
     let invoice = &found.invoice;
-    story.aside("")?;
     story.step("next", "E ora", "What to type next", serde_json::Value::Null)?;
     let number = quoted(&format!("number={}", found.invoice_number));
     story.next(format!("{custode} search --class invoice {number}"), "cerca", "find")?;
