@@ -47,7 +47,11 @@ fn the_whole_way_is_good_and_what_it_says_to_type_works() {
             continue;
         }
         let output = Command::new("sh").args(["-c", command]).env("CUSTODE_LANG", "en").output().unwrap();
-        assert!(output.status.success() && (!output.stdout.is_empty() || command.contains(" get ")), "{command}\n{}", text(&output));
+        assert!(
+            output.status.success() && (!output.stdout.is_empty() || command.contains(" get ")),
+            "{command}\n{}",
+            text(&output)
+        );
     }
     assert!(dir.join("invoice.xml.p7m").exists());
 }
