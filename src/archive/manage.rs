@@ -269,7 +269,9 @@ impl Archive {
         let person = match &new.person {
             Some(id) => self.with_role(&mut access, id.parse()?, role, by)?,
             None => {
-                let label = Some(role.as_str().to_owned());
+                let taken = |label: &str| access.persons().any(|known| known.label.as_deref() == Some(label));
+                let numbered = (2_u32..).map(|n| format!("{role}-{n}"));
+                let label = std::iter::once(role.as_str().to_owned()).chain(numbered).find(|label| !taken(label));
                 let wish = access::NewPerson {
                     kind: PersonKind::System,
                     name: role.as_str().to_owned(),

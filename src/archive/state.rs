@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -35,6 +36,12 @@ pub struct Limits {
     pub max_document: u64,
     /// Bytes of one deposit.
     pub max_deposit: u64,
+    /// Files of one deposit.
+    pub max_files: u32,
+    /// Deposits under way at once.
+    pub max_in_flight: usize,
+    /// How long a body may stand still.
+    pub idle_timeout: Duration,
 }
 
 /// Tokens minted at opening and kept in memory only.
@@ -110,6 +117,11 @@ impl Archive {
         }
     }
 
+    /// What custode.toml says to log: a level or a filter.
+    pub fn log_level(&self) -> &str {
+        &self.config.http.level
+    }
+
     /// Whether the profile allows to listen there.
     pub fn may_listen(&self, address: SocketAddr) -> Result<()> {
         if self.profile == Profile::Trial && !address.ip().is_loopback() {
@@ -126,7 +138,13 @@ impl Archive {
     /// The largest things taken in.
     pub fn limits(&self) -> Limits {
         let intake = &self.config.intake;
-        Limits { max_document: intake.max_document.0, max_deposit: intake.max_deposit.0 }
+        Limits {
+            max_document: intake.max_document.0,
+            max_deposit: intake.max_deposit.0,
+            max_files: intake.max_files,
+            max_in_flight: usize::try_from(intake.max_in_flight).unwrap_or(usize::MAX),
+            idle_timeout: intake.idle_timeout.std(),
+        }
     }
 
     /// A place for a body on its way in.

@@ -19,6 +19,12 @@ pub enum PersonCommand {
         /// A system, not a human being.
         #[arg(long)]
         system: bool,
+        /// What receipts and agreements call a system, as posta-aziendale; for ever.
+        #[arg(long, requires = "system")]
+        label: Option<String>,
+        /// A role it holds; may be given several times.
+        #[arg(long, value_parser = ["holder", "producer", "manager", "operator", "reader", "auditor", "admin"])]
+        role: Vec<String>,
     },
     /// Lists them.
     List,
@@ -66,7 +72,10 @@ async fn print(api: Api, value: Result<serde_json::Value>, global: &Global) -> R
 pub async fn person(command: PersonCommand, global: &Global) -> Result<Exit> {
     let api = Api::open(global).await?;
     let value = match command {
-        PersonCommand::Add { name, system } => api.post("/v1/persons", json!({ "name": name, "system": system })).await,
+        PersonCommand::Add { name, system, label, role } => {
+            let body = json!({ "name": name, "system": system, "label": label, "roles": role });
+            api.post("/v1/persons", body).await
+        }
         PersonCommand::List => api.get("/v1/persons").await,
     };
     print(api, value, global).await

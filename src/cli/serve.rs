@@ -32,7 +32,7 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         Opened::Served { address, .. } => return Err(Error::new(Code::ArchiveLocked, "already served").at(address)),
     };
     let format = args.log.unwrap_or_else(|| archive.log_format().to_owned());
-    logs(&format);
+    logs(&format, archive.log_level());
     let options = ServeOptions { listen: args.listen.unwrap_or(archive.listen()), grace: Duration::from_secs(30) };
     let server = Server::start(archive, &options).await?;
     if global.json {
@@ -51,9 +51,11 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
-fn logs(format: &str) {
+fn logs(format: &str, level: &str) {
+    // A bare level is about us: other libraries speak up from warnings on, since what they log is not ours to vouch for.
+    let wanted = if level.contains(['=', ',']) { level.to_owned() } else { format!("custode={level},warn") };
     let filter = tracing_subscriber::EnvFilter::try_from_env("CUSTODE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("custode=info,warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(wanted));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

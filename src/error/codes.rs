@@ -25,6 +25,10 @@ pub enum Kind {
     TooLarge,
     /// 415, exit 1.
     Media,
+    /// 405, exit 2.
+    Method,
+    /// 416, exit 2.
+    Range,
     /// Refused with findings: 422, exit 1.
     Refused,
     /// 423, exit 2: another process owns the archive.
@@ -53,6 +57,8 @@ impl Kind {
             Self::Gone => 410,
             Self::TooLarge => 413,
             Self::Media => 415,
+            Self::Method => 405,
+            Self::Range => 416,
             Self::Refused | Self::Finding => 422,
             Self::Locked => 423,
             Self::Unavailable => 503,
@@ -63,7 +69,7 @@ impl Kind {
     /// Exit status of the command line: 1 bad, 2 could not.
     pub fn exit_status(self) -> u8 {
         match self {
-            Self::Usage | Self::Locked | Self::Unavailable | Self::Io | Self::Config => 2,
+            Self::Usage | Self::Method | Self::Range | Self::Locked | Self::Unavailable | Self::Io | Self::Config => 2,
             _ => 1,
         }
     }
@@ -113,6 +119,7 @@ codes! {
     Internal = "internal", Io, "internal error", "errore interno", "please report it with the log", "segnalarlo insieme al log";
     FolderNotEmpty = "folder-not-empty", Usage, "the folder exists and is not empty", "la cartella esiste e non è vuota", "choose another, or remove it", "sceglierne un'altra o rimuoverla";
     Usage = "usage", Usage, "wrong usage", "uso errato", "see --help", "vedere --help";
+    MethodWrong = "http/method", Method, "this address does not take that method", "questo indirizzo non accetta quel metodo", "see /openapi.json", "vedere /openapi.json";
     ClockBackwards = "clock-backwards", Unavailable, "the clock stepped backwards", "l'orologio è tornato indietro", "set the clock right (NTP) and retry; nothing was accepted meanwhile", "correggere l'orologio (NTP) e riprovare; nel frattempo nulla è stato accettato";
     // -- archive and configuration -------------------------------------------------------------------------------------
     ArchiveExists = "archive/exists", Usage, "there is already an archive here", "qui esiste già un archivio", "choose an empty folder", "scegliere una cartella vuota";
@@ -135,6 +142,7 @@ codes! {
     BodyEmpty = "intake/empty", Refused, "empty body", "contenuto vuoto", "", "";
     BodyCut = "intake/cut-short", Refused, "the body ended before its announced length", "il contenuto è finito prima della lunghezza annunciata", "send it again", "inviarlo di nuovo";
     BodyTooLarge = "intake/too-large", TooLarge, "the body is larger than the limit", "il contenuto supera il limite", "see intake.max_document in custode.toml", "vedere intake.max_document in custode.toml";
+    MediaType = "intake/media-type", Media, "this content type is not taken here", "questo tipo di contenuto non è accettato qui", "multipart/form-data with a part `manifest`; see /openapi.json", "multipart/form-data con una parte `manifest`; vedere /openapi.json";
     DigestMismatch = "intake/digest", Refused, "declared and computed digest differ", "impronta dichiarata e calcolata differiscono", "send it again", "inviarlo di nuovo";
     DigestHeader = "intake/digest-header", Usage, "Content-Digest is not understood", "Content-Digest non è comprensibile", "use sha-256=:BASE64: (RFC 9530)", "usare sha-256=:BASE64: (RFC 9530)";
     PartMissing = "intake/part-missing", Refused, "a declared file did not arrive", "un file dichiarato non è arrivato", "", "";
@@ -234,7 +242,7 @@ codes! {
     NotFound = "not-found", NotFound, "not found", "non trovato", "", "";
     ReasonNeeded = "auth/reason", Forbidden, "this content is shown only with a reason", "questo contenuto si mostra solo con una motivazione", "add ?reason=… or --reason", "aggiungere ?reason=… o --reason";
     Disposed = "disposed", Gone, "disposed", "scartato", "", "";
-    RangeInvalid = "range", Usage, "the range cannot be satisfied", "l'intervallo non può essere soddisfatto", "", "";
+    RangeInvalid = "range", Range, "the range cannot be satisfied", "l'intervallo non può essere soddisfatto", "", "";
     BundleInvalid = "bundle-invalid", Damage, "the bundle is not what it says", "il pacchetto di distribuzione non è ciò che dice", "", "";
     BundleFileMissing = "bundle-file-missing", Damage, "a file of the bundle is missing", "manca un file del pacchetto di distribuzione", "ask for the bundle again", "chiedere di nuovo il pacchetto";
     BundleFileAltered = "bundle-file-altered", Damage, "a file of the bundle is altered", "un file del pacchetto di distribuzione è alterato", "ask for the bundle again", "chiedere di nuovo il pacchetto";

@@ -59,6 +59,22 @@ impl Finding {
     }
 }
 
+/// What makes an answer that refuses a problem document too (RFC 9457): the gravest finding's code, its texts and its hint,
+/// then every finding.
+pub fn problem_members<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> [(&'static str, serde_json::Value); 6] {
+    let all: Vec<&Finding> = findings.into_iter().collect();
+    let first = all.iter().find(|finding| finding.severity == Severity::Error).or(all.first());
+    let code = first.map_or(Code::Internal, |finding| finding.code);
+    [
+        ("type", format!("urn:custode:problem:{}", code.as_str()).into()),
+        ("title", code.text(Lang::En).into()),
+        ("titolo", code.text(Lang::It).into()),
+        ("code", code.as_str().into()),
+        ("hint", code.hint(Lang::En).into()),
+        ("findings", serde_json::json!(all)),
+    ]
+}
+
 /// Outcome of one control of the intake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,7 @@ mod codes;
 mod finding;
 
 pub use codes::{Code, Kind};
-pub use finding::{Control, ControlOutcome, Finding, Severity};
+pub use finding::{Control, ControlOutcome, Finding, Severity, problem_members};
 
 use std::fmt;
 

@@ -3,11 +3,14 @@
 //! Bodies stream: they are hashed on the way and spooled, so memory stays flat whatever the size. A body that ends early,
 //! is too large or does not match what was declared changes nothing.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 
 use super::auth::Caller;
 use super::{Service, blocking, content_digest};
@@ -88,6 +91,7 @@ async fn one(
     }
     let declared = content_digest::declared(&headers)?;
     service.archive.may_deposit(&actor, class.as_deref())?;
+    let _admitted = admit(&service)?;
     let announced = content_length(&headers)?;
     let spooled = spool(&service, announced, body).await?;
     let whole = *spooled.digests();
@@ -121,27 +125,32 @@ pub async fn deposit(
 ) -> Result<Response> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let Ok(boundary) = multer::parse_boundary(content_type) else {
-        return Ok((StatusCode::UNSUPPORTED_MEDIA_TYPE, "multipart/form-data expected").into_response());
+        return Err(Error::new(Code::MediaType, "").at("Content-Type"));
     };
     let flag = |name: &str| query.iter().any(|(k, v)| k == name && (v == "true" || v == "allow"));
     service.archive.may_deposit(&actor, None)?;
+    let _admitted = admit(&service)?;
+    let limits = service.archive.limits();
     // The body as received is hashed beneath the multipart reader: parts are slices of it.
     let whole = std::sync::Arc::new(std::sync::Mutex::new(Hasher::new()));
     let observed = std::sync::Arc::clone(&whole);
-    let stream = body.into_data_stream().map(move |chunk| {
+    let stream = patient(body, limits.idle_timeout).map(move |chunk| {
         if let Ok(bytes) = &chunk {
             observed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(bytes);
         }
         chunk
     });
-    let mut parts = multer::Multipart::new(stream, boundary);
+    let mut parts = multer::Multipart::new(Box::pin(stream), boundary);
     let mut manifest = None;
     let mut files: Vec<File> = Vec::new();
     let mut findings = Vec::new();
-    let limit = service.archive.limits().max_deposit;
+    let (limit, most_files) = (limits.max_deposit, usize::try_from(limits.max_files).unwrap_or(usize::MAX));
     let mut total = 0_u64;
     while let Some(mut part) = parts.next_field().await.map_err(cut)? {
         if part.name() == Some("manifest") {
+            if manifest.is_some() {
+                return Err(Error::new(Code::ManifestInvalid, "there are two").at("manifest"));
+            }
             let mut bytes = Vec::new();
             while let Some(chunk) = part.chunk().await.map_err(cut)? {
                 if bytes.len() + chunk.len() > MAX_MANIFEST {
@@ -153,13 +162,19 @@ pub async fn deposit(
             manifest = Some(bytes);
             continue;
         }
+        if files.len() >= most_files {
+            return Err(Error::new(Code::BodyTooLarge, format!("a deposit has at most {most_files} files"))
+                .at(format!("part {}", files.len() + 1))
+                .hint("see intake.max_files in custode.toml"));
+        }
         let name = part.file_name().or(part.name()).unwrap_or_default().to_owned();
         let mut spool = service.archive.spool(None)?;
         while let Some(chunk) = part.chunk().await.map_err(cut)? {
             total += chunk.len() as u64;
             if total > limit {
                 return Err(Error::new(Code::BodyTooLarge, format!("a deposit has at most {limit} bytes"))
-                    .at(format!("part {}", files.len() + 1)));
+                    .at(format!("part {}", files.len() + 1))
+                    .hint("see intake.max_deposit in custode.toml"));
             }
             spool.write(&chunk)?;
         }
@@ -203,6 +218,26 @@ fn answer(answer: Answer) -> Result<Response> {
     Ok(response)
 }
 
+/// The body's chunks; one that breaks off, or stands still for too long, ends in an error.
+fn patient(body: Body, idle: Duration) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let broken = || std::io::Error::other("the connection broke off");
+    futures_util::stream::unfold(Some(body.into_data_stream()), move |stream| async move {
+        let mut stream = stream?;
+        match tokio::time::timeout(idle, stream.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(stream))),
+            Ok(Some(Err(_))) => Some((Err(broken()), None)),
+            Err(_) => Some((Err(std::io::Error::other(format!("nothing came for {} s", idle.as_secs()))), None)),
+        }
+    })
+}
+
+/// The right to work on one more deposit.
+fn admit(service: &Service) -> Result<tokio::sync::OwnedSemaphorePermit> {
+    let permit = std::sync::Arc::clone(&service.in_flight).try_acquire_owned();
+    permit.map_err(|_| Error::new(Code::JournalBehind, "too many deposits under way; see intake.max_in_flight"))
+}
+
 /// Streams the body to memory or disk. A body that ends before its announced length, or breaks off, is an error.
 async fn spool(service: &Service, announced: Option<u64>, body: Body) -> Result<Spooled> {
     let limit = service.archive.limits().max_document;
@@ -212,10 +247,10 @@ async fn spool(service: &Service, announced: Option<u64>, body: Body) -> Result<
         );
     }
     let mut spool = service.archive.spool(announced)?;
-    let mut stream = body.into_data_stream();
+    let mut stream = std::pin::pin!(patient(body, service.archive.limits().idle_timeout));
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk
-            .map_err(|_| Error::new(Code::BodyCut, "the connection broke off").at(format!("byte {}", spool.bytes())))?;
+        let chunk =
+            chunk.map_err(|e| Error::new(Code::BodyCut, e.to_string()).at(format!("byte {}", spool.bytes())))?;
         spool.write(&chunk)?;
     }
     if announced.is_some_and(|length| length != spool.bytes()) {

@@ -50,15 +50,23 @@ pub async fn content(
         if known.is_some_and(|tags| tags.split(',').any(|t| t.trim() == format!("\"{}\"", facts.sha256))) {
             return Ok((facts, None));
         }
-        let range = range.map(|text| parse_range(&text, facts.bytes)).transpose()?.flatten();
+        let range = match range.map(|text| parse_range(&text, facts.bytes)).transpose() {
+            Ok(range) => range.flatten(),
+            Err(error) => return Ok((facts, Some(Err(error)))),
+        };
         let reader = service.archive.content(&actor, id, range, why.reason.as_deref())?;
-        Ok((facts, Some((reader, range))))
+        Ok((facts, Some(Ok((reader, range)))))
     })
     .await?;
     let (facts, opened) = content;
     let etag = format!("\"{}\"", facts.sha256);
-    let Some((reader, range)) = opened else {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    let (reader, range) = match opened {
+        None => return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response()),
+        Some(Err(error)) => {
+            let whole = [(header::CONTENT_RANGE, format!("bytes */{}", facts.bytes))];
+            return Ok((whole, error).into_response());
+        }
+        Some(Ok(opened)) => opened,
     };
     // The reader is blocking; a task of its own feeds the body through a small pipe so that memory stays flat.
     let (mut sink, source) = tokio::io::duplex(256 * 1024);

@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz`, `/docs`, and the answer for addresses that do not exist.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
@@ -20,8 +20,10 @@ pub async fn readyz(State(service): State<Service>) -> Response {
     match blocking(move || service.archive.ready()).await {
         Ok(facts) => axum::Json(facts).into_response(),
         Err(error) => {
-            let problem = super::problem::body(&error);
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(problem)).into_response()
+            let mut response = error.into_response();
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+            response
         }
     }
 }

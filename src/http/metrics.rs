@@ -22,7 +22,11 @@ pub fn handle() -> Option<PrometheusHandle> {
 
 /// Counts and times every request by its route.
 pub async fn observe(request: Request, next: Next) -> Response {
-    let method = request.method().as_str().to_owned();
+    // A method is any word a client likes: only the known ones become a label.
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "PATCH" | "OPTIONS") => known.to_owned(),
+        _ => "other".to_owned(),
+    };
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let started = Instant::now();

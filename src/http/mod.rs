@@ -64,13 +64,17 @@ fn parse_json<T: serde::de::DeserializeOwned + Default>(body: &[u8]) -> Result<T
 pub struct Service {
     archive: Arc<Archive>,
     jobs: Arc<jobs::Jobs>,
+    /// Deposits that may be under way at once.
+    in_flight: Arc<tokio::sync::Semaphore>,
     metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
 }
 
 impl Service {
     /// The service of one archive.
     pub fn new(archive: Arc<Archive>) -> Self {
-        Self { archive, jobs: Arc::default(), metrics: metrics::handle() }
+        let most = archive.limits().max_in_flight.min(tokio::sync::Semaphore::MAX_PERMITS);
+        let in_flight = Arc::new(tokio::sync::Semaphore::new(most));
+        Self { archive, in_flight, jobs: Arc::default(), metrics: metrics::handle() }
     }
 }
 
@@ -149,6 +153,7 @@ pub fn router(service: Service) -> Router {
         .route("/openapi.json", axum::routing::get(|| async { axum::Json(openapi()) }))
         .route("/docs", axum::routing::get(health::docs))
         .fallback(health::not_found)
+        .layer(axum::middleware::from_fn(problem::only_problems))
         .layer(axum::middleware::from_fn(metrics::observe))
         .with_state(service)
 }

@@ -2,11 +2,16 @@
 //!
 //! Invariant: `code`, `findings[]` and `hint` are always there; nothing in an answer is a metadata value (see `error`).
 
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Finding, Kind, Lang};
+
+/// The media type of a problem.
+const PROBLEM: &str = "application/problem+json";
 
 /// Seconds after which a client may try again when the archive is behind.
 const RETRY_AFTER: &str = "5";
@@ -46,6 +51,31 @@ pub fn parse(status: u16, body: &[u8]) -> Error {
     }
 }
 
+/// Makes a problem of every error answer that is not one yet: what the framework says of a path, a query, a method or a
+/// length by itself. Its text goes no further, since it may quote what was sent.
+pub async fn only_problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == PROBLEM);
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let code = match status {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodWrong,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::MediaType,
+        status if status.is_client_error() => Code::Usage,
+        _ => Code::Internal,
+    };
+    let mut problem = body(&Error::new(code, "").hint("see /openapi.json"));
+    problem["status"] = status.as_u16().into();
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+    Response::from_parts(parts, problem.to_string().into())
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let kind = self.code.kind();
@@ -55,7 +85,7 @@ impl IntoResponse for Error {
         }
         let mut response = (status, body(&self).to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         match kind {
             Kind::Unavailable | Kind::Locked => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));

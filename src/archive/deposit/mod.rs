@@ -127,6 +127,17 @@ impl Archive {
     /// Takes a deposit.
     pub fn deposit(&self, actor: &Actor, deposit: Deposit) -> Result<Answer> {
         let received_at = truncate_ms(self.clock.now());
+        if deposit.duplicate && deposit.idempotency_key.is_none() {
+            // Without a key a retry of the same request would be one more deposit.
+            return Err(Error::new(Code::Usage, "duplicate=allow goes with a new Idempotency-Key").at("duplicate"));
+        }
+        let most = self.config.intake.max_metadata.0;
+        let given = deposit.files.iter().map(|file| serde_json::to_vec(&file.metadata).map_or(0, |text| text.len() as u64));
+        if given.sum::<u64>() > most {
+            return Err(Error::new(Code::BodyTooLarge, format!("metadata have at most {most} bytes"))
+                .at("metadata")
+                .hint("see intake.max_metadata in custode.toml"));
+        }
         let class = self.class_of(&deposit)?;
         actor.may(Action::Deposit, Some(class.as_ref().map_or_else(|wanted| wanted, |class| &class.id)))?;
         let producer = actor.producer();

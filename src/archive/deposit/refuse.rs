@@ -6,7 +6,7 @@ use super::accept::depositor;
 use super::{Answer, Archive, Controlled, Deposit};
 use crate::archive::access::Actor;
 use crate::archive::config::Profile;
-use crate::error::{Code, Control, ControlOutcome, Error, Finding, Result};
+use crate::error::{Code, Control, ControlOutcome, Error, Finding, Result, problem_members};
 use crate::id::RefusalId;
 use crate::intake::receipt::ENGINE;
 use crate::intake::refusal::{Limit, ObjectKey, Refused, RefusedItem, view};
@@ -134,11 +134,17 @@ impl Archive {
                 })
             })
             .collect();
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "status": if acceptable { "acceptable" } else { "refused" }, "dry_run": true,
             "class": controlled.class.id, "class_version": controlled.class.version,
             "documents": documents, "controls": controlled.controls,
         });
+        if !acceptable {
+            let own = controlled.findings.iter().map(|(_, finding)| finding);
+            for (key, value) in problem_members(own.chain(controlled.understood.iter().flat_map(|u| &u.findings))) {
+                body[key] = value;
+            }
+        }
         let status = if acceptable { 200 } else { 422 };
         Ok(Answer { status, body: body.to_string().into_bytes(), location: None })
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, Refused};
 use crate::clock::iso_ms;
-use crate::error::{Finding, Lang, Severity};
+use crate::error::{Finding, Lang, Severity, problem_members};
 use crate::hash::Sha256;
 use crate::intake::receipt::TRIAL;
 use crate::intake::receipt::rdv::{NAMESPACE, controls, notice};
@@ -104,6 +104,9 @@ pub fn view(refusal: &Refusal) -> Value {
     let mut put = |key: &str, value: Value| drop(view.insert(key.to_owned(), value));
     put("refusal", json!(refused.refusal));
     put("status", json!("refused"));
+    for (key, value) in problem_members(refused.all_findings()) {
+        put(key, value);
+    }
     put("refused_at", json!(iso_ms(refused.refused_at)));
     put("received_at", json!(iso_ms(refused.received_at)));
     if let Some((class, version)) = &refused.class {
@@ -114,7 +117,6 @@ pub fn view(refusal: &Refusal) -> Value {
     put("producer", json!(refused.producer));
     put("deposit", json!({ "sha256": refused.sha256, "bytes": refused.bytes }));
     put("documents", Value::Array(documents));
-    put("findings", json!(refused.findings));
     put("controls", json!(refused.controls));
     put("attempt", json!(refusal.attempt));
     put("limit", json!(refusal.limit));

@@ -1,0 +1,16 @@
+//! The interface from outside: the real program, real sockets, real files. What `interface.md` promises is asked for here
+//! the way a client, an operator or a mistake would ask for it.
+
+mod accesses;
+mod bad_config;
+mod bad_input;
+mod deposits;
+mod description;
+mod many;
+mod profile;
+mod refusals;
+mod replay;
+mod roles;
+mod rules;
+mod sentinel;
+mod server;
