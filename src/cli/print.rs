@@ -45,7 +45,9 @@ pub fn error(error: &Error, as_json: bool, lang: Lang) {
     if !error.place.is_empty() {
         let _ = writeln!(err, "  {}: {}", say(lang, "dove", "where"), error.place);
     }
-    if !error.detail.is_empty() {
+    // A list of findings says it better than their texts in one line.
+    let told = !error.findings.is_empty() && error.findings.iter().all(|f| error.detail.contains(&f.message));
+    if !error.detail.is_empty() && !told {
         let _ = writeln!(err, "  {}: {}", say(lang, "causa", "cause"), error.detail);
     }
     for finding in &error.findings {

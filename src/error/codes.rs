@@ -39,7 +39,7 @@ pub enum Kind {
     Damage,
     /// Could not: 500, exit 2.
     Io,
-    /// A mistake in the configuration: exit 2.
+    /// A mistake in the configuration, or in a draft of a class or policy: 422, exit 2.
     Config,
     /// Only ever a finding inside a report.
     Finding,
@@ -59,10 +59,11 @@ impl Kind {
             Self::Media => 415,
             Self::Method => 405,
             Self::Range => 416,
-            Self::Refused | Self::Finding => 422,
+            // Over HTTP a configuration comes as a draft of a class or policy: what is wrong with it is the sender's.
+            Self::Refused | Self::Finding | Self::Config => 422,
             Self::Locked => 423,
             Self::Unavailable => 503,
-            Self::Damage | Self::Io | Self::Config => 500,
+            Self::Damage | Self::Io => 500,
         }
     }
 
@@ -127,7 +128,7 @@ codes! {
     ArchiveLocked = "archive/locked", Locked, "another process owns the archive", "un altro processo usa l'archivio", "stop it, or let the command reach its server", "fermarlo, o lasciare che il comando usi il suo server";
     ConfigInvalid = "config/invalid", Config, "wrong configuration", "configurazione errata", "see the commented custode.toml", "vedere custode.toml, commentato voce per voce";
     ConfigMissing = "config/missing", Config, "a required setting is missing", "manca un'impostazione obbligatoria", "add it to custode.toml", "aggiungerla a custode.toml";
-    ProfileForbids = "profile/forbids", Config, "the archive's profile does not allow this", "il profilo dell'archivio non lo permette", "", "";
+    ProfileForbids = "profile/forbids", Config, "the archive's profile does not allow this", "il profilo dell'archivio non lo permette", "change it in custode.toml; the profile itself never changes", "correggerlo in custode.toml; il profilo non cambia mai";
     NotAdopted = "config/not-adopted", Config, "edited or unknown class or policy file", "file di classe o politica modificato o sconosciuto", "run `custode class adopt FILE` or `custode policy adopt FILE`", "eseguire `custode class adopt FILE` o `custode policy adopt FILE`";
     KeyMissing = "key/missing", Config, "the archive's key is missing or wrong", "la chiave dell'archivio manca o è errata", "check the `keys` path in custode.toml", "controllare il percorso `keys` in custode.toml";
     // -- persons and tokens --------------------------------------------------------------------------------------------

@@ -135,10 +135,10 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
         .layer(DefaultBodyLimit::max(MAX_JSON));
-    OpenApiRouter::with_openapi(auth::with_bearer(Description::openapi()))
-        .merge(streaming)
-        .merge(rest)
-        .split_for_parts()
+    let whole = OpenApiRouter::with_openapi(auth::with_bearer(Description::openapi())).merge(streaming).merge(rest);
+    let (router, mut description) = whole.split_for_parts();
+    problem::describe(&mut description);
+    (router, description)
 }
 
 /// The description of the interface, as served at `/openapi.json`.

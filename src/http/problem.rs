@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use utoipa::openapi::{self, OpenApi, RefOr};
 
 use crate::error::{Code, Error, Finding, Kind, Lang};
 
@@ -48,6 +49,34 @@ pub fn parse(status: u16, body: &[u8]) -> Error {
     match text("hint") {
         hint if hint.is_empty() => error,
         hint => error.hint(hint),
+    }
+}
+
+/// Says in the description what every error answer is: a status with words, and a problem document.
+pub fn describe(description: &mut OpenApi) {
+    for (path, item) in &mut description.paths.paths {
+        for (method, operation) in [("get", &mut item.get), ("post", &mut item.post), ("delete", &mut item.delete)] {
+            let Some(operation) = operation else { continue };
+            // Names of handlers repeat from one resource to another; method and path do not.
+            let words = path.trim_start_matches("/v1").split(|c: char| !c.is_ascii_alphanumeric());
+            let words = std::iter::once(method).chain(words.filter(|word| !word.is_empty()));
+            operation.operation_id = Some(words.collect::<Vec<_>>().join("_"));
+            let responses = &mut operation.responses.responses;
+            if operation.security.is_some() {
+                for status in ["401", "403"] {
+                    responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(openapi::Response::new("")));
+                }
+            }
+            for (status, response) in responses {
+                let (Ok(status), RefOr::T(response)) = (status.parse::<StatusCode>(), response) else { continue };
+                if response.description.is_empty() {
+                    response.description = status.canonical_reason().unwrap_or("error").to_owned();
+                }
+                if status.is_client_error() || status.is_server_error() {
+                    response.content.entry(PROBLEM.to_owned()).or_insert_with(|| RefOr::T(openapi::Content::default()));
+                }
+            }
+        }
     }
 }
 

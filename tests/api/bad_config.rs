@@ -26,14 +26,14 @@ fn a_wrong_configuration_names_file_line_and_what_is_accepted() {
         ("#max_refusals = 3", "max_refusals = 2", &["max_refusals", "3"]),
         ("#log = \"text\"", "log = \"xml\"", &["log", "json"]),
         ("#mirrors = []", "mirrors = [\"/no/such/folder\"]", &["mirrors"]),
-        ("#interval = \"10s\"", "interval = 10", &["interval"]),
+        ("#interval = \"10s\"", "interval = \"presto\"", &["interval"]),
         ("#listen = \"127.0.0.1:8480\"", "listen = \"qui\"", &["listen", "127.0.0.1"]),
     ];
     for (from, to, wanted) in cases {
         assert!(whole.contains(from), "{from}");
         let line = whole[..whole.find(from).unwrap()].lines().count() + 1;
         std::fs::write(&path, whole.replacen(from, to, 1)).unwrap();
-        let said = failure(&archive, &["serve", "--listen", "127.0.0.1:0"]);
+        let said = failure(&archive, &["class", "list"]);
         assert!(said.contains("custode.toml") && said.contains("config/"), "{to}: {said}");
         let places = [format!(":{line}"), format!("line {line}")];
         assert!(places.iter().any(|place| said.contains(place.as_str())), "{to}: no line {line} in {said}");

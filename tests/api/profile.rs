@@ -28,7 +28,7 @@ fn a_production_archive_does_not_serve_without_what_makes_it_one() {
         command.env_remove("CUSTODE_TOKEN").env("CUSTODE_LANG", "en").arg("--archive").arg(&root).args(args);
         command.output().unwrap()
     };
-    let out = run(&["init", "--profile", "production", "--holder", "Ente Esempio"]);
+    let out = run(&["init", "--profile", "production", "--holder", "Ente Esempio", "--manager", "Maria Esempio"]);
     if out.status.success() {
         let genesis = std::fs::read_to_string(root.join("chain/entries")).unwrap();
         assert!(genesis.lines().next().unwrap().contains("\"profile\":\"production\""), "{genesis}");

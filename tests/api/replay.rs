@@ -33,8 +33,9 @@ fn asked_again(server: &Server, token: &str, first: &[u8], second: &[u8]) {
     let d = Depositor { server, token };
     let before = server.state();
     d.same(Some("chiave-1"), b"contenuto", first);
-    d.same(None, b"contenuto", first);
-    d.same(Some("chiave-nuova"), b"contenuto", first);
+    // Without a key of its own, the content is the latest deposit of it.
+    d.same(None, b"contenuto", second);
+    d.same(Some("chiave-nuova"), b"contenuto", second);
     d.same(Some("chiave-2"), b"contenuto", second);
     let other = server
         .post("/v1/documents?class=generic&name=nota.txt", token)

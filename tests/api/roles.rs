@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use custode::hash::Sha256;
 use serde_json::{Value, json};
 
-use crate::deposits::one_of_each;
 use crate::server::{Server, good, problem};
 
 const ROLES: [&str; 7] = ["holder", "producer", "manager", "operator", "reader", "auditor", "admin"];

@@ -39,7 +39,7 @@ fn a_new_version_of_a_class_stands_beside_the_old() {
     let entry = server.archive.entries().pop().unwrap();
     assert_eq!((entry["kind"].as_str(), entry["class"]["sha256"].as_str()), (Some("class"), adopted["sha256"].as_str()));
     let again = server.post("/v1/classes", &manager).body(std::fs::read(&file).unwrap()).send().unwrap();
-    assert!(problem(again, 500)["detail"].as_str().unwrap().contains('3'), "the next version is named");
+    assert!(problem(again, 422)["detail"].as_str().unwrap().contains('3'), "the next version is named");
 
     let metadata = json!({ "fascicolo": "F-7" });
     let new = server.deposit(&producer, "generic", "nuovo.txt", &metadata, b"nuovo".to_vec());

@@ -99,7 +99,7 @@ fn personal_values_stand_nowhere_but_in_journal_packages_and_index() {
         { "name": NAME, "metadata": metadata(), "relations": [{ "type": "Sentinella", "to": "sentinella-altra.jpg" }] }, { "name": "sentinella-che-manca.jpg" }] });
     wrong.push(server.deposit_many(&token, "", &manifest, &[(NAME, &image), ("sentinella-in-piu.jpg", &image)]).text().unwrap());
     for body in [
-        json!({ "class": "identity-document", "criteria": ["sentinella=x"] }),
+        json!({ "class": "identity-document", "criteria": ["cognome=Sentinella"] }),
         json!({ "class": "identity-document", "criteria": ["birth_date>=Sentinella"] }),
         json!({ "class": "identity-document", "criteria": ["Sentinella"] }),
         json!({ "class": "identity-document", "cursor": "Sentinella" }),

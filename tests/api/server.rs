@@ -129,11 +129,6 @@ impl Server {
         Self { archive, base, client, log, child }
     }
 
-    /// The process, as `/proc` knows it.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Stops it politely, does something to the archive at rest, and serves it again.
     pub fn restart_after(&mut self, env: &[(&str, &str)], meanwhile: impl FnOnce(&Archive)) {
         self.stop();

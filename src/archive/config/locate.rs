@@ -26,7 +26,20 @@ pub(super) fn toml_error(text: &str, error: &toml::de::Error) -> Error {
     let code = if missing { Code::ConfigMissing } else { Code::ConfigInvalid };
     // Without a span (an unexpected end) the end of the text is the place.
     let byte = error.span().map_or(text.trim_end().len(), |span| span.start);
-    Error::new(code, error.message().trim().replace('\n', "; ")).at(place(text, byte))
+    let said = error.message().trim().replace('\n', "; ");
+    let detail = match key_at(text, byte) {
+        Some(key) if !said.contains(key) => format!("`{key}`: {said}"),
+        _ => said,
+    };
+    Error::new(code, detail).at(place(text, byte))
+}
+
+/// The key whose value is at this byte.
+fn key_at(text: &str, byte: usize) -> Option<&str> {
+    let start = text.get(..byte)?.rfind('\n').map_or(0, |at| at + 1);
+    let key = text[start..].split('=').next()?.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    (!key.is_empty() && key.len() < 64 && key.chars().all(plain)).then_some(key)
 }
 
 /// Collects everything that is wrong, each with its place.

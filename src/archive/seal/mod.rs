@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use super::Archive;
 use super::access::{Action, Actor};
+use crate::catalog::{Catalog as _, Query};
+use crate::clock::Forward;
 use crate::error::{Error, Finding, Result};
 use crate::id::{ClassId, PackageRef};
 use crate::package::writer::Staging;
@@ -47,6 +49,7 @@ impl Archive {
     /// left half done, with its own token; then what is open now.
     pub(super) fn close_packages(&self, class: Option<&ClassId>, asked: bool) -> Result<Report> {
         let _one_at_a_time = self.sealing();
+        self.clock_went_on()?;
         let mut report = Report::default();
         if let Some(run) = stamp::Run::pending(&self.layout.staging())? {
             self.finish_run(run, &mut report)?;
@@ -63,6 +66,17 @@ impl Archive {
             self.finish_run(run, &mut report)?;
         }
         Ok(report)
+    }
+
+    /// No package is made under a clock that is behind what was already written: its time-stamp would be earlier than its
+    /// documents.
+    fn clock_went_on(&self) -> Result<()> {
+        let mut last = self.ledger.entry(self.ledger.head().size.saturating_sub(1))?.at;
+        let newest = self.unsealed.search(&Query { limit: 1, ..Query::default() })?;
+        if let Some(row) = newest.rows.first() {
+            last = last.max(row.accepted_at);
+        }
+        Forward::after(last).now(self.clock.as_ref()).map(drop)
     }
 
     fn finish_run(&self, run: stamp::Run, report: &mut Report) -> Result<()> {
