@@ -3,7 +3,7 @@
 //! Invariant: `code`, `findings[]` and `hint` are always there; nothing in an answer is a metadata value (see `error`).
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -80,11 +80,23 @@ pub fn describe(description: &mut OpenApi) {
     }
 }
 
+/// Whether an early answer may leave some of the request's body unread.
+fn body_may_be_left(headers: &HeaderMap) -> bool {
+    const SMALL: u64 = 16 * 1024;
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length > SMALL)
+}
+
 /// Makes a problem of every error answer that is not one yet: what the framework says of a path, a query, a method or a
 /// length by itself. Its text goes no further, since it may quote what was sent.
 pub async fn only_problems(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    let large = body_may_be_left(request.headers());
+    let mut response = next.run(request).await;
     let status = response.status();
+    if large && !status.is_success() {
+        // Whoever still sends must not take this connection for a good one.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == PROBLEM);
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
