@@ -64,7 +64,10 @@ fn a_missing_archive_or_key_says_what_to_do() {
     let archive = Archive::new();
     let out = archive.command(&["class", "list"]).arg("--archive").arg("/no/such/archive").output().unwrap();
     let said = text(&out.stderr);
-    assert!(out.status.code() == Some(2) && said.contains("archive/missing") && said.contains("custode init"), "{said}");
+    assert!(
+        out.status.code() == Some(2) && said.contains("archive/missing") && said.contains("custode init"),
+        "{said}"
+    );
 
     let again = archive.run(&["init"]);
     assert_eq!(again.status.code(), Some(2));
@@ -84,7 +87,9 @@ fn a_missing_archive_or_key_says_what_to_do() {
 fn an_edited_or_unknown_class_or_policy_stops_the_start() {
     let archive = Archive::new();
     let entries = archive.entries();
-    for (file, command) in [("schemas/generic@1.json", "custode class adopt"), ("policies/generic-10y@1.toml", "custode policy adopt")] {
+    for (file, command) in
+        [("schemas/generic@1.json", "custode class adopt"), ("policies/generic-10y@1.toml", "custode policy adopt")]
+    {
         let path = archive.path(file);
         let good = std::fs::read(&path).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
@@ -135,7 +140,11 @@ fn an_archive_is_owned_once_and_commands_go_through_its_server() {
     // A person's act is not the local operator's.
     let out = server.archive.run(&["token", "create", "--role", "reader"]);
     assert_eq!(out.status.code(), Some(1));
-    assert!(text(&out.stderr).contains("auth/person") && text(&out.stderr).contains("CUSTODE_TOKEN"), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("auth/person") && text(&out.stderr).contains("CUSTODE_TOKEN"),
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 #[test]

@@ -54,7 +54,8 @@ fn a_token_that_is_wrong_foreign_expired_or_revoked_opens_nothing() {
 fn a_token_limited_to_classes_deposits_and_sees_nothing_else() {
     let server = Server::new();
     let limited = |role: &str| {
-        let made = server.archive.manage(&["token", "create", "--role", role, "--class", "generic", "--class", "pec-log"]);
+        let made =
+            server.archive.manage(&["token", "create", "--role", role, "--class", "generic", "--class", "pec-log"]);
         made["secret"].as_str().unwrap().to_owned()
     };
     let (producer, reader) = (limited("producer"), limited("reader"));
@@ -138,9 +139,8 @@ fn a_digest_that_does_not_match_refuses_and_one_that_does_is_a_control() {
     let server = Server::new();
     let token = server.archive.token("producer");
     let before = server.state();
-    let send = |digest: &str| {
-        server.post(DOCUMENT, &token).header("content-digest", digest).body("contenuto").send().unwrap()
-    };
+    let send =
+        |digest: &str| server.post(DOCUMENT, &token).header("content-digest", digest).body("contenuto").send().unwrap();
     let of = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::of(text.as_bytes()).0);
     let wrong = problem(send(&format!("sha-256=:{}:", of("altro"))), 422);
     assert_eq!((wrong["code"].as_str(), wrong["status"].as_str()), (Some("intake/digest"), Some("refused")));
@@ -213,7 +213,8 @@ fn a_body_over_the_limit_is_answered_413_announced_or_not() {
     assert!(announced["hint"].as_str().unwrap().contains("max_document"), "{announced}");
 
     // In chunks nobody can know before: it ends at the limit, and what was spooled is gone.
-    let request = server.post(DOCUMENT, &token).body(reqwest::blocking::Body::new(std::io::repeat(b'x').take(151_000_000)));
+    let request =
+        server.post(DOCUMENT, &token).body(reqwest::blocking::Body::new(std::io::repeat(b'x').take(151_000_000)));
     match request.send() {
         Ok(reply) => assert_eq!(problem(reply, 413)["code"], "intake/too-large"),
         Err(error) => assert!(!error.is_timeout(), "{error:?}"),
@@ -268,13 +269,15 @@ fn hostile_documents_are_refused_or_kept_with_findings_and_never_more() {
             }
             other => panic!("{} ({}): {other} {body}", bad.name, bad.wrong),
         }
-        for must in ["bomba.xml", "esterna.xml", "ricorsiva.xml", "foto.xml", "vuoto.eml", "vuota.xml", "rotta.xml.p7m"] {
+        for must in ["bomba.xml", "esterna.xml", "ricorsiva.xml", "foto.xml", "vuoto.eml", "vuota.xml", "rotta.xml.p7m"]
+        {
             assert!(bad.name != must || status == 422, "{must} was accepted: {body}");
         }
     }
     assert!(accepted > 3, "{accepted}");
     let jpeg = hostile().into_iter().find(|bad| bad.name == "foto.xml").unwrap();
-    let answer = problem(server.deposit(&token, "invoice", "altra.xml", &Value::Null, [&jpeg.bytes[..], b" "].concat()), 422);
+    let answer =
+        problem(server.deposit(&token, "invoice", "altra.xml", &Value::Null, [&jpeg.bytes[..], b" "].concat()), 422);
     assert_eq!(answer["code"], "format/not-admitted", "{answer}");
     // What was kept seals, however strange.
     let sealed = server.seal();
@@ -315,7 +318,8 @@ fn hostile_names_are_kept_as_text_or_refused_and_never_become_a_path() {
         assert_eq!(content.text().unwrap(), format!("contenuto {n}"));
     }
     let tar = server.archive.path("packages/generic/00000001/content.tar.zst");
-    let list = std::process::Command::new("sh").arg("-c").arg("zstd -dc \"$1\" | tar t").arg("sh").arg(&tar).output().unwrap();
+    let list =
+        std::process::Command::new("sh").arg("-c").arg("zstd -dc \"$1\" | tar t").arg("sh").arg(&tar).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     if !list.is_empty() {
         for line in list.lines() {

@@ -290,7 +290,8 @@ fn a_document_is_shown_with_its_retention_and_its_neighbours() {
 fn as_auto_the_class_is_recognised() {
     let server = Server::new();
     let producer = server.archive.token("producer");
-    for item in one_of_each().into_iter().filter(|i| ["pec-message", "invoice", "sdi-notification"].contains(&i.class)) {
+    for item in one_of_each().into_iter().filter(|i| ["pec-message", "invoice", "sdi-notification"].contains(&i.class))
+    {
         let reply = server.deposit(&producer, "auto", &item.name, &Value::Null, item.bytes);
         assert_eq!(reply.status(), 201);
         let receipt: Value = reply.json().unwrap();

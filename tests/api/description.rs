@@ -22,7 +22,10 @@ fn the_description_is_whole_and_every_address_answers() {
         for (method, operation) in item.as_object().unwrap() {
             let place = format!("{method} {path}");
             operations += 1;
-            assert!(ids.insert(operation["operationId"].as_str().expect(&place).to_owned()), "{place}: operationId twice");
+            assert!(
+                ids.insert(operation["operationId"].as_str().expect(&place).to_owned()),
+                "{place}: operationId twice"
+            );
             assert!(!operation["tags"].as_array().expect(&place).is_empty());
             let responses = operation["responses"].as_object().expect(&place);
             assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
@@ -36,7 +39,13 @@ fn the_description_is_whole_and_every_address_answers() {
                 path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
             assert_eq!(of_path, templated, "{place}");
             // It is there: without a token every address but the open ones says that one is needed.
-            let url = format!("{}{}", server.base, path.replace("{id}", "0199f1a0-0000-7000-8000-000000000000").replace("{series}", "generic").replace("{number}", "1"));
+            let url = format!(
+                "{}{}",
+                server.base,
+                path.replace("{id}", "0199f1a0-0000-7000-8000-000000000000")
+                    .replace("{series}", "generic")
+                    .replace("{number}", "1")
+            );
             let reply = server.client.request(method.to_uppercase().parse().unwrap(), url).send().unwrap();
             if operation.get("security").is_some() {
                 assert_eq!(problem(reply, 401)["code"], "auth/token-missing", "{place}");
@@ -48,11 +57,32 @@ fn the_description_is_whole_and_every_address_answers() {
     assert!(operations > 35, "{operations}");
     references(&api, schemas);
     for path in [
-        "/v1/documents", "/v1/deposits", "/v1/documents/validate", "/v1/receipts/{id}", "/v1/documents/search", "/v1/documents/{id}",
-        "/v1/documents/{id}/content", "/v1/documents/{id}/evidence", "/v1/documents/{id}/retention", "/v1/documents/{id}/related",
-        "/v1/bundles", "/v1/bundles/{id}", "/v1/packages", "/v1/packages/{series}/{number}", "/v1/packages/{series}/{number}/pindex",
-        "/v1/packages/{series}/{number}/evidence", "/v1/refusals/{id}", "/v1/seal", "/v1/checks", "/v1/checks/{id}",
-        "/v1/chain/checkpoint", "/v1/chain/entries", "/v1/chain/proof", "/v1/chain/consistency", "/v1/classes", "/v1/tokens",
+        "/v1/documents",
+        "/v1/deposits",
+        "/v1/documents/validate",
+        "/v1/receipts/{id}",
+        "/v1/documents/search",
+        "/v1/documents/{id}",
+        "/v1/documents/{id}/content",
+        "/v1/documents/{id}/evidence",
+        "/v1/documents/{id}/retention",
+        "/v1/documents/{id}/related",
+        "/v1/bundles",
+        "/v1/bundles/{id}",
+        "/v1/packages",
+        "/v1/packages/{series}/{number}",
+        "/v1/packages/{series}/{number}/pindex",
+        "/v1/packages/{series}/{number}/evidence",
+        "/v1/refusals/{id}",
+        "/v1/seal",
+        "/v1/checks",
+        "/v1/checks/{id}",
+        "/v1/chain/checkpoint",
+        "/v1/chain/entries",
+        "/v1/chain/proof",
+        "/v1/chain/consistency",
+        "/v1/classes",
+        "/v1/tokens",
     ] {
         assert!(api["paths"][path].is_object(), "{path} is promised and not described");
     }

@@ -88,7 +88,13 @@ fn what_does_not_fit_the_manifest_is_refused_whole() {
     refused(&server, &token, &two, &[("a.txt", b"a5"), ("b.txt", b"")], &[("intake/empty", "file 2")]);
     let mut lost = two.clone();
     lost["files"][1]["relations"] = json!([{ "type": "allegato di", "to": "altro.txt" }]);
-    refused(&server, &token, &lost, &[("a.txt", b"a6"), ("b.txt", b"b6")], &[("intake/part-missing", "files[1], relations")]);
+    refused(
+        &server,
+        &token,
+        &lost,
+        &[("a.txt", b"a6"), ("b.txt", b"b6")],
+        &[("intake/part-missing", "files[1], relations")],
+    );
     refused(&server, &token, &json!({ "class": "generic", "files": [] }), &[], &[("intake/empty", "deposit")]);
     let unknown = manifest("no-such-class", &["a.txt"]);
     refused(&server, &token, &unknown, &[("a.txt", b"a7")], &[("intake/class-unknown", "class")]);
@@ -111,7 +117,14 @@ fn a_body_that_is_not_a_deposit_is_a_problem() {
     let (media, without) = multipart(&[("file", Some("a.txt"), b"a")]);
     let missing = problem(send(&media, without), 422);
     assert_eq!((missing["code"].as_str(), missing["place"].as_str()), (Some("intake/manifest"), Some("manifest")));
-    for bad in ["", "{", "[]", "{\"class\": 3, \"files\": []}", "{\"class\":\"generic\"}", "{\"class\":\"generic\",\"files\":[{}]}"] {
+    for bad in [
+        "",
+        "{",
+        "[]",
+        "{\"class\": 3, \"files\": []}",
+        "{\"class\":\"generic\"}",
+        "{\"class\":\"generic\",\"files\":[{}]}",
+    ] {
         let (media, body) = multipart(&[("manifest", None, bad.as_bytes()), ("file", Some("a.txt"), b"a")]);
         let answer = problem(send(&media, body), 422);
         assert_eq!(answer["code"], "intake/manifest", "{bad}");

@@ -7,7 +7,12 @@ use crate::server::{Archive, Server, good, problem, text};
 /// Deposits a thing that no invoice reader takes.
 fn bad(server: &Server, token: &str, key: &str, name: &str) -> reqwest::blocking::Response {
     let path = format!("/v1/documents?class=invoice&name={name}");
-    server.post(&path, token).header("idempotency-key", key).body("CONTENUTO-SEGRETO non e' una fattura").send().unwrap()
+    server
+        .post(&path, token)
+        .header("idempotency-key", key)
+        .body("CONTENUTO-SEGRETO non e' una fattura")
+        .send()
+        .unwrap()
 }
 
 #[test]

@@ -97,8 +97,7 @@ fn twins_at_the_same_time_are_one_deposit() {
         for (body, key) in [(small, None), (large, Some(format!("gemelli-{round}")))] {
             let d = Depositor { server: &server, token: &token };
             let answers: Vec<(u16, Vec<u8>)> = std::thread::scope(|scope| {
-                let threads: Vec<_> =
-                    (0..20).map(|_| scope.spawn(|| d.send(key.as_deref(), "", &body))).collect();
+                let threads: Vec<_> = (0..20).map(|_| scope.spawn(|| d.send(key.as_deref(), "", &body))).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert_eq!(answers.iter().filter(|(status, _)| *status == 201).count(), 1);

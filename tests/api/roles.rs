@@ -63,7 +63,12 @@ fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
         ("GET", "/v1/tokens".into(), None, &["holder", "manager", "auditor"]),
         ("POST", "/v1/persons".into(), Some(json!({ "name": "Prova", "roles": [] })), &["manager"]),
         ("POST", "/v1/tokens".into(), Some(json!({ "role": "reader" })), &["manager"]),
-        ("POST", "/v1/manuals".into(), Some(json!({ "version": "9", "from": "2099-01-01", "sha256": Sha256::of(b"m") })), &["manager"]),
+        (
+            "POST",
+            "/v1/manuals".into(),
+            Some(json!({ "version": "9", "from": "2099-01-01", "sha256": Sha256::of(b"m") })),
+            &["manager"],
+        ),
         ("POST", "/v1/documents/validate?class=generic&name=a.txt".into(), Some(json!({})), &["producer", "operator"]),
         ("POST", "/v1/seal".into(), Some(json!({ "class": "invoice" })), &["manager", "operator", "admin"]),
         ("POST", "/v1/reindex".into(), Some(json!({})), &["operator", "admin"]),
@@ -78,7 +83,10 @@ fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
                 assert!(reply.status().is_success(), "{role} {method} {path}: {}", reply.text().unwrap());
             } else {
                 let answer = problem(reply, 403);
-                assert!(["auth/role", "auth/person"].contains(&answer["code"].as_str().unwrap()), "{role} {path}: {answer}");
+                assert!(
+                    ["auth/role", "auth/person"].contains(&answer["code"].as_str().unwrap()),
+                    "{role} {path}: {answer}"
+                );
             }
         }
     }
@@ -115,15 +123,38 @@ fn tokens_are_stored_hashed_and_belong_to_persons_or_systems() {
     }
     let list = server.json("/v1/tokens", &server.archive.manager);
     let mine = list["tokens"].as_array().unwrap().iter().find(|t| t["token"] == made["token"]).unwrap();
-    assert_eq!((&mine["role"], &mine["person"], mine["revoked"].as_bool()), (&json!("auditor"), &made["person"], Some(false)));
+    assert_eq!(
+        (&mine["role"], &mine["person"], mine["revoked"].as_bool()),
+        (&json!("auditor"), &made["person"], Some(false))
+    );
     assert!(mine.get("secret").is_none());
     // A system is never a manager or a holder.
     for role in ["manager", "holder"] {
-        let reply = server.post("/v1/tokens", &server.archive.manager).body(json!({ "role": role }).to_string()).send().unwrap();
+        let reply = server
+            .post("/v1/tokens", &server.archive.manager)
+            .body(json!({ "role": role }).to_string())
+            .send()
+            .unwrap();
         assert_eq!(problem(reply, 400)["code"], "usage");
     }
-    let label = server.archive.manage(&["person", "add", "Servizio di posta", "--system", "--label", "posta-aziendale", "--role", "producer"]);
-    let token = server.archive.manage(&["token", "create", "--role", "producer", "--person", label["person"].as_str().unwrap()]);
+    let label = server.archive.manage(&[
+        "person",
+        "add",
+        "Servizio di posta",
+        "--system",
+        "--label",
+        "posta-aziendale",
+        "--role",
+        "producer",
+    ]);
+    let token = server.archive.manage(&[
+        "token",
+        "create",
+        "--role",
+        "producer",
+        "--person",
+        label["person"].as_str().unwrap(),
+    ]);
     let receipt = server.generic(token["secret"].as_str().unwrap(), "a.txt", b"a");
     assert_eq!(receipt["producer"], "posta-aziendale");
     let names = std::fs::read_to_string(server.archive.path("chain/entries")).unwrap();

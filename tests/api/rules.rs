@@ -16,8 +16,7 @@ fn second_generic(archive: &Archive) -> String {
         let mut class: Value = serde_json::from_str(&text).unwrap();
         class["$id"] = json!("urn:custode:class:generic:2");
         class["x-custode"]["version"] = json!(2);
-        class["properties"]["fascicolo"] =
-            json!({ "type": "string", "x-custode": { "title": { "it": "Fascicolo", "en": "File" }, "kind": "keyword", "indexed": true } });
+        class["properties"]["fascicolo"] = json!({ "type": "string", "x-custode": { "title": { "it": "Fascicolo", "en": "File" }, "kind": "keyword", "indexed": true } });
         serde_json::to_string_pretty(&class).unwrap()
     })
 }
@@ -37,7 +36,10 @@ fn a_new_version_of_a_class_stands_beside_the_old() {
     let adopted = server.archive.manage(&["class", "adopt", &file]);
     assert_eq!((adopted["class"].as_str(), adopted["version"].as_u64()), (Some("generic"), Some(2)));
     let entry = server.archive.entries().pop().unwrap();
-    assert_eq!((entry["kind"].as_str(), entry["class"]["sha256"].as_str()), (Some("class"), adopted["sha256"].as_str()));
+    assert_eq!(
+        (entry["kind"].as_str(), entry["class"]["sha256"].as_str()),
+        (Some("class"), adopted["sha256"].as_str())
+    );
     let again = server.post("/v1/classes", &manager).body(std::fs::read(&file).unwrap()).send().unwrap();
     assert!(problem(again, 422)["detail"].as_str().unwrap().contains('3'), "the next version is named");
 
@@ -50,13 +52,25 @@ fn a_new_version_of_a_class_stands_beside_the_old() {
     server.seal();
     // One package holds one version.
     let packages = server.json("/v1/packages?series=generic", &manager);
-    let versions: Vec<_> = packages["packages"].as_array().unwrap().iter().map(|p| p["class_version"].as_u64().unwrap()).collect();
-    assert_eq!({ let mut v = versions; v.sort(); v }, [1, 2], "{packages}");
+    let versions: Vec<_> =
+        packages["packages"].as_array().unwrap().iter().map(|p| p["class_version"].as_u64().unwrap()).collect();
+    assert_eq!(
+        {
+            let mut v = versions;
+            v.sort();
+            v
+        },
+        [1, 2],
+        "{packages}"
+    );
     let found = server.search(&manager, json!({ "class": "generic", "criteria": ["fascicolo=F-7"] }));
     assert_eq!(found["documents"].as_array().unwrap().len(), 1, "{found}");
     let shown = server.json(&format!("/v1/documents/{}", old["documents"][0]["id"].as_str().unwrap()), &manager);
     assert_eq!(shown["class_version"], 1);
-    assert!(server.archive.path("schemas/generic@1.json").exists() && server.archive.path("schemas/generic@2.json").exists());
+    assert!(
+        server.archive.path("schemas/generic@1.json").exists()
+            && server.archive.path("schemas/generic@2.json").exists()
+    );
 }
 
 #[test]
@@ -68,7 +82,12 @@ fn a_draft_that_is_wrong_is_not_adopted() {
         ("/v1/classes", "{".to_owned()),
         ("/v1/classes", "{}".to_owned()),
         ("/v1/classes", String::new()),
-        ("/v1/classes", std::fs::read_to_string(server.archive.path("schemas/generic@1.json")).unwrap().replace("generic-10y", "no-such-policy")),
+        (
+            "/v1/classes",
+            std::fs::read_to_string(server.archive.path("schemas/generic@1.json"))
+                .unwrap()
+                .replace("generic-10y", "no-such-policy"),
+        ),
         ("/v1/policies", "id = 3".to_owned()),
         ("/v1/policies", String::new()),
         ("/v1/manuals", "{}".to_owned()),
@@ -100,7 +119,11 @@ fn a_new_policy_is_adopted_and_runs() {
     let receipt = server.generic(&producer, "a.txt", b"a");
     let path = format!("/v1/documents/{}/retention", receipt["documents"][0]["id"].as_str().unwrap());
     let retention = server.json(&path, &server.archive.manager);
-    assert_eq!((retention["policy_version"].as_u64(), retention["period"].as_str()), (Some(2), Some("P12Y")), "{retention}");
+    assert_eq!(
+        (retention["policy_version"].as_u64(), retention["period"].as_str()),
+        (Some(2), Some("P12Y")),
+        "{retention}"
+    );
 }
 
 #[test]

@@ -45,7 +45,8 @@ fn personal_values_stand_nowhere_but_in_journal_packages_and_index() {
     // Everything wrong that can be done with such values; every answer is looked at.
     let other = |n: u8| [&image[..], &[n]].concat();
     let mut wrong = Vec::new();
-    let send = |metadata: &Value, n: u8, name: &str| server.deposit(&token, "identity-document", name, metadata, other(n));
+    let send =
+        |metadata: &Value, n: u8, name: &str| server.deposit(&token, "identity-document", name, metadata, other(n));
     for (n, (field, value)) in [
         ("part", json!("Sentinella")),
         ("document_kind", json!("carta-sentinella")),
@@ -77,12 +78,28 @@ fn personal_values_stand_nowhere_but_in_journal_packages_and_index() {
     let mut unknown = metadata();
     unknown["sconosciuto"] = json!("Sentinella");
     wrong.push(send(&unknown, 21, NAME).text().unwrap());
-    wrong.push(server.deposit(&token, "identity-document", NAME, &metadata(), b"Sentinella in un testo".to_vec()).text().unwrap());
-    wrong.push(server.deposit(&token, "identity-document", &"sentinella".repeat(30), &metadata(), other(22)).text().unwrap());
-    wrong.push(server.deposit(&token, "identity-document", "sentinella\u{1}.jpg", &metadata(), other(23)).text().unwrap());
-    wrong.push(server.deposit(&token, "invoice", "sentinella.xml", &metadata(), b"<Sentinella>x</Sentinello>".to_vec()).text().unwrap());
+    wrong.push(
+        server
+            .deposit(&token, "identity-document", NAME, &metadata(), b"Sentinella in un testo".to_vec())
+            .text()
+            .unwrap(),
+    );
+    wrong.push(
+        server.deposit(&token, "identity-document", &"sentinella".repeat(30), &metadata(), other(22)).text().unwrap(),
+    );
+    wrong.push(
+        server.deposit(&token, "identity-document", "sentinella\u{1}.jpg", &metadata(), other(23)).text().unwrap(),
+    );
+    wrong.push(
+        server
+            .deposit(&token, "invoice", "sentinella.xml", &metadata(), b"<Sentinella>x</Sentinello>".to_vec())
+            .text()
+            .unwrap(),
+    );
     let header = server.post("/v1/documents?class=identity-document&name=x.jpg", &token);
-    wrong.push(header.header("custode-metadata", "{\"surname\": \"Sentinella").body(other(24)).send().unwrap().text().unwrap());
+    wrong.push(
+        header.header("custode-metadata", "{\"surname\": \"Sentinella").body(other(24)).send().unwrap().text().unwrap(),
+    );
     // Against the rules, a client puts them in the address: refused, and not repeated.
     let address = "/v1/documents?class=identity-document&name=x.jpg&m.surname=Sentinella&m.part=identity-document";
     let answer = problem(server.post(address, &token).body(other(25)).send().unwrap(), 422);
@@ -93,11 +110,17 @@ fn personal_values_stand_nowhere_but_in_journal_packages_and_index() {
     let address = "/v1/documents?q.tax_code=SNTNLL80A01H501X";
     wrong.push(problem(server.get(address, &manager).send().unwrap(), 400).to_string());
     wrong.push(problem(server.get("/v1/documents/Sentinella/content", &manager).send().unwrap(), 400).to_string());
-    let manifest = json!({ "class": "identity-document", "files": [{ "name": NAME, "metadata": metadata(), "x": "Sentinella" }] });
+    let manifest =
+        json!({ "class": "identity-document", "files": [{ "name": NAME, "metadata": metadata(), "x": "Sentinella" }] });
     wrong.push(server.deposit_many(&token, "", &manifest, &[(NAME, &image)]).text().unwrap());
     let manifest = json!({ "class": "identity-document", "files": [
         { "name": NAME, "metadata": metadata(), "relations": [{ "type": "Sentinella", "to": "sentinella-altra.jpg" }] }, { "name": "sentinella-che-manca.jpg" }] });
-    wrong.push(server.deposit_many(&token, "", &manifest, &[(NAME, &image), ("sentinella-in-piu.jpg", &image)]).text().unwrap());
+    wrong.push(
+        server
+            .deposit_many(&token, "", &manifest, &[(NAME, &image), ("sentinella-in-piu.jpg", &image)])
+            .text()
+            .unwrap(),
+    );
     for body in [
         json!({ "class": "identity-document", "criteria": ["cognome=Sentinella"] }),
         json!({ "class": "identity-document", "criteria": ["birth_date>=Sentinella"] }),
@@ -119,12 +142,19 @@ fn personal_values_stand_nowhere_but_in_journal_packages_and_index() {
     // Good searches, content, sealing, a restart, a rebuild: none of it may write a value elsewhere.
     for sealed in [false, true] {
         for (field, value) in [VALUES[0], VALUES[2], VALUES[3]] {
-            let page = server.search(&manager, json!({ "class": "identity-document", "criteria": [format!("{field}={value}")] }));
+            let page = server
+                .search(&manager, json!({ "class": "identity-document", "criteria": [format!("{field}={value}")] }));
             let found = page["documents"].as_array().unwrap();
             assert!(found.iter().any(|d| d["id"] == id), "{field}, sealed: {sealed}: {page}");
         }
         assert_eq!(server.get(&format!("/v1/documents/{id}/content"), &manager).send().unwrap().status(), 200);
-        let out = server.archive.run(&["--json", "search", "--class", "identity-document", &format!("surname={}", VALUES[0].1)]);
+        let out = server.archive.run(&[
+            "--json",
+            "search",
+            "--class",
+            "identity-document",
+            &format!("surname={}", VALUES[0].1),
+        ]);
         assert!(leaks(&out.stdout), "the command finds it");
         if !sealed {
             server.seal();

@@ -132,7 +132,8 @@ impl Archive {
             return Err(Error::new(Code::Usage, "duplicate=allow goes with a new Idempotency-Key").at("duplicate"));
         }
         let most = self.config.intake.max_metadata.0;
-        let given = deposit.files.iter().map(|file| serde_json::to_vec(&file.metadata).map_or(0, |text| text.len() as u64));
+        let given =
+            deposit.files.iter().map(|file| serde_json::to_vec(&file.metadata).map_or(0, |text| text.len() as u64));
         if given.sum::<u64>() > most {
             return Err(Error::new(Code::BodyTooLarge, format!("metadata have at most {most} bytes"))
                 .at("metadata")
