@@ -20,7 +20,7 @@ use crate::error::{AtPlace, Code, Error, Result};
 use crate::evidence::ers;
 use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef, ReceiptId};
-use crate::intake::manifest::Manifest;
+use crate::intake::receipt::rdv;
 use crate::package::member::Kind;
 use crate::package::reader::Package;
 use crate::retention::due_in_class;
@@ -213,7 +213,7 @@ impl Archive {
         let rows = deposit.documents.iter().map(|id| self.row(*id)).collect::<Result<Vec<_>>>()?;
         let first = rows.first().ok_or_else(missing)?;
         // To another producer not even its existence is told.
-        if !all && Manifest::parse(&self.described(first)?.manifest)?.deposit.producer != actor.producer() {
+        if !all && rdv::parse(&self.described(first)?.rdv)?.deposit.producer != actor.producer() {
             return Err(missing());
         }
         Ok(rows)
