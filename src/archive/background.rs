@@ -23,11 +23,10 @@ impl Background {
     pub fn stop(&self, wake: &(Mutex<bool>, Condvar)) {
         *unpoisoned(wake.0.lock()) = true;
         wake.1.notify_all();
-        if let Some(thread) = unpoisoned(self.0.lock()).take() {
-            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+        if let Some(thread) = unpoisoned(self.0.lock()).take()
+            && thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
                 tracing::error!("the background thread had panicked");
             }
-        }
     }
 }
 

@@ -164,10 +164,10 @@ impl Failure {
 }
 
 /// Runs one command.
-pub fn run(args: Args) -> Result<Exit, Failure> {
+pub fn run(args: Args) -> Result<Exit, Box<Failure>> {
     let global = args.global;
     let (json, lang) = (global.json, global.lang());
-    let failure = |error| Failure { error, json, lang };
+    let failure = |error| Box::new(Failure { error, json, lang });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -66,7 +66,7 @@ impl Archive {
         let plan = staging.plan();
         let mut tree = staging.tree()?;
         tree.place(&run.tree()?)?;
-        staging.evidence(&tree, &stamped.reply, &stamped.token.der())?;
+        staging.evidence(&tree, &stamped.reply, stamped.token.der())?;
 
         let files = staging.files()?;
         let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();

@@ -129,7 +129,7 @@ impl Archive {
         let mut receipts: Vec<Receipt> = Vec::new();
         let mut known: BTreeMap<ReceiptId, Option<crate::intake::receipt::Facts>> = BTreeMap::new();
         for row in rows {
-            if !known.contains_key(&row.receipt) {
+            if let std::collections::btree_map::Entry::Vacant(e) = known.entry(row.receipt) {
                 let facts = match self.verified_receipt(row.sequence) {
                     Ok((facts, receipt)) => {
                         receipts.push(receipt);
@@ -140,7 +140,7 @@ impl Archive {
                         None
                     }
                 };
-                known.insert(row.receipt, facts);
+                e.insert(facts);
             }
             let Some(Some(facts)) = known.get(&row.receipt) else { continue };
             let Some(item) = facts.deposit.documents.iter().find(|item| item.id == row.id) else {
