@@ -24,9 +24,11 @@ impl Background {
         *unpoisoned(wake.0.lock()) = true;
         wake.1.notify_all();
         if let Some(thread) = unpoisoned(self.0.lock()).take()
-            && thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-                tracing::error!("the background thread had panicked");
-            }
+            && thread.thread().id() != std::thread::current().id()
+            && thread.join().is_err()
+        {
+            tracing::error!("the background thread had panicked");
+        }
     }
 }
 

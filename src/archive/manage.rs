@@ -196,14 +196,15 @@ impl Archive {
             if entry.kind == Kind::Manual {
                 let text = |key: &str| entry.object.get(key).and_then(Value::as_str).unwrap_or_default();
                 if let (Ok(from), Ok(sha256)) = (text("from").parse::<Date>(), text("sha256").parse::<Sha256>())
-                    && from <= today {
-                        found = Some(RelevantDocument {
-                            title: "Manuale di conservazione".to_owned(),
-                            version: Some(text("version").to_owned()),
-                            date: Some(from),
-                            sha256: Some(sha256),
-                        });
-                    }
+                    && from <= today
+                {
+                    found = Some(RelevantDocument {
+                        title: "Manuale di conservazione".to_owned(),
+                        version: Some(text("version").to_owned()),
+                        date: Some(from),
+                        sha256: Some(sha256),
+                    });
+                }
             }
             Ok(())
         })?;

@@ -74,9 +74,10 @@ impl Archive {
     /// The metadata file of a document, from wherever it is.
     pub(super) fn metadata_file(&self, row: &DocumentRow) -> Result<Vec<u8>> {
         if row.package.is_none()
-            && let Some(record) = self.journal.record(row.sequence)? {
-                return record.metadata(row.id);
-            }
+            && let Some(record) = self.journal.record(row.sequence)?
+        {
+            return record.metadata(row.id);
+        }
         // Sealed meanwhile: ask again where it is.
         let package = self.package_of(row)?;
         self.open_package(&package)?.read_member(Kind::Metadata, row.id.0, MAX_DESCRIPTION)
@@ -98,9 +99,10 @@ impl Archive {
 
     pub(super) fn described(&self, row: &DocumentRow) -> Result<Described> {
         if row.package.is_none()
-            && let Some(record) = self.journal.record(row.sequence)? {
-                return Ok(Described { rdv: record.rdv()?, note: record.note()? });
-            }
+            && let Some(record) = self.journal.record(row.sequence)?
+        {
+            return Ok(Described { rdv: record.rdv()?, note: record.note()? });
+        }
         let package = self.open_package(&self.package_of(row)?)?;
         let read = |kind| package.read_member(kind, row.receipt.0, MAX_DESCRIPTION);
         Ok(Described { rdv: read(Kind::Receipt)?, note: read(Kind::Note)? })
@@ -109,12 +111,13 @@ impl Archive {
     /// The bytes of a document, from wherever they are; nothing is recorded here.
     pub(super) fn open_document(&self, row: &DocumentRow, range: Option<ByteRange>) -> Result<Box<dyn Read + Send>> {
         if row.package.is_none()
-            && let Some(record) = self.journal.record(row.sequence)? {
-                let mut section = record.open_document(row.id)?;
-                let Some(range) = range else { return Ok(Box::new(section)) };
-                section.seek(SeekFrom::Start(range.start)).at(row.id)?;
-                return Ok(Box::new(section.take(range.length)));
-            }
+            && let Some(record) = self.journal.record(row.sequence)?
+        {
+            let mut section = record.open_document(row.id)?;
+            let Some(range) = range else { return Ok(Box::new(section)) };
+            section.seek(SeekFrom::Start(range.start)).at(row.id)?;
+            return Ok(Box::new(section.take(range.length)));
+        }
         let package = self.open_package(&self.package_of(row)?)?;
         let range = range.map(|r| r.start..r.start + r.length);
         Ok(Box::new(package.open_member(Kind::Document, row.id.0, range)?))
