@@ -1,7 +1,7 @@
 //! `custode init`: a new archive.
 //!
-//! Invariant: what exists is never touched; the archive counts from its genesis, the last thing written but the first
-//! manager's token: an interrupted `init` leaves a folder that says so and can be thrown away.
+//! Invariant: what exists is never touched; an interrupted `init` leaves a folder that says so (`init-unfinished`, written
+//! first and removed last) and can be thrown away.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +61,9 @@ pub fn init(root: &Path, wishes: &Wishes) -> Result<Made> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let layout = Layout::new(root);
     let profile: Profile = wishes.profile.parse()?;
+    if layout.unfinished().exists() {
+        return Err(Error::new(Code::ArchiveUnfinished, "").at(root.display()));
+    }
     if layout.config().exists() || layout.chain().exists() {
         return Err(Error::new(Code::ArchiveExists, "").at(root.display()));
     }
@@ -108,6 +111,7 @@ pub fn init(root: &Path, wishes: &Wishes) -> Result<Made> {
     // An empty catalog that knows the chain so far: the first opening has nothing to rebuild.
     let (catalog, _) = Embedded::open(&layout.catalog(), 0)?;
     catalog.advance(ledger.head().size)?;
+    durable::remove_file(&layout.unfinished())?;
     Ok(Made { profile, manager_token: first.token.expose().to_owned(), vkey })
 }
 
@@ -147,6 +151,7 @@ fn write_config(root: &Path, layout: &Layout, profile: Profile, wishes: &Wishes)
     if config.keys.join("archive.key").exists() {
         return Err(Error::new(Code::ArchiveExists, "there are keys of another archive").at(config.keys.display()));
     }
+    durable::write_new(&layout.unfinished(), b"", durable::MODE_PLAIN)?;
     durable::write_new(&layout.config(), text.as_bytes(), durable::MODE_PLAIN)?;
     Ok(config)
 }

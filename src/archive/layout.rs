@@ -22,6 +22,11 @@ impl Layout {
         self.0.join("custode.toml")
     }
 
+    /// There while `custode init` is at work, and for ever when it was interrupted.
+    pub fn unfinished(&self) -> PathBuf {
+        self.0.join("init-unfinished")
+    }
+
     /// `lock`.
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")

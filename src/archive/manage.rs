@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 
 use super::Archive;
 use super::access::{self, Access, Action, Actor, NewRecord, PersonKind, Role};
+use super::adoption;
 use super::config::RelevantDocument;
 use super::init::{adopted, object};
 use super::state::unpoisoned;
 use crate::chain::Kind;
 use crate::document::class::Class;
-use crate::durable;
 use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
 use crate::id::{ClassId, PersonId, TokenId};
@@ -156,8 +156,7 @@ impl Archive {
         Ok(answer)
     }
 
-    /// The file first, then the entry: a file without entry stops the next start and names itself, an entry without file
-    /// would stop it with nothing to show.
+    /// The file waits in staging until its entry is on the chain (see `adoption`).
     fn adopt(
         &self,
         kind: Kind,
@@ -168,10 +167,13 @@ impl Archive {
         if path.exists() && std::fs::read(path).is_ok_and(|there| there != bytes) {
             return Err(Error::new(Code::NotAdopted, "another file stands there").at(path.display()));
         }
-        if !path.exists() {
-            durable::write_new(path, bytes, durable::MODE_SEALED)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let fresh = !path.exists();
+        if fresh {
+            adoption::prepare(&self.layout, &file, bytes)?;
         }
-        self.ledger.append(kind, entry).map(drop)
+        self.ledger.append(kind, entry)?;
+        if fresh { adoption::place(&self.layout, &file) } else { Ok(()) }
     }
 
     /// Adopts a manual of conservation: indexes cite it from its day on.

@@ -14,9 +14,11 @@ pub mod inspect;
 pub mod manage;
 pub mod read;
 
+mod adoption;
 mod background;
 mod blocks;
 mod chain;
+mod heal;
 pub mod keys;
 mod layout;
 mod lock;

@@ -21,7 +21,7 @@ use super::lock::{self, Lock, Owner};
 use super::replay::InFlight;
 use super::state::{Archive, Local};
 use super::turns::Turns;
-use super::{init, unsealed};
+use super::{adoption, init, unsealed};
 use crate::catalog::Catalog;
 use crate::catalog::embedded::{Embedded, Verdict};
 use crate::catalog::memory::Memory;
@@ -94,6 +94,8 @@ pub(super) struct Adopted {
     pub policies: BTreeMap<String, Sha256>,
     pub packages: Vec<(PackageRef, u64)>,
     pub refusals: Option<refusal::Head>,
+    /// Numbers that recovery set aside.
+    pub voided: BTreeSet<(Sequence, Sequence)>,
 }
 
 impl Adopted {
@@ -118,6 +120,12 @@ impl Adopted {
                     adopted.packages.push((PackageRef { series: text("series").parse()?, number }, entry.seq));
                 }
                 Kind::Refusals => adopted.refusals = serde_json::from_value(Value::Object(entry.object.clone())).ok(),
+                Kind::Repair => {
+                    let number = |key: &str| entry.object.get("voided").and_then(|voided| voided[key].as_u64());
+                    if let (Some(first), Some(last)) = (number("first"), number("last")) {
+                        adopted.voided.insert((Sequence(first), Sequence(last)));
+                    }
+                }
                 _ => {}
             }
             Ok(())
@@ -130,6 +138,9 @@ impl Archive {
     /// Opens the archive, or says where it is served.
     pub fn open_or_find(root: &Path) -> Result<Opened> {
         let layout = Layout::new(root);
+        if layout.unfinished().exists() {
+            return Err(Error::new(Code::ArchiveUnfinished, "").at(root.display()));
+        }
         if !layout.config().exists() {
             return Err(Error::new(Code::ArchiveMissing, "no custode.toml").at(root.display()));
         }
@@ -151,6 +162,9 @@ impl Archive {
     }
 
     fn open(layout: Layout, lock: Lock, clock: Arc<dyn Clock>) -> Result<Self> {
+        if layout.unfinished().exists() {
+            return Err(Error::new(Code::ArchiveUnfinished, "").at(layout.root().display()));
+        }
         let config = Config::load(layout.root())?;
         let keys = Keys::open(&config.keys)?;
         let mut opening = Vec::new();
@@ -178,6 +192,7 @@ impl Archive {
         let (ledger, findings) = Ledger::open(layout.root(), signer, Arc::clone(&clock))?;
         opening.extend(findings);
         let adopted = Adopted::of(&ledger)?;
+        adoption::settle(&layout, &adopted)?;
 
         let classes = Classes::load(&layout.schemas())?;
         check_adopted(&layout, &adopted, &classes)?;
@@ -207,10 +222,13 @@ impl Archive {
         let sealed = SealedDocuments::new(Arc::clone(&vault), &ledger, &adopted)?;
         let (journal, recovery) = Journal::open(settings, &|sequence, document| sealed.holds(sequence, document))?;
         opening.extend(recovery.findings);
-        if let Some((first, last)) = recovery.voided {
-            // The journal forgets numbers it set aside once that segment is released: the chain accounts for them for ever.
-            let repair = serde_json::json!({ "lane": LANE, "voided": { "first": first, "last": last } });
-            ledger.append(Kind::Repair, init::object(repair))?;
+        // The journal forgets numbers it set aside once that segment is released: the chain accounts for them for ever. A
+        // stop between the journal's note and the chain's is made good here, so all that the journal still knows counts.
+        for (first, last) in journal.voided() {
+            if !adopted.voided.contains(&(first, last)) {
+                let repair = serde_json::json!({ "lane": LANE, "voided": { "first": first, "last": last } });
+                ledger.append(Kind::Repair, init::object(repair))?;
+            }
         }
         let incoming = Incoming::open(&layout.intake().join("incoming"))?;
         let (refusals, findings) = RefusalLog::open(&layout.intake(), &layout.quarantine())?;

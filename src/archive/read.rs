@@ -188,6 +188,7 @@ impl Archive {
         if let Some(reason) = reason {
             fields.insert("reason".into(), json!(reason));
         }
+        self.heal()?;
         self.ledger.note_access(fields).map(drop)
     }
 

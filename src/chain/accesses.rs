@@ -100,6 +100,11 @@ impl AccessLog {
         Ok((Self { file, open: tail.open, tip: log_tip, closed }, tail.findings, tail.at))
     }
 
+    /// Whether an error closed it.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
     /// Appends one access; durable on return.
     pub fn note(&mut self, at: Timestamp, fields: Map<String, Value>) -> Result<RecordId> {
         if let Some(why) = &self.closed {

@@ -131,6 +131,12 @@ impl Ledger {
         Ok(loaded.findings)
     }
 
+    /// Whether an error closed it; [`Ledger::reopen`] is what helps.
+    pub fn is_closed(&self) -> bool {
+        let accesses = self.accesses.lock().map_or(true, |accesses| accesses.is_closed());
+        accesses || self.writer.lock().map_or(true, |writer| writer.closed.is_some())
+    }
+
     /// Appends an entry; durable on return. Kinds that the ledger makes itself (genesis, record, access, stamp) have their own
     /// calls, and so does an object with a member `record`.
     pub fn append(&self, kind: Kind, object: Map<String, Value>) -> Result<Entry> {

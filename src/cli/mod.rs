@@ -170,6 +170,7 @@ pub fn run(args: Args) -> Result<Exit, Box<Failure>> {
     let failure = |error| Box::new(Failure { error, json, lang });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(crate::http::BLOCKING_THREADS)
         .build()
         .map_err(|e| failure(Error::io("threads", e)))?;
     // A command that only reads (`verify`, `search` …) may be piped into `head`: a closed pipe is not an error.

@@ -124,6 +124,7 @@ codes! {
     ClockBackwards = "clock-backwards", Unavailable, "the clock stepped backwards", "l'orologio è tornato indietro", "set the clock right (NTP) and retry; nothing was accepted meanwhile", "correggere l'orologio (NTP) e riprovare; nel frattempo nulla è stato accettato";
     // -- archive and configuration -------------------------------------------------------------------------------------
     ArchiveExists = "archive/exists", Usage, "there is already an archive here", "qui esiste già un archivio", "choose an empty folder", "scegliere una cartella vuota";
+    ArchiveUnfinished = "archive/unfinished", Usage, "`custode init` was interrupted here; nothing was ever kept in this archive", "`custode init` è stato interrotto qui; questo archivio non ha mai conservato nulla", "remove this folder and the keys that go with it, then run `custode init` again", "eliminare questa cartella e le relative chiavi, poi rieseguire `custode init`";
     ArchiveMissing = "archive/missing", Usage, "no archive here", "nessun archivio qui", "run `custode init`, or give --archive", "eseguire `custode init` o indicare --archive";
     ArchiveLocked = "archive/locked", Locked, "another process owns the archive", "un altro processo usa l'archivio", "stop it, or let the command reach its server", "fermarlo, o lasciare che il comando usi il suo server";
     ConfigInvalid = "config/invalid", Config, "wrong configuration", "configurazione errata", "see the commented custode.toml", "vedere custode.toml, commentato voce per voce";

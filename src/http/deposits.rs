@@ -93,6 +93,8 @@ async fn one(
     service.archive.may_deposit(&actor, class.as_deref())?;
     let _admitted = admit(&service)?;
     let announced = content_length(&headers)?;
+    let bodies = std::sync::Arc::clone(&service.bodies);
+    let _turn = bodies.acquire().await.map_err(|_| Error::new(Code::Internal, "the server is closing"))?;
     let spooled = spool(&service, announced, body).await?;
     let whole = *spooled.digests();
     let deposit = Deposit {
@@ -131,6 +133,8 @@ pub async fn deposit(
     service.archive.may_deposit(&actor, None)?;
     let _admitted = admit(&service)?;
     let limits = service.archive.limits();
+    let bodies = std::sync::Arc::clone(&service.bodies);
+    let _turn = bodies.acquire().await.map_err(|_| Error::new(Code::Internal, "the server is closing"))?;
     // The body as received is hashed beneath the multipart reader: parts are slices of it.
     let whole = std::sync::Arc::new(std::sync::Mutex::new(Hasher::new()));
     let observed = std::sync::Arc::clone(&whole);

@@ -45,6 +45,7 @@ pub async fn content(
     let id = id.parse()?;
     let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let streams = std::sync::Arc::clone(&service.streams);
     let content = blocking(move || {
         let facts = service.archive.content_facts(&actor, id)?;
         if known.is_some_and(|tags| tags.split(',').any(|t| t.trim() == format!("\"{}\"", facts.sha256))) {
@@ -70,7 +71,10 @@ pub async fn content(
     };
     // The reader is blocking; a task of its own feeds the body through a small pipe so that memory stays flat.
     let (mut sink, source) = tokio::io::duplex(256 * 1024);
+    let turn = std::sync::Arc::clone(&streams).acquire_owned().await;
+    let turn = turn.map_err(|_| Error::new(Code::Internal, "the server is closing"))?;
     tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let mut reader = reader;
         let runtime = tokio::runtime::Handle::current();
         let mut buffer = vec![0; 128 * 1024];

@@ -36,6 +36,17 @@ use crate::error::{Code, Error, Result};
 pub use auth::Caller;
 pub use server::{ServeOptions, Server};
 
+/// Use-cases at work at the same time; more wait. A deposit holds its thread until its batch is synced, so fewer would mean
+/// smaller batches; each costs some 100 KB of stack and buffers, so more would cost memory under a thousand clients.
+pub const BLOCKING_THREADS: usize = 96;
+
+/// Contents on their way out at the same time: a slow client holds a thread, and deposits must not wait for it.
+const STREAMS: usize = 48;
+
+/// Deposits whose bodies are in memory at the same time, some 100 KB each; the others' bodies wait in the system's socket
+/// buffers, so memory stays flat whatever the number of clients.
+const BODIES: usize = 256;
+
 /// Largest JSON body of anything that is not a deposit.
 const MAX_JSON: usize = 1 << 20;
 
@@ -66,6 +77,8 @@ pub struct Service {
     jobs: Arc<jobs::Jobs>,
     /// Deposits that may be under way at once.
     in_flight: Arc<tokio::sync::Semaphore>,
+    bodies: Arc<tokio::sync::Semaphore>,
+    streams: Arc<tokio::sync::Semaphore>,
     metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
 }
 
@@ -74,7 +87,14 @@ impl Service {
     pub fn new(archive: Arc<Archive>) -> Self {
         let most = archive.limits().max_in_flight.min(tokio::sync::Semaphore::MAX_PERMITS);
         let in_flight = Arc::new(tokio::sync::Semaphore::new(most));
-        Self { archive, in_flight, jobs: Arc::default(), metrics: metrics::handle() }
+        Self {
+            archive,
+            in_flight,
+            jobs: Arc::default(),
+            bodies: Arc::new(tokio::sync::Semaphore::new(BODIES)),
+            streams: Arc::new(tokio::sync::Semaphore::new(STREAMS)),
+            metrics: metrics::handle(),
+        }
     }
 }
 

@@ -41,8 +41,10 @@ impl Incoming {
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
+        // As much as will be needed and no more: a buffer that grows by doubling would hold nearly twice the body.
+        let expected = announced.map_or(0, |length| length.min(MEMORY_LIMIT as u64)) as usize;
         let path = self.folder.join(format!("{:016x}", self.next.fetch_add(1, Ordering::Relaxed)));
-        Ok(Spool { held: Held::Memory(Vec::new()), path, limit, announced, hasher: Hasher::new() })
+        Ok(Spool { held: Held::Memory(Vec::with_capacity(expected)), path, limit, announced, hasher: Hasher::new() })
     }
 
     /// A body that is in memory already.

@@ -1,7 +1,7 @@
 //! Which documents go together: one class version, one cohort of expiry, within the closing rule's limits; documents of one
 //! conversation side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -54,10 +54,16 @@ const PAGE: usize = 1000;
 
 impl Archive {
     /// The groups to be sealed now.
-    pub(super) fn closable(&self, class: Option<&ClassId>, asked: bool, report: &mut Report) -> Result<Vec<Group>> {
+    pub(super) fn closable(
+        &self,
+        class: Option<&ClassId>,
+        asked: bool,
+        planned: &BTreeSet<DocumentId>,
+        report: &mut Report,
+    ) -> Result<Vec<Group>> {
         let now = self.clock.now();
         let mut groups = Vec::new();
-        for (key, Open { policy, closing, waiting }) in self.open_packages(class, report)? {
+        for (key, Open { policy, closing, waiting }) in self.open_packages(class, planned, report)? {
             let parts = split(waiting, &closing);
             let last = parts.len().saturating_sub(1);
             for (n, part) in parts.into_iter().enumerate() {
@@ -81,7 +87,12 @@ impl Archive {
         Ok(groups)
     }
 
-    fn open_packages(&self, class: Option<&ClassId>, report: &mut Report) -> Result<BTreeMap<Key, Open>> {
+    fn open_packages(
+        &self,
+        class: Option<&ClassId>,
+        planned: &BTreeSet<DocumentId>,
+        report: &mut Report,
+    ) -> Result<BTreeMap<Key, Open>> {
         let classes = unpoisoned(self.classes.read()).clone();
         let policies = unpoisoned(self.policies.read()).clone();
         let mut open: BTreeMap<Key, Open> = BTreeMap::new();
@@ -90,7 +101,8 @@ impl Archive {
             let page = self.journal.unsealed(after, PAGE);
             let Some(last) = page.last() else { return Ok(open) };
             after = last.sequence;
-            for id in page.into_iter().flat_map(|record| record.documents) {
+            let ids = page.into_iter().flat_map(|record| record.documents);
+            for id in ids.filter(|id| !planned.contains(id)) {
                 let described = |row: &DocumentRow| {
                     let key = (row.class.clone(), row.class_version);
                     (key, Waiting { id, bytes: row.bytes, accepted_at: row.accepted_at })

@@ -11,6 +11,8 @@ mod publish;
 mod stage;
 mod stamp;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::Archive;
@@ -18,7 +20,7 @@ use super::access::{Action, Actor};
 use crate::catalog::{Catalog as _, Query};
 use crate::clock::Forward;
 use crate::error::{Error, Finding, Result};
-use crate::id::{ClassId, PackageRef};
+use crate::id::{ClassId, DocumentId, PackageRef};
 use crate::package::writer::Staging;
 
 pub(super) use cohorts::Cohorts;
@@ -49,14 +51,19 @@ impl Archive {
     /// left half done, with its own token; then what is open now.
     pub(super) fn close_packages(&self, class: Option<&ClassId>, asked: bool) -> Result<Report> {
         let _one_at_a_time = self.sealing();
+        self.heal()?;
         self.clock_went_on()?;
         let mut report = Report::default();
         if let Some(run) = stamp::Run::pending(&self.layout.staging())? {
             self.finish_run(run, &mut report)?;
         }
         let mut staged = self.resume_staged()?;
+        // What a plan names already is in its package, however little of that is made: never in a second one.
+        let plans = Staging::pending(&self.layout.staging())?;
+        let planned: BTreeSet<DocumentId> =
+            plans.iter().flat_map(|staging| staging.plan().documents.iter().map(|d| d.id)).collect();
         let mut ends = stage::Ends::new();
-        for group in self.closable(class, asked, &mut report)? {
+        for group in self.closable(class, asked, &planned, &mut report)? {
             if let Some(package) = self.stage(group, &mut ends, &mut report)? {
                 staged.push(package);
             }

@@ -39,7 +39,8 @@ impl Archive {
     /// package, or `None` when it had been committed and let go before.
     pub(super) fn publish(&self, package: &PackageRef, run: &Run, stamped: &Stamped) -> Result<Option<Value>> {
         let folder = self.staging_of(package);
-        if !folder.exists() {
+        // A folder without its plan is what is left of one that was being removed after the commit.
+        if !Staging::holds_plan(&folder) {
             return match self.committed(package)? {
                 Some(_) => Ok(None),
                 None => Err(Error::new(Code::PackageMissing, "its staging folder is gone").at(folder.display())),

@@ -45,6 +45,12 @@ impl Run {
     pub fn pending(staging: &Path) -> Result<Option<Self>> {
         let path = staging.join(RUN);
         if !path.exists() {
+            // Left by a run that ended between its last commit and its removal.
+            for name in [REPLY, REQUEST] {
+                if staging.join(name).exists() {
+                    durable::remove_file(&staging.join(name))?;
+                }
+            }
             return Ok(None);
         }
         let bytes = std::fs::read(&path).at_path(&path)?;
@@ -60,9 +66,6 @@ impl Run {
             roots: staged.iter().map(|s| s.root).collect(),
             staging: staging.to_owned(),
         };
-        // Left by a run that ended between its last commit and its removal.
-        durable::remove_file(&staging.join(REPLY))?;
-        durable::remove_file(&staging.join(REQUEST))?;
         let json = serde_json::to_vec_pretty(&run).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         durable::write_new(&staging.join(RUN), &json, durable::MODE_PLAIN)?;
         Ok(run)

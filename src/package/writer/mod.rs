@@ -71,6 +71,11 @@ impl Staging {
         Ok(Self { folder: folder.to_owned(), plan })
     }
 
+    /// Whether a plan is kept in this folder.
+    pub fn holds_plan(folder: &Path) -> bool {
+        folder.join(PLAN).exists()
+    }
+
     /// All plans kept, by series and number. A folder in which no plan was ever kept is removed: nothing depends on it.
     pub fn pending(staging: &Path) -> Result<Vec<Self>> {
         let mut all = Vec::new();

@@ -1,0 +1,15 @@
+//! What no stop may break: processes killed, disks full, authorities down, clocks stepping back; the real binary, real HTTP.
+//!
+//! Invariant I1: no acknowledged document is lost, whatever is killed or unplugged, whenever, and every number ever issued
+//! is accounted for. Every test ends in [`audit::sealed`], which believes nothing but the plain files.
+
+mod audit;
+mod clock;
+mod disk;
+mod kill;
+mod load;
+mod outside;
+mod sandbox;
+mod sealing;
+mod steps;
+mod tsa;

@@ -1,0 +1,181 @@
+//! Time-stamps cost money and authorities fail: one request a run, sealing waits when all are down, intake goes on.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use custode::clock::SystemClock;
+use custode::evidence::tsp::{Authority as _, DevelopmentAuthority};
+use serde_json::json;
+
+use super::audit;
+use super::sandbox::{Acknowledged, Sandbox, Wish, aborted, text};
+
+/// An authority that answers over HTTP, counts, and can be down.
+struct Office {
+    address: SocketAddr,
+    asked: Arc<AtomicU64>,
+    down: Arc<AtomicBool>,
+    anchor: String,
+}
+
+impl Office {
+    fn open() -> Self {
+        let authority = DevelopmentAuthority::create(Arc::new(SystemClock)).unwrap();
+        let anchor = authority.root_pem();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (asked, down) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, closed) = (Arc::clone(&asked), Arc::clone(&down));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let request = body_of(&stream);
+                counter.fetch_add(1, Ordering::SeqCst);
+                let (status, reply) = if closed.load(Ordering::SeqCst) {
+                    ("503 Service Unavailable", Vec::new())
+                } else {
+                    ("200 OK", authority.stamp(&request).unwrap())
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Type: application/timestamp-reply\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    reply.len()
+                );
+                let _ = (&stream).write_all(&[head.as_bytes(), &reply].concat());
+            }
+        });
+        Self { address, asked, down, anchor }
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/tsa", self.address)
+    }
+}
+
+fn body_of(mut stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = stream.read(&mut buffer).unwrap_or(0);
+        bytes.extend_from_slice(&buffer[..read]);
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or("0", str::trim);
+        if read == 0 || bytes.len() >= end + 4 + length.parse::<usize>().unwrap() {
+            return bytes[end + 4..].to_vec();
+        }
+    }
+}
+
+/// A production archive whose authorities are these, with some documents in two cohorts.
+fn archive(urls: &[String], anchors: &[&str]) -> (Sandbox, Vec<Acknowledged>) {
+    let sandbox = Sandbox::empty();
+    let mut arguments: Vec<String> =
+        ["init", "--profile", "production", "--holder", "Esempio S.p.A.", "--holder-id", "VATIT-01234567890"]
+            .map(str::to_owned)
+            .to_vec();
+    arguments.extend(["--manager".to_owned(), "Anna Esempio".to_owned()]);
+    for url in urls {
+        arguments.extend(["--tsa".to_owned(), url.clone()]);
+    }
+    for (n, anchor) in anchors.iter().enumerate() {
+        let path = sandbox.path(&format!("anchor-{n}.pem"));
+        std::fs::write(&path, anchor).unwrap();
+        arguments.extend(["--tsa-anchor".to_owned(), path.display().to_string()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    sandbox.json(&arguments);
+    complete(&sandbox);
+    let server = sandbox.serve();
+    let all = (0..4).map(|n| server.caller.accepted(Wish::new(n, 2_000))).collect();
+    server.kill();
+    (sandbox, all)
+}
+
+/// What a production archive wants of its operator before it starts: the acts that found each role.
+fn complete(sandbox: &Sandbox) {
+    let path = sandbox.root().join("custode.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let mut whole = String::new();
+    for line in config.lines() {
+        match line.trim_start_matches(['#', ' ']) {
+            documents if documents.starts_with("documents") => {
+                whole.push_str(
+                    "documents = [{ title = \"Atto di nomina\", version = \"1.0\", date = \"2026-01-01\" }]\n",
+                );
+            }
+            _ => whole.push_str(&format!("{line}\n")),
+        }
+    }
+    std::fs::write(path, whole).unwrap();
+}
+
+#[test]
+fn a_stored_reply_is_never_asked_for_again() {
+    let office = Office::open();
+    let (template, acknowledged) = archive(&[office.url()], &[&office.anchor]);
+    let (mut stops, mut step) = (0, 1);
+    loop {
+        let sandbox = template.twin();
+        let asked = office.asked();
+        let output = sandbox.run_with(&["seal"], "CUSTODE_TEST_ABORT_AT", &step.to_string());
+        let stored = sandbox.root().join("staging/reply.tsr").exists();
+        let first = office.asked() - asked;
+        let again = sandbox.run(&["seal"]);
+        assert!(again.status.success(), "step {step}: {}", text(&again));
+        let second = office.asked() - asked - first;
+        assert!(first + second >= 1 && first <= 1 && second <= 1, "step {step}: {first} requests, then {second}");
+        assert!(!(stored && second > 0), "step {step}: the reply was stored and asked for again");
+        let sealed = audit::sealed(&sandbox, &acknowledged);
+        assert_eq!((sealed.packages, sealed.documents.len()), (2, 4), "step {step}");
+        if !aborted(&output) {
+            assert_eq!((first, second), (1, 0), "one token for a run of two packages");
+            break;
+        }
+        stops += 1;
+        step += 11;
+    }
+    assert!(stops > 5, "only {stops} stops");
+}
+
+#[test]
+fn sealing_waits_for_an_authority_and_intake_does_not() {
+    let office = Office::open();
+    office.down.store(true, Ordering::SeqCst);
+    let (sandbox, mut all) = archive(&[office.url()], &[&office.anchor]);
+    let server = sandbox.serve();
+    let told = server.caller.post("/v1/seal", &json!({})).unwrap();
+    assert_eq!((told.status, told.code().as_str()), (503, "tsa-down"));
+    all.push(server.caller.accepted(Wish::new(8, 100)));
+    for one in &all {
+        server.caller.holds(one);
+    }
+    let ready = server.caller.get("/readyz").unwrap();
+    assert_eq!(ready.status, 200, "an authority that is down is no reason to refuse deposits");
+    office.down.store(false, Ordering::SeqCst);
+    let told = server.caller.post("/v1/seal", &json!({})).unwrap();
+    assert_eq!(told.status, 200, "{}", told.code());
+    for one in &all {
+        server.caller.holds(one);
+    }
+    server.kill();
+    audit::sealed(&sandbox, &all);
+}
+
+#[test]
+fn authorities_are_tried_in_turn_and_none_unverified() {
+    let (down, stranger, good) = (Office::open(), Office::open(), Office::open());
+    down.down.store(true, Ordering::SeqCst);
+    // Nobody listens at the first, the second is out of order, the third is not of a known anchor.
+    let nobody = "http://127.0.0.1:1/tsa".to_owned();
+    let (sandbox, all) = archive(&[nobody, down.url(), stranger.url(), good.url()], &[&good.anchor]);
+    sandbox.json(&["seal"]);
+    assert!(down.asked() >= 1 && stranger.asked() >= 1, "passed over");
+    assert_eq!(good.asked(), 1);
+    let sealed = audit::sealed(&sandbox, &all);
+    assert_eq!(sealed.documents.len(), all.len());
+}
