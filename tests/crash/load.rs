@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::audit;
 use super::sandbox::{Sandbox, Wish};
 
-const MOST: u64 = 200 << 20;
+/// The limit is the released program's; an unoptimised one has some 40 MB more of its own pages and deeper stacks.
+const MOST: u64 = if cfg!(debug_assertions) { 240 << 20 } else { 200 << 20 };
 const SMALL: u64 = 1_000;
 
 #[test]
