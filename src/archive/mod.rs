@@ -30,6 +30,7 @@ mod seal;
 mod state;
 mod turns;
 mod unsealed;
+mod verified;
 
 pub use open::Opened;
 pub use state::{Archive, Limits};

@@ -3,7 +3,7 @@
 //! Invariant: every access to content is recorded, durably, before the first byte leaves. A document is found where it is
 //! now: in the journal until its package is committed, then in the package; between the two it is in both.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -12,11 +12,13 @@ use super::Archive;
 use super::access::{Action, Actor};
 use super::find::row_view;
 use super::state::unpoisoned;
+use super::verified::Verified;
 use crate::catalog::{Catalog, DocumentRow, merged};
+use crate::chain::{Entry, Kind as EntryKind};
 use crate::clock::iso_ms;
 use crate::document::agid::{self, AgidFile};
 use crate::document::format::extension_for;
-use crate::error::{AtPlace, Code, Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::evidence::ers;
 use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef, ReceiptId};
@@ -66,9 +68,17 @@ impl Archive {
         merged::locate(&self.catalogs(), id)?.ok_or_else(|| Error::new(Code::NotFound, "no such document").at(id))
     }
 
-    /// The package's reader.
+    /// The package's reader, as the chain committed it.
     pub(super) fn open_package(&self, package: &PackageRef) -> Result<Package> {
-        Package::open(Arc::new(VaultFiles::new(Arc::clone(&self.vault), package.clone())))
+        self.open_committed(&self.package_entry(package)?, package)
+    }
+
+    /// The package's reader. Its table of contents, by which every member is judged, is the one this entry names: whoever
+    /// can write to the vault can make content and table agree, and cannot sign the chain.
+    pub(super) fn open_committed(&self, entry: &Entry, package: &PackageRef) -> Result<Package> {
+        let reader = Package::open(Arc::new(VaultFiles::new(Arc::clone(&self.vault), package.clone())))?;
+        committed_file(entry, package, crate::package::TOC, reader.toc().as_bytes())?;
+        Ok(reader)
     }
 
     /// The metadata file of a document, from wherever it is.
@@ -113,14 +123,17 @@ impl Archive {
         if row.package.is_none()
             && let Some(record) = self.journal.record(row.sequence)?
         {
-            let mut section = record.open_document(row.id)?;
-            let Some(range) = range else { return Ok(Box::new(section)) };
-            section.seek(SeekFrom::Start(range.start)).at(row.id)?;
-            return Ok(Box::new(section.take(range.length)));
+            // The journal's own digests say what it holds; the signed receipt says what was acknowledged.
+            let (facts, _) = self.verified_receipt(row.sequence)?;
+            let item = facts.deposit.documents.iter().find(|item| item.id == row.id);
+            let item = item.ok_or_else(|| Error::new(Code::ReceiptMismatch, "not in its receipt").at(row.id))?;
+            let open = || record.open_document(row.id);
+            return held_against(row, (item.bytes, item.sha256), range, &open);
         }
         let package = self.open_package(&self.package_of(row)?)?;
-        let range = range.map(|r| r.start..r.start + r.length);
-        Ok(Box::new(package.open_member(Kind::Document, row.id.0, range)?))
+        let member = package.find(Kind::Document, row.id.0)?;
+        let open = || package.open_member(Kind::Document, row.id.0, None);
+        held_against(row, (member.length, member.sha256), range, &open)
     }
 
     /// Everything known of a document.
@@ -280,9 +293,14 @@ impl Archive {
     }
 
     pub(super) fn document_record(&self, package: &PackageRef, id: DocumentId) -> Result<Vec<u8>> {
-        let reader = self.open_package(package)?;
-        let tree = ers::TreeFile::parse(&reader.read_file("evidence/0001.tree", MAX_DESCRIPTION)?)?;
-        let reply = reader.read_file("evidence/0001.tsr", MAX_DESCRIPTION)?;
+        let entry = self.package_entry(package)?;
+        let reader = self.open_committed(&entry, package)?;
+        let read = |name: &str| {
+            let bytes = reader.read_file(name, MAX_DESCRIPTION)?;
+            committed_file(&entry, package, name, &bytes).map(|()| bytes)
+        };
+        let tree = ers::TreeFile::parse(&read("evidence/0001.tree")?)?;
+        let reply = read("evidence/0001.tsr")?;
         Ok(tree.record(Some(id.0), &crate::evidence::tsp::token_of_reply(&reply)?)?.to_der())
     }
 
@@ -322,8 +340,9 @@ impl Archive {
     /// The index of a package; recorded as an access, since it names every document.
     pub fn pindex(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
         actor.may(Action::ReadContent, Some(&package.series.as_str().parse()?))?;
-        self.package_entry(package)?;
-        let xml = self.open_package(package)?.read_file("PIndex.xml", 1 << 30)?;
+        let entry = self.package_entry(package)?;
+        let xml = self.open_committed(&entry, package)?.read_file("PIndex.xml", 1 << 30)?;
+        committed_file(&entry, package, "PIndex.xml", &xml)?;
         self.record_access(actor, "pindex", &[], Some(package), None)?;
         Ok(xml)
     }
@@ -331,7 +350,41 @@ impl Archive {
     /// The RFC 4998 record of a package's index.
     pub fn package_evidence(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
         self.may(actor, Action::ReadPackages)?;
-        self.package_entry(package)?;
-        self.open_package(package)?.read_file("evidence/0001.ers", MAX_DESCRIPTION)
+        let entry = self.package_entry(package)?;
+        let der = self.open_committed(&entry, package)?.read_file("evidence/0001.ers", MAX_DESCRIPTION)?;
+        committed_file(&entry, package, "evidence/0001.ers", &der)?;
+        Ok(der)
     }
+}
+
+/// A file of a package, held against the entry that committed it.
+fn committed_file(entry: &Entry, package: &PackageRef, name: &str, bytes: &[u8]) -> Result<()> {
+    let files = entry.object.get("files").and_then(Value::as_array);
+    let named = files.and_then(|files| files.iter().find(|file| file["name"] == name));
+    if named.is_some_and(|file| file["sha256"] == Sha256::of(bytes).to_string()) {
+        return Ok(());
+    }
+    Err(Error::new(Code::PackageFileAltered, "not as the chain committed it").at(format!("{package}/{name}")))
+}
+
+/// A document's bytes, or a part of them, held against what was acknowledged. A part cannot be compared, so the whole is
+/// read before the part is given.
+fn held_against<R: Read + Send + 'static>(
+    row: &DocumentRow,
+    (bytes, sha256): (u64, Sha256),
+    range: Option<ByteRange>,
+    open: &dyn Fn() -> Result<R>,
+) -> Result<Box<dyn Read + Send>> {
+    if (row.bytes, row.sha256) != (bytes, sha256) {
+        return Err(Error::new(Code::CatalogDisagrees, "the document it describes is another").at(row.id));
+    }
+    let whole = Verified::new(open()?, bytes, sha256);
+    let Some(range) = range.filter(|range| (range.start, range.length) != (0, bytes)) else {
+        return Ok(Box::new(whole));
+    };
+    let failed = |e| crate::package::reader::content_error(row.id.0, e);
+    io::copy(&mut { whole }, &mut io::sink()).map_err(failed)?;
+    let mut part = open()?;
+    io::copy(&mut part.by_ref().take(range.start), &mut io::sink()).map_err(failed)?;
+    Ok(Box::new(part.take(range.length)))
 }

@@ -67,7 +67,7 @@ pub(super) fn package_row(entry: &Entry) -> Result<PackageRow> {
 impl Archive {
     /// Reads the rows of a package from its metadata, receipts and manifests; documents are not touched.
     pub(super) fn rows_of_package(&self, row: PackageRow) -> Result<PackageRows> {
-        let reader = self.open_package(&row.package)?;
+        let reader = self.open_committed(&self.ledger.entry(row.entry)?, &row.package)?;
         let mut files = Vec::new();
         let mut sequences: BTreeMap<ReceiptId, Sequence> = BTreeMap::new();
         let mut manifests = Vec::new();

@@ -1,6 +1,6 @@
 //! The client's own manifest of a deposit of many documents: what it says it sends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 
@@ -77,6 +77,7 @@ impl ClientManifest {
             positions.entry(file.name.clone()).or_insert(n + 1);
             by_name.entry(file.name.clone()).or_default().push(file);
         }
+        let names: HashSet<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         let mut joined = Vec::new();
         for (n, declared) in self.files.iter().enumerate() {
             let place = format!("manifest, files[{n}]");
@@ -91,7 +92,7 @@ impl ClientManifest {
             file.declared = declared.sha256;
             file.relations = declared.relations.clone();
             for relation in &declared.relations {
-                if !self.files.iter().any(|other| other.name == relation.to) {
+                if !names.contains(relation.to.as_str()) {
                     findings.push(Finding::error(
                         Code::PartMissing,
                         format!("{place}, relations"),

@@ -51,6 +51,15 @@ impl MemberReader {
         self.end - self.next
     }
 
+    /// Compares the whole member, once, before its last bytes are given.
+    fn compare(&mut self) -> io::Result<()> {
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        if Sha256(hasher.finalize().into()) == self.record.sha256 {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "SHA-256 differs from the table of contents"))
+    }
+
     pub(super) fn into_frames(self) -> Frames {
         self.frames
     }
@@ -59,13 +68,8 @@ impl MemberReader {
 impl Read for MemberReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.next == self.end {
-            // The comparison happens once, at the end, even of an empty member.
-            if let Some(hasher) = self.hasher.take()
-                && Sha256(hasher.finalize().into()) != self.record.sha256
-            {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "SHA-256 differs from the table of contents"));
-            }
-            return Ok(0);
+            // An empty member was never compared: it is here.
+            return self.compare().map(|()| 0);
         }
         let frame = self.table.frame_at(self.next);
         let inside = (self.next - self.table.tar_start(frame)) as usize;
@@ -81,6 +85,9 @@ impl Read for MemberReader {
         self.next += n as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..n]);
+        }
+        if self.next == self.end {
+            self.compare()?;
         }
         Ok(n)
     }
