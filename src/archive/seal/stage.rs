@@ -169,7 +169,10 @@ impl Archive {
     }
 
     /// What the archive signed of this number, and not what the journal says it did.
-    pub(in crate::archive) fn verified_receipt(&self, sequence: Sequence) -> Result<(crate::intake::receipt::Facts, Receipt)> {
+    pub(in crate::archive) fn verified_receipt(
+        &self,
+        sequence: Sequence,
+    ) -> Result<(crate::intake::receipt::Facts, Receipt)> {
         let missing = || Error::new(Code::JournalBody, "its record is gone").at(format!("number {sequence}"));
         let record = self.journal.record(sequence)?.ok_or_else(missing)?;
         let (rdv_bytes, note, manifest) = (record.rdv()?, record.note()?, record.manifest()?);
