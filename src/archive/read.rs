@@ -327,7 +327,11 @@ impl Archive {
     pub(super) fn package_entry(&self, package: &PackageRef) -> Result<crate::chain::Entry> {
         let missing = || Error::new(Code::NotFound, "no such package").at(package);
         let row = self.catalog.package(package)?.ok_or_else(missing)?;
-        self.ledger.entry(row.entry)
+        let entry = self.ledger.entry(row.entry)?;
+        if entry.kind != EntryKind::Package || super::reindex::package_row(&entry)?.package != *package {
+            return Err(Error::new(Code::CatalogDisagrees, "filed under another entry of the chain").at(package));
+        }
+        Ok(entry)
     }
 
     /// One package: its entry on the chain.
