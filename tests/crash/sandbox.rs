@@ -199,7 +199,7 @@ impl Wish {
         let mut body = vec![0; length];
         blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut body);
         // Dates of two years: two cohorts, two packages.
-        let date = if number % 2 == 0 { "2024-05-05" } else { "2025-06-06" };
+        let date = if number.is_multiple_of(2) { "2024-05-05" } else { "2025-06-06" };
         Self { key: format!("key-{number}"), date, body }
     }
 }
