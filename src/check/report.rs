@@ -97,7 +97,7 @@ impl Place {
             Some((rest, id)) => (rest, id.parse().ok()),
             None => (text, None),
         };
-        let cut = [" line ", ", line ", ", entry ", ", byte ", " at byte ", " frame "]
+        let cut = [" line ", ", line ", ", entry ", ", bytes ", ", byte ", " at byte ", " frame "]
             .iter()
             .filter_map(|m| rest.find(m))
             .min();

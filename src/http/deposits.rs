@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -22,6 +24,9 @@ use crate::intake::spool::Spooled;
 
 /// Longest manifest of a deposit of many documents.
 const MAX_MANIFEST: usize = 16 << 20;
+/// Bytes of a multipart body that may have come without belonging to a part: what the reader buffers, and the headers of
+/// all parts. The reader itself has no limit on headers.
+const MAX_BETWEEN: u64 = 16 << 20;
 
 /// Deposits one document: the body is the document.
 #[utoipa::path(post, path = "/v1/documents", tag = "deposit", security(("bearer" = [])),
@@ -138,12 +143,21 @@ pub async fn deposit(
     // The body as received is hashed beneath the multipart reader: parts are slices of it.
     let whole = std::sync::Arc::new(std::sync::Mutex::new(Hasher::new()));
     let observed = std::sync::Arc::clone(&whole);
+    let between = std::sync::Arc::new(AtomicU64::new(0));
+    let behind = std::sync::Arc::clone(&between);
     let stream = patient(body, limits.idle_timeout).map(move |chunk| {
-        if let Ok(bytes) = &chunk {
-            observed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(bytes);
+        let bytes = chunk?;
+        observed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(&bytes);
+        let length = bytes.len() as u64;
+        if behind.fetch_add(length, Ordering::Relaxed) + length > MAX_BETWEEN {
+            return Err(std::io::Error::other("too much that belongs to no part"));
         }
-        chunk
+        Ok(bytes)
     });
+    // What a part gives is no longer between parts.
+    let taken = |bytes: &[u8]| {
+        between.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+    };
     let mut parts = multer::Multipart::new(Box::pin(stream), boundary);
     let mut manifest = None;
     let mut files: Vec<File> = Vec::new();
@@ -157,6 +171,7 @@ pub async fn deposit(
             }
             let mut bytes = Vec::new();
             while let Some(chunk) = part.chunk().await.map_err(cut)? {
+                taken(&chunk);
                 if bytes.len() + chunk.len() > MAX_MANIFEST {
                     return Err(Error::new(Code::BodyTooLarge, format!("a manifest has at most {MAX_MANIFEST} bytes"))
                         .at("manifest"));
@@ -174,6 +189,7 @@ pub async fn deposit(
         let name = part.file_name().or(part.name()).unwrap_or_default().to_owned();
         let mut spool = service.archive.spool(None)?;
         while let Some(chunk) = part.chunk().await.map_err(cut)? {
+            taken(&chunk);
             total += chunk.len() as u64;
             if total > limit {
                 return Err(Error::new(Code::BodyTooLarge, format!("a deposit has at most {limit} bytes"))

@@ -31,7 +31,13 @@ impl Incoming {
     pub fn open(folder: &Path) -> Result<Self> {
         durable::create_dir_all(folder)?;
         for entry in std::fs::read_dir(folder).at_path(folder)? {
-            durable::discard(&entry.at_path(folder)?.path())?;
+            let entry = entry.at_path(folder)?;
+            // Whatever else stands here is nobody's either; it must not keep the archive from opening.
+            if entry.file_type().at_path(folder)?.is_dir() {
+                durable::remove_dir_all(&entry.path())?;
+            } else {
+                durable::discard(&entry.path())?;
+            }
         }
         Ok(Self { folder: folder.to_owned(), next: AtomicU64::new(1) })
     }

@@ -173,3 +173,22 @@ fn a_dry_run_says_the_same_and_keeps_nothing() {
     assert!(refusals.is_empty(), "a dry run was written down");
     assert_eq!(server.generic(&token, "nota.txt", b"una nota")["sequence"], 1);
 }
+
+#[test]
+fn a_part_header_that_never_ends_is_cut_off() {
+    let server = Server::new();
+    let token = server.archive.token("producer");
+    let before = server.state();
+    let mut body = b"--b\r\ncontent-disposition: form-data; name=\"".to_vec();
+    body.resize(body.len() + (40 << 20), b'a');
+    let sent =
+        server.post("/v1/deposits", &token).header("content-type", "multipart/form-data; boundary=b").body(body).send();
+    // The answer may be overtaken by the connection's end: the server stops listening at 16 MiB of the 40.
+    if let Ok(reply) = sent {
+        let status = reply.status();
+        assert!(status.is_client_error(), "{status}");
+        let answer = whole_problem(&reply.text().unwrap());
+        assert_eq!(answer["code"], "intake/cut-short", "{answer}");
+    }
+    assert_eq!(server.state(), before);
+}
