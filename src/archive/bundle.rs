@@ -2,7 +2,7 @@
 //! the access is durable before a byte is written, and the chain learns of the bundle.
 //!
 //! Invariants: nothing unsealed goes into a bundle (there is no evidence of it yet), and nothing is left out silently; a
-//! bundle is fetched only by who may export every class in it; bundles are copies and go after [`KEPT`].
+//! bundle is fetched only by who may export every class in it; bundles are copies and go after `KEPT`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The use-cases: what can be done with an archive. One file each; `http` and `cli` call nothing below this room.
 //!
-//! Invariants: one process owns an archive (the one [`lock`]); every use-case takes the [`access::Actor`] on whose behalf
+//! Invariants: one process owns an archive (the one `lock`); every use-case takes the [`access::Actor`] on whose behalf
 //! it is done and asks the permission matrix first; whatever a person decides is a record on the chain before it has an
 //! effect; nothing here assumes that there is only one archive in the process.
 

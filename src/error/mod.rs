@@ -2,7 +2,7 @@
 //!
 //! Every error and every finding carries a stable [`Code`], the place (field, file, byte), the cause and what to do
 //! next. The texts, Italian and English, and the mapping to HTTP status and exit status stand in one table
-//! ([`codes`]). Invariant: neither a message nor a place ever holds a metadata *value*; field names, numbers,
+//! (`codes`). Invariant: neither a message nor a place ever holds a metadata *value*; field names, numbers,
 //! algorithm names and identifiers only, so that logs and refusals of personal classes disclose nothing.
 //!
 //! Every room uses it; it uses nothing above floor 1.

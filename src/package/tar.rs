@@ -1,7 +1,7 @@
 //! Tar headers: POSIX ustar, with a pax `size` record for members over 8 GiB.
 //!
 //! Invariant: a header is a function of path, size and time alone (mode 0444, uid and gid 0, no names), and only such a
-//! header is accepted back: [`parse`] renders what it read again and compares, so no bit of a header is free.
+//! header is accepted back: `parse` renders what it read again and compares, so no bit of a header is free.
 
 use crate::error::{Code, Error, Result};
 

@@ -2,7 +2,7 @@
 //! own root, which carries the salt and everything that the catalog row and the JSON receipt need to be rebuilt from
 //! this file alone.
 //!
-//! Invariants: [`parse`] is the exact inverse of [`render`] for our part; the text is always valid XML 1.0, whatever
+//! Invariants: [`parse()`] is the exact inverse of [`render`] for our part; the text is always valid XML 1.0, whatever
 //! characters names and values hold; the same input gives the same bytes. The file is tied to the document when it is
 //! accepted (Linee Guida 2.1.1): its SHA-256 stands in the manifest.
 

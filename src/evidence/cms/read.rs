@@ -107,7 +107,7 @@ impl SignerReport {
 }
 
 impl SignedData {
-    /// Reads DER ContentInfo (after [`super::unwrap`] when it comes from outside).
+    /// Reads DER ContentInfo (after [`super::unwrap()`] when it comes from outside).
     pub fn parse(der: &[u8]) -> Result<Self> {
         let mut outer = Reader::only(der, tag::SEQUENCE)?.inside();
         if outer.next()?.oid()? != oids::SIGNED_DATA {

@@ -1,7 +1,7 @@
 //! Evidence records (RFC 4998): proof that a document existed unaltered since a time-stamp, renewable without the
 //! documents beside it.
 //!
-//! [`tree`] builds hash trees, [`record`] writes, reads and verifies the DER record, [`file`] is `evidence/0001.tree`: all
+//! [`tree`] builds hash trees, [`record`] writes, reads and verifies the DER record, [`mod@file`] is `evidence/0001.tree`: all
 //! hashes of a package's tree, from which the record of any of its documents is derived. Invariant: SHA-256 only, DER
 //! only; no time-stamp is judged here, callers pass the judge.
 

@@ -1,7 +1,7 @@
 //! The receipt (rapporto di versamento, RdV): what is promised to whoever deposited.
 //!
-//! [`rdv`] writes and reads the XML, once, in Italian with English labels, whatever the locale; [`note`] is what is signed
-//! (a C2SP note); [`view`] is the JSON that programs read. Invariants: the RdV says what the manifest says plus number,
+//! [`rdv`] writes and reads the XML, once, in Italian with English labels, whatever the locale; `note` is what is signed
+//! (a C2SP note); [`view()`] is the JSON that programs read. Invariants: the RdV says what the manifest says plus number,
 //! instant and chain; `parse` is the exact inverse of `render`; the same facts give the same bytes for ever
 //! (`reference/conservazione` I-6 to I-9b; AgID guidelines 4.7 d).
 
