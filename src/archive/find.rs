@@ -3,6 +3,7 @@
 //! Invariant: what is found is what was accepted, sealed or not, in one order; the answer says how far the index is
 //! (`as_of`). A field of a personal class is never asked for in an address.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::id::ClassId;
 
 /// Rows of a page when nobody says.
 const PAGE: usize = 100;
+/// Searches that may wait for `min_sequence` at the same time.
+const MOST_WAITING: usize = 8;
 /// How long `min_sequence` is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -88,6 +91,25 @@ pub(super) fn row_view(row: &DocumentRow) -> Value {
         "package": row.package,
         "metadata": fields,
     })
+}
+
+/// A search that waits for a number.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Result<Self> {
+        let waiting = Self(count);
+        if count.fetch_add(1, Ordering::SeqCst) >= MOST_WAITING {
+            return Err(Error::new(Code::JournalBehind, "too many searches wait").at("min_sequence"));
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Archive {
@@ -179,6 +201,8 @@ impl Archive {
     /// What was acknowledged is in the index of the unsealed before the answer leaves, so this only waits for a number
     /// that is not given yet.
     fn wait_for(&self, sequence: u64) -> Result<()> {
+        // A wait holds a thread that deposits need too: only some may wait at the same time.
+        let waiting = Waiting::begin(&self.searches_waiting)?;
         let started = Instant::now();
         while self.journal.load().next <= sequence {
             if started.elapsed() > PATIENCE {
@@ -186,6 +210,7 @@ impl Archive {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        drop(waiting);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use base64::Engine as _;
@@ -269,6 +269,7 @@ impl Archive {
             local: Local { token },
             opening,
             closed: AtomicBool::new(false),
+            searches_waiting: AtomicUsize::new(0),
             wake: (Mutex::new(false), Condvar::new()),
             lock,
         };

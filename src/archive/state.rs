@@ -1,7 +1,7 @@
 //! An open archive: what every use-case may reach, and the few questions about it that need no use-case.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub struct Archive {
     /// What was found at opening and repaired or set aside; shown by `check` and `/readyz`.
     pub(super) opening: Vec<Finding>,
     pub(super) closed: AtomicBool,
+    /// Searches waiting for a number.
+    pub(super) searches_waiting: AtomicUsize,
     pub(super) wake: (Mutex<bool>, Condvar),
     // Last: the lock is let go when everything else is closed.
     pub(super) lock: Lock,

@@ -63,17 +63,6 @@ pub enum ManualCommand {
     },
 }
 
-async fn print(api: Api, value: Result<serde_json::Value>, global: &Global) -> Result<Exit> {
-    api.close().await?;
-    let value = value?;
-    if global.json {
-        print::json(&value)?
-    } else {
-        print::tree(&value, 0)?
-    }
-    Ok(Exit::Good)
-}
-
 /// Runs a sub-command.
 pub async fn class(command: ClassCommand, global: &Global) -> Result<Exit> {
     if let ClassCommand::Check { file } = &command {
@@ -88,7 +77,7 @@ pub async fn class(command: ClassCommand, global: &Global) -> Result<Exit> {
         ClassCommand::Show { class } => api.get(&format!("/v1/classes/{class}")).await,
         ClassCommand::Adopt { file } => api.call(Method::POST, "/v1/classes", Payload::File(file)).await,
     };
-    print(api, value, global).await
+    api.finish(value, global).await
 }
 
 /// Runs a sub-command.
@@ -98,7 +87,7 @@ pub async fn policy(command: PolicyCommand, global: &Global) -> Result<Exit> {
         PolicyCommand::List => api.get("/v1/policies").await,
         PolicyCommand::Adopt { file } => api.call(Method::POST, "/v1/policies", Payload::File(file)).await,
     };
-    print(api, value, global).await
+    api.finish(value, global).await
 }
 
 /// Runs a sub-command.
@@ -109,5 +98,5 @@ pub async fn manual(command: ManualCommand, global: &Global) -> Result<Exit> {
     let api = Api::open(global).await?;
     let body = json!({ "version": version, "from": from, "sha256": digests.sha256 });
     let value = api.post("/v1/manuals", body).await;
-    print(api, value, global).await
+    api.finish(value, global).await
 }

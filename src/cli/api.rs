@@ -156,6 +156,18 @@ impl Api {
         self.call(Method::POST, path, Payload::Json(body)).await
     }
 
+    /// Ends a command whose answer is one value: closes, then prints it.
+    pub async fn finish(self, answer: Result<Value>, global: &Global) -> Result<super::Exit> {
+        self.close().await?;
+        let value = answer?;
+        if global.json {
+            super::print::json(&value)?;
+        } else {
+            super::print::tree(&value, 0)?;
+        }
+        Ok(super::Exit::Good)
+    }
+
     /// Closes the archive when this process had opened it.
     pub async fn close(self) -> Result<()> {
         match self.way {

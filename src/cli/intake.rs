@@ -4,7 +4,6 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::api::Api;
-use super::print;
 use super::{Exit, Global};
 use crate::error::Result;
 
@@ -32,12 +31,5 @@ pub async fn run(command: Command, global: &Global) -> Result<Exit> {
             api.post("/v1/intake/unblock", json!({ "refusal": refusal, "reason": reason })).await
         }
     };
-    api.close().await?;
-    let done = done?;
-    if global.json {
-        print::json(&done)?
-    } else {
-        print::tree(&done, 0)?
-    }
-    Ok(Exit::Good)
+    api.finish(done, global).await
 }

@@ -5,7 +5,6 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::api::{Api, Payload};
-use super::print;
 use super::{Exit, Global};
 use crate::error::Result;
 
@@ -57,17 +56,6 @@ pub enum TokenCommand {
     },
 }
 
-async fn print(api: Api, value: Result<serde_json::Value>, global: &Global) -> Result<Exit> {
-    api.close().await?;
-    let value = value?;
-    if global.json {
-        print::json(&value)?
-    } else {
-        print::tree(&value, 0)?
-    }
-    Ok(Exit::Good)
-}
-
 /// Runs a sub-command.
 pub async fn person(command: PersonCommand, global: &Global) -> Result<Exit> {
     let api = Api::open(global).await?;
@@ -78,7 +66,7 @@ pub async fn person(command: PersonCommand, global: &Global) -> Result<Exit> {
         }
         PersonCommand::List => api.get("/v1/persons").await,
     };
-    print(api, value, global).await
+    api.finish(value, global).await
 }
 
 /// Runs a sub-command.
@@ -92,5 +80,5 @@ pub async fn token(command: TokenCommand, global: &Global) -> Result<Exit> {
         TokenCommand::List => api.get("/v1/tokens").await,
         TokenCommand::Revoke { id } => api.call(Method::DELETE, &format!("/v1/tokens/{id}"), Payload::Empty).await,
     };
-    print(api, value, global).await
+    api.finish(value, global).await
 }

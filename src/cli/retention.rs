@@ -3,7 +3,6 @@
 use clap::Subcommand;
 
 use super::api::Api;
-use super::print;
 use super::{Exit, Global};
 use crate::error::Result;
 use crate::id::DocumentId;
@@ -23,12 +22,5 @@ pub async fn run(command: Command, global: &Global) -> Result<Exit> {
     let Command::Show { id } = command;
     let api = Api::open(global).await?;
     let shown = api.get(&format!("/v1/documents/{id}/retention")).await;
-    api.close().await?;
-    let shown = shown?;
-    if global.json {
-        print::json(&shown)?;
-    } else {
-        print::tree(&shown, 0)?;
-    }
-    Ok(Exit::Good)
+    api.finish(shown, global).await
 }

@@ -1,7 +1,6 @@
 //! `custode show ID`.
 
 use super::api::Api;
-use super::print;
 use super::{Exit, Global};
 use crate::error::Result;
 use crate::id::DocumentId;
@@ -17,12 +16,5 @@ pub struct Args {
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let api = Api::open(global).await?;
     let shown = api.get(&format!("/v1/documents/{}", args.id)).await;
-    api.close().await?;
-    let shown = shown?;
-    if global.json {
-        print::json(&shown)?;
-    } else {
-        print::tree(&shown, 0)?;
-    }
-    Ok(Exit::Good)
+    api.finish(shown, global).await
 }

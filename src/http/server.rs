@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 use super::Service;
@@ -21,6 +21,17 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// How long open requests may take after the stop.
     pub grace: Duration,
+}
+
+/// Connections that may wait to be taken up: a thousand clients that start together are all heard. With less the kernel
+/// resets some of them, and a deposit would fail that nobody refused.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.at(address)?;
+    socket.set_reuseaddr(true).at(address)?;
+    socket.bind(address).at(address)?;
+    socket.listen(BACKLOG).at(address)
 }
 
 /// A server that runs.
@@ -37,7 +48,7 @@ impl Server {
     /// Binds and starts serving; on return requests are answered and `lock` says where.
     pub async fn start(archive: Arc<Archive>, options: &ServeOptions) -> Result<Self> {
         archive.may_listen(options.listen)?;
-        let listener = TcpListener::bind(options.listen).await.at(options.listen)?;
+        let listener = listen(options.listen)?;
         let address = listener.local_addr().at(options.listen)?;
         archive.serve_at(address)?;
         archive.start_background()?;
