@@ -32,3 +32,7 @@ pub mod archive;
 
 pub mod cli;
 pub mod http;
+
+#[cfg(test)]
+#[path = "../tests/support/judges.rs"]
+mod judges;

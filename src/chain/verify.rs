@@ -386,10 +386,11 @@ fn walk(base: &Path, name: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io:
         if is_temporary(&child) {
             continue;
         }
-        if depth < 12 && base.join(&path).symlink_metadata()?.is_dir() {
-            walk(base, &path, depth + 1, found)?;
-        } else {
-            found.push(path);
+        match base.join(&path).symlink_metadata() {
+            // A partial tile that a wider one replaced since it was listed: an append goes on beside this.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            facts if facts?.is_dir() && depth < 12 => walk(base, &path, depth + 1, found)?,
+            _ => found.push(path),
         }
     }
     Ok(())

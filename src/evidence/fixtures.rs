@@ -41,7 +41,7 @@ pub fn pki(change: impl FnOnce(&mut Profile<'_>)) -> Pki {
     Pki { root_key, root, leaf_key, leaf }
 }
 
-/// Runs `openssl`; fails loudly when it is missing, because it is the judge.
+/// Runs `openssl`, the judge.
 pub fn openssl(dir: &Path, arguments: &[&str]) -> (bool, String) {
     let output = Command::new("openssl")
         .current_dir(dir)

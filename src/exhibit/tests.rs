@@ -553,6 +553,9 @@ fn python(folder: &Path, arguments: &[&str]) -> (i32, String) {
 /// The judges that owe Custode nothing: the commands of VERIFY.txt and VERIFICA.txt, and the python verifier.
 #[test]
 fn the_instructions_in_the_bundle_work_and_notice_alterations() {
+    if !crate::judges::present(&["bash", "openssl", "python3", "sha256sum", "unzip"]) {
+        return;
+    }
     let sealed = sealed();
     let (path, folder) = (sealed.path("bundle.zip"), sealed.path("unzipped"));
     let (ca, vkey) = (sealed.path("ca.pem"), sealed.signer.verifier().to_string());

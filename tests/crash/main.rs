@@ -6,6 +6,8 @@
 mod audit;
 mod clock;
 mod disk;
+#[path = "../support/judges.rs"]
+mod judges;
 mod kill;
 mod load;
 mod outside;

@@ -12,6 +12,9 @@ fn generator() -> Generator {
 
 #[test]
 fn openssl_verifies_every_container_and_finds_the_invoice_inside() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let mut generator = generator();
     let text = base64::engine::general_purpose::STANDARD.encode(generator.root_certificate());

@@ -126,6 +126,9 @@ mod tests {
 
     #[test]
     fn openssl_accepts_attached_and_detached_with_every_digest() {
+        if !crate::judges::present(&["openssl"]) {
+            return;
+        }
         let dir = tempfile::tempdir().unwrap();
         let p = pki(|_| {});
         let own = rsa();
@@ -154,6 +157,9 @@ mod tests {
 
     #[test]
     fn openssl_sees_the_mail_address_and_purposes_of_a_certificate() {
+        if !crate::judges::present(&["openssl"]) {
+            return;
+        }
         let dir = tempfile::tempdir().unwrap();
         let p = pki(|profile| {
             profile.emails = vec!["posta-certificata@esempio.example".into()];

@@ -101,6 +101,9 @@ fn the_limit_blocks_one_object_until_a_manager_unblocks_it_also_after_reopening(
 
 #[test]
 fn the_answer_is_valid_signed_and_keeps_no_name() {
+    if !crate::judges::present(&["xmllint"]) {
+        return;
+    }
     let place = place();
     let (log, _) = place.open();
     let refusal = log.refuse(refused("a").without_names(&["segreto.xml"]), Limit::default(), &signer()).unwrap();

@@ -114,6 +114,9 @@ fn a_walk_over_metadata_reads_no_document() {
 
 #[test]
 fn stock_tools_unpack_the_content() {
+    if !crate::judges::present(&["sh", "tar", "zstd"]) {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let (memory, members) = pack(&SIZES);
     std::fs::write(dir.path().join("c.tar.zst"), &memory.content).unwrap();

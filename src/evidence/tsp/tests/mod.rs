@@ -24,6 +24,9 @@ fn imprint() -> Sha256 {
 
 #[test]
 fn openssl_accepts_what_the_development_authority_makes() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     // openssl judges certificates by the real time.
@@ -69,6 +72,9 @@ fn openssl_accepts_what_the_development_authority_makes() {
 
 #[test]
 fn what_openssl_stamps_we_accept() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     let config = "[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n\
