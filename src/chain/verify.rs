@@ -389,8 +389,9 @@ fn walk(base: &Path, name: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io:
         match base.join(&path).symlink_metadata() {
             // A partial tile that a wider one replaced since it was listed: an append goes on beside this.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            facts if facts?.is_dir() && depth < 12 => walk(base, &path, depth + 1, found)?,
-            _ => found.push(path),
+            Err(e) => return Err(e),
+            Ok(facts) if facts.is_dir() && depth < 12 => walk(base, &path, depth + 1, found)?,
+            Ok(_) => found.push(path),
         }
     }
     Ok(())
