@@ -115,7 +115,7 @@ fn python_and_openssl_reproduce_the_checkpoint() {
     let script = r#"
 import base64, hashlib, subprocess, sys
 chain, scratch = sys.argv[1:3]
-name, _, key = open(chain + '/archive.vkey').read().strip().rsplit('+', 2)
+name, _, key = open(chain + '/archive.vkey').read().strip().split('+', 2)
 key = base64.b64decode(key)
 assert key[0] == 1 and len(key) == 33
 text, _, signatures = open(chain + '/checkpoint').read().partition('\n\n')
