@@ -85,6 +85,8 @@ pub struct Field {
     /// The AgID element it maps to: `Oggetto`, `NumeroDocumento`, `DataDocumento`, `ParoleChiave` …, `Verifica/<boolean>`,
     /// or `<role>/<part>` as in `Mittente/PartitaIva`. Checked when the class is read.
     pub agid: Option<String>,
+    /// The namespace in which documents that share a value of this field are related, whatever their classes.
+    pub link: Option<String>,
     /// Italian words for its coded values (`TD04`: "Nota di credito").
     pub labels: BTreeMap<String, String>,
 }

@@ -47,6 +47,8 @@ struct FieldNote {
     #[serde(default)]
     agid: Option<String>,
     #[serde(default)]
+    link: Option<String>,
+    #[serde(default)]
     labels: BTreeMap<String, String>,
 }
 
@@ -116,6 +118,12 @@ fn fields(schema: &Value, personal: bool) -> Result<Vec<Field>, String> {
                 "properties/{name}/x-custode/agid: {element} is not an element of Allegato 5 known here"
             ));
         }
+        let linkable = note.indexed && matches!(note.kind, FieldKind::Keyword | FieldKind::List);
+        if note.link.is_some() && !linkable {
+            return Err(format!(
+                "properties/{name}/x-custode/link: only indexed keywords and lists tie documents together"
+            ));
+        }
         fields.push(Field {
             name: name.clone(),
             title: note.title,
@@ -124,6 +132,7 @@ fn fields(schema: &Value, personal: bool) -> Result<Vec<Field>, String> {
             required: required.contains(&name.as_str()),
             personal: personal || note.personal,
             agid: note.agid,
+            link: note.link,
             labels: note.labels,
         });
     }
