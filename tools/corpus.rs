@@ -2,18 +2,22 @@
 //! a reader must find.
 //!
 //! `cargo run --release --example corpus -- --seed 1 --documents 500 -o corpus`
+//!
+//! `cargo run --example corpus -- matrix tests/corpus` writes the test matrix instead: every kind, encoding and defect.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use custode::corpus::{Generator, Item, Mix, Options, hostile};
+use custode::corpus::{Generator, Item, Mix, Options, hostile, samples, trust_anchors};
 
 /// Generates invented documents: the same seed and options give the same bytes.
 #[derive(Parser)]
-#[command(name = "corpus", version)]
+#[command(name = "corpus", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Seed of all numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -24,7 +28,7 @@ struct Arguments {
     #[arg(long, value_parser = size)]
     bytes: Option<u64>,
     /// Shares of documents by kind.
-    #[arg(long, default_value = "pec:60,invoice:30,identity:5,log:5", value_parser = mix)]
+    #[arg(long, default_value = "pec:60,invoice:30,identity:5,log:5", value_parser = shares)]
     mix: Mix,
     /// Day of the first case.
     #[arg(long, default_value = "2026-01-07")]
@@ -49,6 +53,15 @@ struct Arguments {
     output: PathBuf,
 }
 
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Writes the test matrix: a folder per class, the certificates to trust in `trust`.
+    Matrix {
+        /// Folder to write to.
+        folder: PathBuf,
+    },
+}
+
 fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit.trim() {
@@ -62,7 +75,7 @@ fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(|| "too many".to_owned())
 }
 
-fn mix(text: &str) -> Result<Mix, String> {
+fn shares(text: &str) -> Result<Mix, String> {
     text.parse::<Mix>().map_err(|e| e.to_string())
 }
 
@@ -79,7 +92,23 @@ fn write(folder: &Path, item: &Item) -> std::io::Result<()> {
     std::fs::write(folder.join(format!("{}.json", item.name)), format!("{beside:#}\n"))
 }
 
+fn matrix(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    for sample in samples()? {
+        let folder = folder.join(sample.class);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(&sample.name), &sample.bytes)?;
+    }
+    std::fs::create_dir_all(folder.join("trust"))?;
+    for (name, pem) in trust_anchors()? {
+        std::fs::write(folder.join("trust").join(name), pem)?;
+    }
+    Ok(())
+}
+
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(Command::Matrix { folder }) = &arguments.command {
+        return matrix(folder);
+    }
     let options = Options {
         start: arguments.start,
         mix: arguments.mix,

@@ -7,11 +7,11 @@
 
 mod attachments;
 mod conversation;
-mod daticert;
+pub(in crate::corpus) mod daticert;
 mod envelope;
 mod issue;
-mod notice;
-mod original;
+pub(in crate::corpus) mod notice;
+pub(in crate::corpus) mod original;
 
 pub(crate) use attachments::scanned_pdf;
 pub use conversation::Outcome;

@@ -1,0 +1,152 @@
+//! The corpus: every file of `tests/corpus/<class>/` is understood and compared with the `.json` beside it.
+//!
+//! `CUSTODE_BLESS=1 cargo test --test corpus` writes the answers anew, to be read in the diff. The files of the matrix come
+//! from `cargo run --example corpus -- matrix tests/corpus`; others may stand beside them. Expected metadata are a subset:
+//! a field that is `null` must not be there.
+
+use std::path::{Path, PathBuf};
+
+use custode::corpus;
+use custode::document::class::{Class, Classes};
+use custode::document::{Body, Metadata, Understood, understand};
+use custode::id::ClassId;
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+/// Class and path of every document, in order.
+fn documents() -> Vec<(String, PathBuf)> {
+    let entries = |dir: &Path| {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    };
+    let mut all = Vec::new();
+    for class in entries(&folder()) {
+        let name = class.file_name().unwrap().to_str().unwrap().to_owned();
+        if class.is_dir() && name != "trust" {
+            let files = entries(&class).into_iter().filter(|path| path.extension().is_none_or(|e| e != "json"));
+            all.extend(files.map(|path| (name.clone(), path)));
+        }
+    }
+    all
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap().to_owned();
+    name.push(".json");
+    path.with_file_name(name)
+}
+
+/// The corpus's trust is read once; the library is asked as the intake asks it.
+struct Reader {
+    classes: Classes,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self { classes: Classes::standard().unwrap() }
+    }
+
+    fn class(&self, name: &str) -> &Class {
+        self.classes.latest(&name.parse::<ClassId>().unwrap()).unwrap()
+    }
+
+    fn look(&self, class: &str, bytes: &[u8], name: &str) -> Understood {
+        understand(self.class(class), &Body::from(bytes.to_vec()), name, &Metadata::new()).unwrap()
+    }
+}
+
+/// What was understood, in the form of the answers.
+fn answer(class: &str, understood: &Understood) -> Value {
+    let mut metadata = understood.metadata.clone();
+    let signatures = metadata.shift_remove("signatures").unwrap_or_else(|| json!([]));
+    let mut codes: Vec<&str> = understood.findings.iter().map(|finding| finding.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    json!({
+        "class": class,
+        "accepted": understood.acceptable(),
+        "findings": codes,
+        "signatures": signatures.as_array().into_iter().flatten().map(signature).collect::<Vec<_>>(),
+        "metadata": metadata,
+    })
+}
+
+/// The part of a signature report that an answer fixes.
+fn signature(report: &Value) -> Value {
+    let verdicts: Metadata = report["verdicts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|v| (v["aspect"].as_str().unwrap_or_default().to_owned(), v["outcome"].clone()))
+        .collect();
+    let mut out = json!({ "kind": report["kind"], "verdicts": verdicts, "conclusion": report["conclusion"] });
+    if let Some(reference) = report["reference"].get("kind") {
+        out["reference"] = reference.clone();
+    }
+    out
+}
+
+/// Every way in which `found` is not what was expected.
+fn differences(expected: &Value, found: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    for part in ["class", "accepted", "findings", "signatures"] {
+        if expected.get(part).is_some_and(|wanted| *wanted != found[part]) {
+            out.push(format!("{part}: expected {}, found {}", expected[part], found[part]));
+        }
+    }
+    for (name, wanted) in expected["metadata"].as_object().into_iter().flatten() {
+        let value = found["metadata"].get(name).unwrap_or(&Value::Null);
+        if value != wanted {
+            out.push(format!("metadata/{name}: expected {wanted}, found {value}"));
+        }
+    }
+    out
+}
+
+#[test]
+fn every_document_is_understood_as_expected() {
+    let bless = std::env::var_os("CUSTODE_BLESS").is_some();
+    let reader = Reader::new();
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (class, path) in documents() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.len() <= 40_000 && !bytes.is_empty(), "{name}: {} bytes", bytes.len());
+        let found = answer(&class, &reader.look(&class, &bytes, &name));
+        if bless {
+            std::fs::write(beside(&path), format!("{found:#}\n")).unwrap();
+        }
+        let expected = std::fs::read(beside(&path)).unwrap_or_else(|_| panic!("{name} has no answer beside it"));
+        let expected: Value = serde_json::from_slice(&expected).unwrap();
+        wrong.extend(differences(&expected, &found).into_iter().map(|what| format!("{class}/{name}: {what}")));
+        seen += 1;
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(seen >= 40, "{seen} documents");
+}
+
+#[test]
+fn the_matrix_is_what_the_generator_makes() {
+    let again = "run cargo run --example corpus -- matrix tests/corpus";
+    for sample in corpus::samples().unwrap() {
+        let stored = std::fs::read(folder().join(sample.class).join(&sample.name)).unwrap_or_default();
+        assert!(stored == sample.bytes, "{}: {again}", sample.name);
+    }
+    for (name, pem) in corpus::trust_anchors().unwrap() {
+        assert!(std::fs::read_to_string(folder().join("trust").join(&name)).unwrap_or_default() == pem, "{name}: {again}");
+    }
+}
+
+#[test]
+fn a_wrong_answer_is_noticed() {
+    let found = json!({ "class": "x", "accepted": true, "findings": ["a"], "signatures": [], "metadata": { "k": 1 } });
+    assert!(differences(&found, &found).is_empty());
+    let mut other = found.clone();
+    other["findings"] = json!([]);
+    other["metadata"] = json!({ "k": 2, "gone": 3, "absent": null });
+    assert_eq!(differences(&other, &found).len(), 3);
+}
