@@ -137,7 +137,10 @@ fn the_matrix_is_what_the_generator_makes() {
         assert!(stored == sample.bytes, "{}: {again}", sample.name);
     }
     for (name, pem) in corpus::trust_anchors().unwrap() {
-        assert!(std::fs::read_to_string(folder().join("trust").join(&name)).unwrap_or_default() == pem, "{name}: {again}");
+        assert!(
+            std::fs::read_to_string(folder().join("trust").join(&name)).unwrap_or_default() == pem,
+            "{name}: {again}"
+        );
     }
 }
 

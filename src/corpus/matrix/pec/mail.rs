@@ -145,8 +145,11 @@ impl Mail {
     /// The part that is signed, in CRLF.
     pub fn signed_part(&self) -> Vec<u8> {
         let mut parts = vec![text_part(&self.text)];
-        let (first, second) =
-            if self.look.daticert_first { (&self.daticert, &self.postacert) } else { (&self.postacert, &self.daticert) };
+        let (first, second) = if self.look.daticert_first {
+            (&self.daticert, &self.postacert)
+        } else {
+            (&self.postacert, &self.daticert)
+        };
         parts.extend(first.clone());
         parts.extend(second.clone());
         parts.extend(self.more.iter().cloned());
@@ -274,7 +277,10 @@ fn headers(kind: Kind, original: &Original, data: &Daticert) -> Vec<(String, Str
     let mut out: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: String| out.push((name.to_owned(), value));
     add("Return-Path", format!("<{service}>"));
-    add("Received", format!("from av.{0} (av.{0} [192.0.2.10])\r\n by smtp.{0} with ESMTPS; {1}", provider.1, date(data)));
+    add(
+        "Received",
+        format!("from av.{0} (av.{0} [192.0.2.10])\r\n by smtp.{0} with ESMTPS; {1}", provider.1, date(data)),
+    );
     if let (Some(msgid), true) = (&original.msgid, kind != Kind::Anomaly) {
         add("X-Riferimento-Message-ID", msgid.clone());
     }
