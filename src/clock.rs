@@ -4,7 +4,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::error::{Code, Error, Result};
 
@@ -83,6 +84,18 @@ impl Forward {
     }
 }
 
+/// The time zone of Italian terms and days.
+pub fn italy() -> TimeZone {
+    // The zone is compiled in; UTC stands in only if that ever failed.
+    TimeZone::get("Europe/Rome").unwrap_or(TimeZone::UTC)
+}
+
+/// The first instant after a day in Italy; none at the end of the calendar.
+pub fn end_of_italian_day(day: Date) -> Option<Timestamp> {
+    let midnight = day.tomorrow().ok()?.at(0, 0, 0, 0);
+    italy().to_ambiguous_timestamp(midnight).compatible().ok()
+}
+
 /// Whole milliseconds: what receipts and the chain write (`2026-11-22T10:00:00.123Z`).
 pub fn truncate_ms(instant: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(instant.as_millisecond()).unwrap_or(instant)
@@ -115,6 +128,14 @@ mod tests {
         assert_eq!(forward.now(&clock).unwrap_err().code, Code::ClockBackwards);
         clock.advance_ms(60_000);
         assert!(forward.now(&clock).unwrap() > later);
+    }
+
+    #[test]
+    fn a_day_in_italy_ends_at_its_own_midnight() {
+        let end = |day: &str| end_of_italian_day(day.parse().unwrap()).unwrap().to_string();
+        assert_eq!(end("2026-03-10"), "2026-03-10T23:00:00Z");
+        assert_eq!(end("2026-07-10"), "2026-07-10T22:00:00Z");
+        assert_eq!(end_of_italian_day(Date::MAX), None);
     }
 
     #[test]

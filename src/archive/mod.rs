@@ -5,6 +5,7 @@
 //! effect; nothing here assumes that there is only one archive in the process.
 
 pub mod access;
+pub mod alarms;
 pub mod bundle;
 pub mod config;
 pub mod deposit;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Archive;
 use super::access::{Action, Actor};
+use super::alarms::Alarm;
 use super::inspect::CheckRequest;
 use crate::error::{Code, Result};
 use crate::id::CheckId;
@@ -24,6 +25,9 @@ impl Archive {
         self.ledger.chain_accesses()?;
         let id = CheckId::new(self.clock.now());
         let check = self.check(actor, id, &CheckRequest::default(), &|_, _| {})?;
-        Ok(json!({ "seal": sealed, "check": check }))
+        let alarms: Vec<Value> = self.alarms(actor)?.iter().map(Alarm::to_json).collect();
+        let errors = alarms.iter().filter(|alarm| alarm["severity"] == "error").count();
+        let alarms = json!({ "total": alarms.len(), "errors": errors, "alarms": alarms });
+        Ok(json!({ "seal": sealed, "check": check, "alarms": alarms }))
     }
 }

@@ -269,6 +269,7 @@ impl Archive {
             local: Local { token },
             opening,
             closed: AtomicBool::new(false),
+            alarms_counted: super::alarms::Counted::default(),
             searches_waiting: AtomicUsize::new(0),
             wake: (Mutex::new(false), Condvar::new()),
             lock,

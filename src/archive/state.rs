@@ -88,6 +88,8 @@ pub struct Archive {
     /// What was found at opening and repaired or set aside; shown by `check` and `/readyz`.
     pub(super) opening: Vec<Finding>,
     pub(super) closed: AtomicBool,
+    /// What `/metrics` shows of the alarms.
+    pub(super) alarms_counted: super::alarms::Counted,
     /// Searches waiting for a number.
     pub(super) searches_waiting: AtomicUsize,
     pub(super) wake: (Mutex<bool>, Condvar),
@@ -187,6 +189,7 @@ impl Archive {
         metrics::gauge!("custode_journal_segments").set(load.segments as f64);
         metrics::gauge!("custode_chain_size").set(self.ledger.head().size as f64);
         metrics::gauge!("custode_intake_open").set(if self.journal.closed().is_some() { 0.0 } else { 1.0 });
+        self.gauge_alarms();
         if let Ok(packages) = self.catalog.packages(None) {
             metrics::gauge!("custode_packages").set(packages.len() as f64);
             metrics::gauge!("custode_sealed_documents").set(packages.iter().map(|p| p.documents).sum::<u64>() as f64);

@@ -9,6 +9,7 @@ mod api;
 mod print;
 
 mod adopt;
+mod alarms;
 mod check;
 mod demo;
 mod deposit;
@@ -88,6 +89,8 @@ enum Command {
     Seal(seal::Args),
     /// Verifies the archive; exit 0 good, 1 bad, 2 could not be checked.
     Check(check::Args),
+    /// What is missing, late or about to be; exit 1 when one of them is an error.
+    Alarms(alarms::Args),
     /// What must happen every night: seal what is due, check, report.
     Nightly(nightly::Args),
     /// Finds documents by metadata.
@@ -190,6 +193,7 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Deposit(args) => deposit::run(args, global).await,
         Command::Seal(args) => seal::run(args, global).await,
         Command::Check(args) => check::run(args, global).await,
+        Command::Alarms(args) => alarms::run(args, global).await,
         Command::Nightly(args) => nightly::run(args, global).await,
         Command::Search(args) => search::run(args, global).await,
         Command::Show(args) => show::run(args, global).await,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::api::Api;
-use super::{Exit, Global, check, print, seal};
+use super::{Exit, Global, alarms, check, print, seal};
 use crate::error::Result;
 
 /// Arguments.
@@ -21,6 +21,11 @@ pub async fn run(_: Args, global: &Global) -> Result<Exit> {
     } else {
         seal::text(&report["seal"], global.lang())?;
         check::text(&report["check"], global.lang())?;
+        alarms::text(&report["alarms"], global.lang())?;
     }
-    Ok(check::exit(&report["check"]))
+    // An archive that is good and a log that is missing: monitoring must see it.
+    match check::exit(&report["check"]) {
+        Exit::Good => Ok(alarms::exit(&report["alarms"])),
+        worse => Ok(worse),
+    }
 }

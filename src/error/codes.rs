@@ -196,6 +196,10 @@ codes! {
     NotificationNot = "sdi/not-notification", Refused, "not an SdI notification", "non è una notifica SdI", "", "";
     IdentityField = "identity/field", Finding, "an identity field looks wrong", "un dato di identità sembra errato", "", "";
     PecLogRows = "pec-log/rows", Finding, "rows that could not be read; kept", "righe non leggibili; conservate", "", "";
+    PecLogLate = "pec-log/late", Finding, "deposited or time-stamped after its term", "versato o marcato temporalmente oltre il termine", "it is kept all the same; the delay stays on record", "è conservato comunque; il ritardo resta agli atti";
+    PecLogNotDeposited = "pec-log/not-deposited", Finding, "the log has not been deposited", "il log non è stato versato", "deposit it, or a declaration that there was no traffic", "versarlo, o versare una dichiarazione di assenza di traffico";
+    PecLogNotStamped = "pec-log/not-stamped", Finding, "the log is not time-stamped yet and its term is near or over", "il log non è ancora marcato temporalmente e il termine è vicino o scaduto", "run `custode seal`; see whether a time-stamping authority answers", "eseguire `custode seal`; verificare che un'autorità di marcatura risponda";
+    PecLogGap = "pec-log/gap", Finding, "days without a log between the first and the last", "giorni senza log tra il primo e l'ultimo", "deposit them, or a declaration that there was no traffic", "versarli, o versare una dichiarazione di assenza di traffico";
     // -- journal -------------------------------------------------------------------------------------------------------
     JournalDamaged = "journal-damaged", Damage, "the intake journal is damaged", "il giornale di accettazione è danneggiato", "do not delete it; restore that file from a copy", "non cancellarlo; ripristinare quel file da una copia";
     JournalTail = "journal-tail", Finding, "an unfinished last batch was set aside", "un ultimo lotto incompleto è stato messo da parte", "see quarantine/", "vedere quarantine/";

@@ -6,6 +6,7 @@
 pub mod problem;
 
 mod admin;
+mod alarms;
 mod auth;
 mod bundles;
 mod chain;
@@ -129,6 +130,7 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(seal::seal))
         .routes(routes!(seal::nightly))
         .routes(routes!(seal::reindex))
+        .routes(routes!(alarms::alarms))
         .routes(routes!(checks::start))
         .routes(routes!(checks::report))
         .routes(routes!(bundles::start))

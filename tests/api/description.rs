@@ -75,6 +75,7 @@ fn the_description_is_whole_and_every_address_answers() {
         "/v1/packages/{series}/{number}/evidence",
         "/v1/refusals/{id}",
         "/v1/seal",
+        "/v1/alarms",
         "/v1/checks",
         "/v1/checks/{id}",
         "/v1/chain/checkpoint",
@@ -125,6 +126,7 @@ fn health_and_metrics_are_open_and_say_nothing_personal() {
         "custode_deposits_refused_total 1",
         "custode_unsealed_documents 1",
         "custode_intake_open 1",
+        "custode_alarms{severity=\"error\"} 0",
         "route=\"/v1/documents\"",
     ] {
         assert!(text.contains(wanted), "no {wanted} in {text}");

@@ -2,6 +2,7 @@
 //! the way a client, an operator or a mistake would ask for it.
 
 mod accesses;
+mod alarms;
 mod bad_config;
 mod bad_input;
 mod deposits;

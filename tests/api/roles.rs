@@ -70,6 +70,7 @@ fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
             &["manager"],
         ),
         ("POST", "/v1/documents/validate?class=generic&name=a.txt".into(), Some(json!({})), &["producer", "operator"]),
+        ("GET", "/v1/alarms".into(), None, &["holder", "manager", "operator", "auditor", "admin"]),
         ("POST", "/v1/seal".into(), Some(json!({ "class": "invoice" })), &["manager", "operator", "admin"]),
         ("POST", "/v1/reindex".into(), Some(json!({})), &["operator", "admin"]),
     ];

@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::locate::Problems;
 use super::raw;
 use super::resolve::{FEWEST_REFUSALS, optional, path, refusal_range};
-use super::resolved::{ClamdAddress, Http, Intake, LogFormat, Malware, Sealing, Secret, Tsa, TsaAuthority};
+use super::resolved::{ClamdAddress, Http, Intake, LogFormat, Logs, Malware, Sealing, Secret, Tsa, TsaAuthority};
 use crate::units::{Lapse, Size};
 
 /// Certified mail allows 100 MB a message, and base64 within it; larger bodies are mostly mistakes.
@@ -42,6 +42,8 @@ const TSA_TIMEOUT: Lapse = Lapse::from_secs(20);
 const MALWARE_TIMEOUT: Lapse = Lapse::from_secs(30);
 /// A package closes at most this late.
 const SEALING_INTERVAL: Lapse = Lapse::from_secs(10);
+/// Two hours after most systems rotate their logs, and eighteen before the term.
+const LOGS_EXPECTED_BY: jiff::civil::Time = jiff::civil::time(6, 0, 0, 0);
 /// Levels above 3 gain nothing on base64 and scans.
 const COMPRESSION: u32 = 3;
 /// Loopback: to be reached from outside is a decision.
@@ -237,6 +239,24 @@ pub(super) fn malware(table: Option<Spanned<raw::Malware>>, problems: &mut Probl
             None
         }
     }
+}
+
+pub(super) fn logs(table: Option<Spanned<raw::Logs>>, problems: &mut Problems<'_>) -> Option<Logs> {
+    let table = table.map(Spanned::into_inner).unwrap_or_default();
+    let expected_by = optional(&table.expected_by, "logs.expected_by", problems, |text| {
+        let fits = text.len() == 5 && text.as_bytes()[2] == b':';
+        let time = format!("{text}:00").parse::<jiff::civil::Time>().ok().filter(|_| fits);
+        time.ok_or_else(|| "expected an hour of the day, as in \"06:00\"".to_owned())
+    });
+    let installations = table.installations.iter().flatten();
+    let installations = installations.filter_map(|item| {
+        problems.parse(item, "logs.installations", |text| {
+            let fits = (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
+            fits.then(|| text.to_owned()).ok_or_else(|| "expected 1 to 200 characters, as in \"PEC1\"".to_owned())
+        })
+    });
+    let installations = installations.collect();
+    Some(Logs { expected_by: expected_by?.unwrap_or(LOGS_EXPECTED_BY), installations })
 }
 
 pub(super) fn sealing(table: Option<Spanned<raw::Sealing>>, problems: &mut Problems<'_>) -> Option<Sealing> {

@@ -26,6 +26,7 @@ pub(super) struct Raw {
     pub agreements: Vec<Spanned<Agreement>>,
     pub tsa: Option<Spanned<Tsa>>,
     pub malware: Option<Spanned<Malware>>,
+    pub logs: Option<Spanned<Logs>>,
     pub sealing: Option<Spanned<Sealing>>,
     pub http: Option<Spanned<Http>>,
     pub end: Option<Spanned<End>>,
@@ -115,6 +116,13 @@ pub(super) struct Malware {
     pub command: Texts,
     pub clamd: Text,
     pub timeout: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Logs {
+    pub expected_by: Text,
+    pub installations: Texts,
 }
 
 #[derive(Debug, Default, Deserialize)]

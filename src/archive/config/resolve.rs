@@ -60,6 +60,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let agreements = agreements(raw.agreements, default_refusals, problems);
     let tsa = limits::tsa(raw.tsa, problems, archive);
     let malware = limits::malware(raw.malware, problems);
+    let logs = limits::logs(raw.logs, problems);
     let sealing = limits::sealing(raw.sealing, problems);
     let http = limits::http(raw.http, problems);
     let (name, origin, lang, keys) = identity?;
@@ -79,6 +80,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         agreements,
         tsa: tsa?,
         malware: malware?,
+        logs: logs?,
         sealing: sealing?,
         http: http?,
     })

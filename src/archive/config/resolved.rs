@@ -41,6 +41,8 @@ pub struct Config {
     pub tsa: Tsa,
     /// The malware control.
     pub malware: Malware,
+    /// Logs of PEC providers.
+    pub logs: Logs,
     /// Background sealing.
     pub sealing: Sealing,
     /// The server and its log.
@@ -206,6 +208,15 @@ pub enum ClamdAddress {
     Unix(PathBuf),
     /// `tcp:127.0.0.1:3310`
     Tcp(SocketAddr),
+}
+
+/// Logs of PEC providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    /// When the log of a day must be here on the day after, Italian time.
+    pub expected_by: jiff::civil::Time,
+    /// Installations whose log is expected every day.
+    pub installations: Vec<String>,
 }
 
 /// Background sealing.

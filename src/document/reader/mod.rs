@@ -9,6 +9,8 @@ mod pec_log;
 mod signed;
 mod xml;
 
+pub use pec_log::term_of_log;
+
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;

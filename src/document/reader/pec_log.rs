@@ -3,7 +3,12 @@
 
 use std::io::{BufRead, BufReader};
 
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
 use super::{Extraction, Input, Reader};
+use crate::clock::end_of_italian_day;
 use crate::error::{AtPlace, Result};
 
 pub struct PecLogReader;
@@ -11,12 +16,21 @@ pub struct PecLogReader;
 /// Read at a time.
 const BUFFER: usize = 64 << 10;
 
+/// The instant by which the log of a period that ends with this day must be time-stamped: 24 hours after its end.
+pub fn term_of_log(last_day: Date) -> Option<Timestamp> {
+    end_of_italian_day(last_day)?.checked_add(SignedDuration::from_hours(24)).ok()
+}
+
 impl Reader for PecLogReader {
     fn read(&self, input: &Input) -> Result<Extraction> {
         let mut extraction = Extraction::default();
         if input.format.media_type.starts_with("text/") {
             let rows = count_rows(BufReader::with_capacity(BUFFER, input.body.open().at("content")?)).at("content")?;
             extraction.fields.insert("rows".to_owned(), rows.into());
+        }
+        if let Some(day) = input.given.get("day").and_then(Value::as_str).filter(|day| day.parse::<Date>().is_ok()) {
+            extraction.set("period_start", day);
+            extraction.set("period_end", day);
         }
         Ok(extraction)
     }
