@@ -121,6 +121,11 @@ impl Archive {
         }
     }
 
+    /// Connections that may be open at once, and how long the head of a request may take.
+    pub fn connections(&self) -> (usize, std::time::Duration) {
+        (self.config.http.max_connections as usize, self.config.http.header_timeout.std())
+    }
+
     /// What custode.toml says to log: a level or a filter.
     pub fn log_level(&self) -> &str {
         &self.config.http.level

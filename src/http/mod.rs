@@ -11,6 +11,7 @@ mod auth;
 mod bundles;
 mod chain;
 mod checks;
+mod connections;
 mod content_digest;
 mod deposits;
 mod documents;

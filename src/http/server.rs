@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 use super::Service;
+use super::connections::{self, Bounds};
 use crate::archive::Archive;
 use crate::error::{AtPlace, Result};
 
@@ -34,12 +35,24 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
     socket.listen(BACKLOG).at(address)
 }
 
+/// Descriptors this process may hold, after asking for all it may have. A connection takes one, its body's file another,
+/// so half of them are for connections.
+fn descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(1 << 20);
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum }) {
+        Ok(()) => usize::try_from(most).unwrap_or(usize::MAX),
+        Err(_) => limit.current.map_or(usize::MAX, |now| usize::try_from(now).unwrap_or(usize::MAX)),
+    }
+}
+
 /// A server that runs.
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
     archive: Arc<Archive>,
     grace: Duration,
 }
@@ -54,13 +67,9 @@ impl Server {
         archive.start_background()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let router = super::router(Service::new(Arc::clone(&archive)));
-        let task = tokio::spawn(async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(async move {
-                    let _ = stopped.await;
-                })
-                .await
-        });
+        let (connections, header_timeout) = archive.connections();
+        let connections = connections.min(descriptors() / 2).max(1);
+        let task = tokio::spawn(connections::serve(listener, router, Bounds { connections, header_timeout }, stopped));
         Ok(Self { address, stop: Some(stop), task, archive, grace: options.grace })
     }
 

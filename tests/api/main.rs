@@ -5,6 +5,7 @@ mod accesses;
 mod alarms;
 mod bad_config;
 mod bad_input;
+mod connections;
 mod deposits;
 mod description;
 mod many;

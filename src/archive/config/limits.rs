@@ -49,6 +49,11 @@ const COMPRESSION: u32 = 3;
 /// Loopback: to be reached from outside is a decision.
 const LISTEN: &str = "127.0.0.1:8480";
 
+/// A thousand clients at once with room to spare; each may make the server hold a request head of some 400 KB.
+const MAX_CONNECTIONS: u32 = 2048;
+/// A head is a few packets; it is also how long a connection may rest between two requests, so not too little.
+const HEADER_TIMEOUT: Lapse = Lapse::from_secs(30);
+
 /// The value given, or the default; a value outside the range is noted.
 pub(super) fn between<T: Copy + PartialOrd + Display>(
     value: &Option<Spanned<T>>,
@@ -276,6 +281,8 @@ pub(super) fn http(table: Option<Spanned<raw::Http>>, problems: &mut Problems<'_
         Some(listen) => problems.parse(listen, "http.listen", address),
         None => address(LISTEN).ok(),
     };
+    let max_connections = between(&table.max_connections, "http.max_connections", MAX_CONNECTIONS, 1..65_537, problems);
+    let header_timeout = between(&table.header_timeout, "http.header_timeout", HEADER_TIMEOUT, secs(1, 3601), problems);
     let log = optional(&table.log, "http.log", problems, |text| match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
@@ -287,5 +294,11 @@ pub(super) fn http(table: Option<Spanned<raw::Http>>, problems: &mut Problems<'_
         })
     });
     let level = level?.unwrap_or_else(|| "info".to_owned());
-    Some(Http { listen: listen?, log: log?.unwrap_or(LogFormat::Text), level })
+    Some(Http {
+        listen: listen?,
+        max_connections: max_connections?,
+        header_timeout: header_timeout?,
+        log: log?.unwrap_or(LogFormat::Text),
+        level,
+    })
 }

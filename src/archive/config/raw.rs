@@ -136,6 +136,8 @@ pub(super) struct Sealing {
 #[serde(deny_unknown_fields)]
 pub(super) struct Http {
     pub listen: Text,
+    pub max_connections: Option<Spanned<u32>>,
+    pub header_timeout: Option<Spanned<Lapse>>,
     pub log: Text,
     pub level: Text,
 }

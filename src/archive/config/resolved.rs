@@ -233,6 +233,10 @@ pub struct Sealing {
 pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Most connections open at once.
+    pub max_connections: u32,
+    /// How long the head of a request may take.
+    pub header_timeout: Lapse,
     /// How the log is written.
     pub log: LogFormat,
     /// What is logged: a level, or a `tracing` filter.
