@@ -61,7 +61,8 @@ pub fn understand(class: &Class, body: &Body, name: &str, given: &Metadata) -> R
     let mut admitted = Vec::new();
     if !class.admits(&format) {
         let detail = format!("{} in class {}", format.media_type, class.id);
-        admitted.push(Finding::error(Code::FormatNotAdmitted, "content", detail));
+        let code = reader::of(class.reader).not_admitted(&head, &format.media_type, name);
+        admitted.push(Finding::error(code.unwrap_or(Code::FormatNotAdmitted), "content", detail));
     }
     controls.push(Control::of("format-admitted", &admitted));
 

@@ -105,20 +105,21 @@ fn given_and_extracted_become_one() {
 fn notifications() {
     let understood = look("sdi-notification", NOTIFICATION.as_bytes(), "IT00000000000_00001_RC_001.xml", json!({}));
     let expected = json!({ "kind": "RC", "family": "pa", "sdi_identifier": "111", "invoice_file": "IT00000000000_00001.xml.p7m", "message_id": "123456",
-        "pec_identifier": "opec1@example.it", "recipient_code": "AAAAAA", "received_at": "2026-06-16T16:34:00.000Z",
+        "pec_message_id": "opec1@example.it", "recipient_code": "AAAAAA", "received_at": "2026-06-16T16:34:00.000Z",
+        "file_base": "IT00000000000_00001", "recipient_description": "x",
         "instant": "2026-06-16T16:40:00.000Z", "delivered_at": "2026-06-16T16:40:00.000Z", "signed": false });
     assert_eq!(Value::Object(understood.metadata.clone()), expected);
-    assert_eq!(codes(&understood), [Code::InvoiceField]);
+    assert_eq!(codes(&understood), [Code::NotificationOffset, Code::NotificationUnsigned]);
     let private = NOTIFICATION
         .replace(
             "http://www.fatturapa.gov.it/sdi/messaggi/v1.0",
             "http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fattura/messaggi/v1.0",
         )
-        .replace("<DataOra", "<Hash>ab</Hash><DataOra");
+        .replace("<DataOraRic", &format!("<Hash>{}</Hash><DataOraRic", "AB".repeat(32)));
     let understood = look("sdi-notification", private.as_bytes(), "x.xml", json!({}));
     assert_eq!(
-        (&understood.metadata["family"], &understood.metadata["invoice_hash"]),
-        (&json!("privati"), &json!("ab"))
+        (&understood.metadata["family"], &understood.metadata["file_sha256"]),
+        (&json!("privati"), &json!("ab".repeat(32)))
     );
     assert!(codes(&look("sdi-notification", b"<altro/>", "x.xml", json!({}))).contains(&Code::NotificationNot));
 }
@@ -215,7 +216,7 @@ fn hostile_documents_have_their_codes() {
             "invoice",
             vec![0x30, 0x82, 0x10, 0, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2],
             "x.xml.p7m",
-            Code::DerMalformed,
+            Code::P7mTruncated,
             false,
         ),
         (

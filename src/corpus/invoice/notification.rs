@@ -110,7 +110,7 @@ pub(super) fn render(about: &About<'_>, kind: Kind, message: &str) -> (String, V
         ("family", json!(if public { "pa" } else { "privati" })),
         ("sdi_identifier", json!(about.sdi)),
         ("invoice_file", json!(about.file)),
-        ("invoice_hash", if public { Value::Null } else { json!(about.hash.to_string()) }),
+        ("file_sha256", if public { Value::Null } else { json!(about.hash.to_string()) }),
         ("message_id", json!(message)),
         ("received_at", timed(about.at, kind != Kind::Mt)),
         ("delivered_at", timed(delivered, kind == Kind::Rc)),

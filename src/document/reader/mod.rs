@@ -1,6 +1,7 @@
 //! Readers: one a class. A reader looks inside a document and gives fields and findings; it never alters the bytes,
 //! never loads a large document whole and never panics on what it reads.
 
+mod base64_text;
 mod identity;
 mod invoice;
 mod notification;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use super::{Body, Metadata};
-use crate::error::{Finding, Result};
+use crate::error::{Code, Finding, Result};
 
 /// Which reader a class names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,11 @@ impl Extraction {
 pub trait Reader: Sync {
     /// Reads a document whose format its class admits.
     fn read(&self, input: &Input) -> Result<Extraction>;
+
+    /// What a document is whose format the class does not admit, when the reader can say it better than "not admitted".
+    fn not_admitted(&self, _head: &[u8], _media_type: &str, _name: &str) -> Option<Code> {
+        None
+    }
 }
 
 /// The reader of that kind.
@@ -102,15 +108,76 @@ impl Reader for GenericReader {
     }
 }
 
+/// What a file is that should be signed data and is not even that: for the classes whose files come as `.p7m`.
+fn not_even_signed(head: &[u8], media_type: &str, name: &str) -> Option<Code> {
+    if media_type == "application/pkcs7-signature" {
+        return Some(Code::P7mDetached);
+    }
+    if name.to_ascii_lowercase().ends_with(".p7m") { signed::not_signed(head) } else { None }
+}
+
 /// The class that XML, plain or signed, says it belongs to.
 pub(super) fn class_of_xml(body: &Body) -> Result<Option<&'static str>> {
-    let mut ignored = Vec::new();
-    let Some(opened) = signed::open(body, &mut ignored)? else { return Ok(None) };
-    Ok(match xml::root_name(&opened.content).as_deref() {
-        Some("FatturaElettronica" | "FatturaElettronicaSemplificata") => Some("invoice"),
-        Some(root) if notification::kind_of_root(root).is_some() => Some("sdi-notification"),
-        _ => None,
+    Ok(match signed::whole(body, &mut Vec::new())? {
+        Some(whole) => class_of_bytes(&whole),
+        None => None,
     })
+}
+
+fn class_of_bytes(bytes: &[u8]) -> Option<&'static str> {
+    let opened = signed::open(bytes, &mut Vec::new(), &mut |_, _| {})?;
+    match xml::root_name(&opened.content)?.as_str() {
+        root if invoice::is_root(root) => Some("invoice"),
+        root if notification::kind_of_root(root).is_some() => Some("sdi-notification"),
+        _ => None,
+    }
+}
+
+/// What an attachment of a message turned out to be.
+#[derive(Debug)]
+pub struct Attachment {
+    /// `invoice` or `sdi-notification`.
+    pub class: &'static str,
+    /// The fields that class has, as its reader extracts them: `file_base`, `sdi_identifier`, `kind`, `number` …
+    pub fields: Metadata,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+}
+
+impl Attachment {
+    /// A field's text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+}
+
+/// Understands an attachment that is an invoice or a notification of the exchange system, plain or signed; the content
+/// alone decides, the name is a hint. `None` when it is neither, or larger than what is read in depth.
+pub fn understand_attachment(bytes: &[u8], name: &str) -> Option<Attachment> {
+    if bytes.len() > xml::MAX_BYTES {
+        return None;
+    }
+    let class = class_of_bytes(bytes)?;
+    let mut out = Extraction::default();
+    match class {
+        "invoice" => invoice::read(bytes, name, &mut out),
+        _ => notification::read(bytes, name, &mut out),
+    }
+    Some(Attachment { class, fields: out.fields, findings: out.findings })
+}
+
+/// What the names of an invoice, of its signed form, of its zip have in common: no path, no `.xml`, `.p7m`, `.zip`, in
+/// upper case. `None` when nothing is left.
+pub fn file_base(name: &str) -> Option<String> {
+    let mut base = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    // Signed twice, and portals that add an extension: as many as there are.
+    while let Some(shorter) = [".xml", ".p7m", ".zip"].iter().find_map(|suffix| {
+        let stem = base.len().checked_sub(suffix.len())?;
+        base.get(stem..).filter(|end| end.eq_ignore_ascii_case(suffix)).map(|_| &base[..stem])
+    }) {
+        base = shorter.trim_end();
+    }
+    (!base.is_empty()).then(|| base.to_uppercase())
 }
 
 /// Documents for the tests of the whole room.
@@ -119,4 +186,37 @@ pub(super) mod samples {
     pub use super::invoice::tests::INVOICE;
     pub use super::pec::tests::delivery as pec;
     pub use super::signed::tests::wrap as signed;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_names() {
+        for (name, base) in [
+            ("IT01234567890_00001.xml", Some("IT01234567890_00001")),
+            ("a/b\\it01234567890_a1.XML.P7M.p7m", Some("IT01234567890_A1")),
+            ("x.zip", Some("X")),
+            (".xml", None),
+            ("è", Some("È")),
+            ("", None),
+        ] {
+            assert_eq!(file_base(name).as_deref(), base, "{name}");
+        }
+    }
+
+    #[test]
+    fn attachments_are_known_by_their_content() {
+        let invoice = understand_attachment(samples::INVOICE.as_bytes(), "allegato.bin").unwrap();
+        assert_eq!((invoice.class, invoice.text("number")), ("invoice", Some("12/A")));
+        let signed = understand_attachment(&samples::signed(samples::INVOICE.as_bytes()), "x_1.xml.p7m").unwrap();
+        assert_eq!((signed.class, signed.text("file_base")), ("invoice", Some("X_1")));
+        let notice = b"<FileMetadati><IdentificativoSdI>7</IdentificativoSdI></FileMetadati>";
+        let notice = understand_attachment(notice, "").unwrap();
+        assert_eq!((notice.class, notice.text("sdi_identifier")), ("sdi-notification", Some("7")));
+        for other in [&b""[..], b"testo", b"<altro/>", b"%PDF-1.4", b"0\x80", &[0xff; 100]] {
+            assert!(understand_attachment(other, "x.xml").is_none());
+        }
+    }
 }

@@ -1,50 +1,105 @@
 //! XML taken out of its signature: `.p7m` in every dress seen in the field (DER, BER, base64, PEM, twice signed), up to
 //! five layers. What is taken out is derived data; the preserved object stays the file as received
-//! (`reference/fatturapa` section 7.1). Signatures are found here, not judged.
+//! (`reference/fatturapa` section 7.1). Each layer is handed to whoever judges signatures before the next is opened.
+//!
+//! Invariant: what cannot be opened has a code of its own: empty, too short, plain text, a placeholder, cut short,
+//! detached, too many layers; what merely has bytes behind it is opened and marked.
+
+use std::borrow::Cow;
 
 use super::xml::MAX_BYTES;
 use crate::document::Body;
 use crate::error::{Code, Finding, Result};
-use crate::evidence::cms::{SignedData, unwrap};
+use crate::evidence::cms::{SignedData, is_cut_short, unwrap_leading};
 
 /// Signatures around signatures.
 const MAX_LAYERS: usize = 5;
+/// The shortest signed data there can be is longer than this.
+const SHORTEST: usize = 16;
 
 /// The innermost content.
-pub struct Opened {
+pub struct Opened<'a> {
     /// Its bytes.
-    pub content: Vec<u8>,
+    pub content: Cow<'a, [u8]>,
     /// Signatures around it.
     pub layers: usize,
 }
 
-/// Opens a body; `None` when it cannot be opened, and then a finding says why.
-pub fn open(body: &Body, findings: &mut Vec<Finding>) -> Result<Option<Opened>> {
-    let Some(whole) = body.whole(MAX_BYTES)? else {
+/// The whole body, when it is not larger than what is read in depth; otherwise a finding says so.
+pub fn whole(body: &Body, findings: &mut Vec<Finding>) -> Result<Option<bytes::Bytes>> {
+    let whole = body.whole(MAX_BYTES)?;
+    if whole.is_none() {
         findings.push(Finding::warning(Code::ReaderTooLarge, "content", "larger than 16 MiB"));
-        return Ok(None);
-    };
-    let mut opened = Opened { content: whole.to_vec(), layers: 0 };
+    }
+    Ok(whole)
+}
+
+/// Opens a file layer by layer; `judge` sees the DER of each and its place. `None` when it cannot be opened, and then a
+/// finding says why.
+pub fn open<'a>(
+    bytes: &'a [u8],
+    findings: &mut Vec<Finding>,
+    judge: &mut dyn FnMut(&[u8], &str),
+) -> Option<Opened<'a>> {
+    let mut opened = Opened { content: Cow::Borrowed(bytes), layers: 0 };
     while looks_signed(&opened.content) {
         let place = format!("layer {}", opened.layers + 1);
         if opened.layers == MAX_LAYERS {
-            findings.push(Finding::error(Code::DerTooDeep, place, "signed more than five times over"));
-            return Ok(None);
+            findings.push(Finding::error(Code::P7mTooDeep, place, ""));
+            return None;
         }
-        let signed = match unwrap(&opened.content).and_then(|der| SignedData::parse(&der)) {
-            Ok(signed) => signed,
+        let taken = unwrap_leading(&opened.content).and_then(|(der, trailing)| {
+            let signed = SignedData::parse(&der)?;
+            Ok((der, trailing, signed))
+        });
+        let (der, trailing, signed) = match taken {
+            Ok(taken) => taken,
             Err(e) => {
-                findings.push(Finding::error(e.code, place, e.detail));
-                return Ok(None);
+                findings.push(unopened(&opened.content, e.code, &e.detail, place));
+                return None;
             }
         };
+        if trailing > 0 {
+            findings.push(Finding::warning(Code::P7mTrailing, &place, format!("{trailing} bytes")));
+        }
         let Some(content) = signed.content else {
             findings.push(Finding::error(Code::P7mDetached, place, ""));
-            return Ok(None);
+            return None;
         };
-        opened = Opened { content, layers: opened.layers + 1 };
+        judge(&der, &place);
+        opened = Opened { content: Cow::Owned(content), layers: opened.layers + 1 };
     }
-    Ok(Some(opened))
+    Some(opened)
+}
+
+/// Why signed data could not be opened: the code of what it is instead.
+fn unopened(bytes: &[u8], code: Code, detail: &str, place: String) -> Finding {
+    if is_cut_short(bytes) {
+        return Finding::error(Code::P7mTruncated, place, "");
+    }
+    if bytes.first() != Some(&0x30)
+        && let Some(other) = not_signed(bytes)
+    {
+        return Finding::error(other, place, "");
+    }
+    Finding::error(code, place, detail)
+}
+
+/// What a file is that was promised to be signed data and cannot even be taken for it; `None` when it may be.
+pub fn not_signed(bytes: &[u8]) -> Option<Code> {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
+    if text.is_empty() {
+        return Some(Code::P7mEmpty);
+    }
+    if text.len() < SHORTEST {
+        return Some(Code::P7mShort);
+    }
+    let armoured = |b: &u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=-".contains(b);
+    let plain = !bytes.iter().any(|b| matches!(b, 0..=8 | 0x0e..=0x1f));
+    if text.starts_with(b"MI") && !text.iter().all(armoured) {
+        return Some(Code::P7mPlaceholder);
+    }
+    plain.then_some(Code::P7mText)
 }
 
 /// ASN.1, its base64 (30 80, 30 81, 30 82 … always begin with M) or PEM; XML begins with none of these.
@@ -70,8 +125,13 @@ pub(super) mod tests {
 
     fn opened(bytes: Vec<u8>) -> Result<(Vec<u8>, usize), Code> {
         let mut findings = Vec::new();
-        match open(&bytes.into(), &mut findings).unwrap() {
-            Some(opened) => Ok((opened.content, opened.layers)),
+        let mut judged = 0;
+        let opened = open(&bytes, &mut findings, &mut |_, _| judged += 1);
+        match opened {
+            Some(opened) => {
+                assert_eq!(judged, opened.layers);
+                Ok((opened.content.into_owned(), opened.layers))
+            }
             None => Err(findings[0].code),
         }
     }
@@ -85,10 +145,15 @@ pub(super) mod tests {
         let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).unwrap()).collect();
         let lines = lines.join("\r\n");
         let pem = format!("-----BEGIN PKCS7-----\r\n{lines}\r\n-----END PKCS7-----\r\n");
-        for dress in [der.clone(), [&der[..], b"\n"].concat(), base64.into(), lines.into(), pem.into()] {
+        let bom = [b"\xEF\xBB\xBF\r\n ", lines.as_bytes()].concat();
+        for dress in [der.clone(), [&der[..], b"\n"].concat(), base64.into(), lines.into(), pem.into(), bom] {
             assert_eq!(opened(dress), Ok((xml.to_vec(), 1)));
         }
         assert_eq!(opened(wrap(&der)), Ok((xml.to_vec(), 2)));
+        let mut findings = Vec::new();
+        let trailing = [&der[..], b"GARBAGE"].concat();
+        assert_eq!(open(&trailing, &mut findings, &mut |_, _| {}).unwrap().layers, 1);
+        assert_eq!((findings[0].code, findings.len()), (Code::P7mTrailing, 1));
     }
 
     #[test]
@@ -96,11 +161,31 @@ pub(super) mod tests {
         let pki = pki(|_| {});
         let detached = Spec { attached: false, ..Spec::new(b"<a/>", &pki.leaf_key, &pki.leaf) };
         assert_eq!(opened(sign(&detached).unwrap()), Err(Code::P7mDetached));
-        let mut cut = wrap(b"<a/>");
-        cut.truncate(30);
-        assert_eq!(opened(cut), Err(Code::DerMalformed));
+        let whole = wrap(b"<a/>");
+        let base64 = STANDARD.encode(&whole);
+        let pem = format!("-----BEGIN PKCS7-----\n{base64}");
+        for cut in [whole[..30].to_vec(), whole[..whole.len() - 1].to_vec(), base64[..400].into(), pem.into()] {
+            assert_eq!(opened(cut), Err(Code::P7mTruncated));
+        }
+        assert_eq!(opened(vec![0x30, 0x80, 6, 1, 0x2a]), Err(Code::P7mTruncated));
+        assert_eq!(opened(vec![0x30, 0x03, 6, 9, 0x2a]), Err(Code::DerMalformed));
         assert_eq!(opened([0x30, 0x80].repeat(100)), Err(Code::DerTooDeep));
+        assert_eq!(opened(b"MII...qualcosa che non e'".to_vec()), Err(Code::P7mPlaceholder));
+        assert_eq!(opened(b"Mi dispiace, il file non e' disponibile.".to_vec()), Err(Code::P7mText));
         let six = (0..6).fold(b"<a/>".to_vec(), |inner, _| wrap(&inner));
-        assert_eq!(opened(six), Err(Code::DerTooDeep));
+        assert_eq!(opened(six), Err(Code::P7mTooDeep));
+    }
+
+    #[test]
+    fn what_is_no_signed_data_is_named() {
+        for (bytes, code) in [
+            (&b""[..], Some(Code::P7mEmpty)),
+            (b" \r\n", Some(Code::P7mEmpty)),
+            (b"0\x80", Some(Code::P7mShort)),
+            (b"Non e' una firma ma una nota.", Some(Code::P7mText)),
+            (b"\x50\x4b\x03\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", None),
+        ] {
+            assert_eq!(not_signed(bytes), code);
+        }
     }
 }

@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::base64_text::{Base64Text, Decoded};
 use crate::error::{Code, Finding};
 
 /// Largest XML read, also when inside a signature: the exchange system takes 5 MB.
 pub const MAX_BYTES: usize = 16 << 20;
 /// Deepest element.
 const MAX_DEPTH: usize = 64;
-/// Elements kept; those skipped do not count.
-const MAX_ELEMENTS: usize = 100_000;
+/// Elements kept; those skipped do not count. A lot of two thousand invoices has some sixty thousand.
+const MAX_ELEMENTS: usize = 200_000;
 /// Attributes of one element.
 const MAX_ATTRIBUTES: usize = 64;
 /// Text kept of one element: names and causes are far shorter, attachments are not wanted.
@@ -33,6 +34,8 @@ pub struct Node {
     pub children: Vec<Node>,
     /// Its own text, at most 16 KiB of it.
     pub text: String,
+    /// Of an element read as base64: what its text stands for; the text itself is not kept.
+    pub decoded: Option<Box<Decoded>>,
 }
 
 impl Node {
@@ -65,6 +68,12 @@ impl Node {
     pub fn namespace(&self) -> Option<&str> {
         if self.prefix.is_empty() { self.attribute("xmlns") } else { self.attribute(&format!("xmlns:{}", self.prefix)) }
     }
+
+    /// Whether an element inside this root is in a namespace: by a prefix, by its own default or by the root's.
+    pub fn qualifies(&self, child: &Node) -> bool {
+        !child.prefix.is_empty()
+            || child.attribute("xmlns").or(self.attribute("xmlns")).is_some_and(|namespace| !namespace.is_empty())
+    }
 }
 
 /// What was read.
@@ -75,14 +84,28 @@ pub struct Parsed {
     pub findings: Vec<Finding>,
 }
 
+/// What is read in another way than the rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Apart<'a> {
+    /// Elements noted without what stands in them.
+    pub skip: &'a [&'a str],
+    /// Elements whose text is base64 to be measured, not kept.
+    pub base64: &'a [&'a str],
+}
+
 /// Reads a document; elements named in `skip` are noted without what stands in them. A fault is a finding of severity
 /// error that names the byte.
 pub fn parse(bytes: &[u8], skip: &[&str]) -> Result<Parsed, Finding> {
+    parse_apart(bytes, Apart { skip, base64: &[] })
+}
+
+/// The same, with elements of base64.
+pub fn parse_apart(bytes: &[u8], apart: Apart<'_>) -> Result<Parsed, Finding> {
     if bytes.len() > MAX_BYTES {
         return Err(Finding::error(Code::XmlTooDeep, "", "larger than 16 MiB"));
     }
     let (text, findings) = decode(bytes);
-    let root = tree(&text, skip)?;
+    let root = tree(&text, apart)?;
     Ok(Parsed { root, findings })
 }
 
@@ -152,13 +175,15 @@ fn declared(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<&'static encodi
     }
 }
 
-fn tree(text: &str, skip: &[&str]) -> Result<Node, Finding> {
+fn tree(text: &str, apart: Apart<'_>) -> Result<Node, Finding> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Node> = Vec::new();
     let mut root: Option<Node> = None;
     let mut elements = 0usize;
     // How many elements deep inside a skipped one.
     let mut skipping = 0usize;
+    // The base64 of the innermost open element, when it is one to be measured.
+    let mut measured: Option<Base64Text> = None;
     loop {
         let position = reader.buffer_position();
         let fault = |code, detail: &str| Finding::error(code, format!("byte {position}"), detail);
@@ -181,7 +206,8 @@ fn tree(text: &str, skip: &[&str]) -> Result<Node, Finding> {
                     return Err(fault(Code::XmlTooDeep, "too many elements"));
                 }
                 let node = element(&start).ok_or_else(|| fault(Code::XmlMalformed, "attributes"))?;
-                skipping = usize::from(skip.contains(&node.name.as_str()));
+                skipping = usize::from(apart.skip.contains(&node.name.as_str()));
+                measured = apart.base64.contains(&node.name.as_str()).then(Base64Text::default);
                 open.push(node);
             }
             Event::Empty(start) if skipping == 0 => {
@@ -189,26 +215,32 @@ fn tree(text: &str, skip: &[&str]) -> Result<Node, Finding> {
                 if elements > MAX_ELEMENTS {
                     return Err(fault(Code::XmlTooDeep, "too many elements"));
                 }
-                let node = element(&start).ok_or_else(|| fault(Code::XmlMalformed, "attributes"))?;
+                let mut node = element(&start).ok_or_else(|| fault(Code::XmlMalformed, "attributes"))?;
+                if apart.base64.contains(&node.name.as_str()) {
+                    node.decoded = Some(Box::new(Base64Text::default().finish()));
+                }
                 close(node, &mut open, &mut root);
             }
             Event::End(_) if skipping > 1 => skipping -= 1,
             Event::End(_) => {
                 skipping = 0;
-                let node = open.pop().ok_or_else(|| fault(Code::XmlMalformed, "an end without a start"))?;
+                let mut node = open.pop().ok_or_else(|| fault(Code::XmlMalformed, "an end without a start"))?;
+                node.decoded = measured.take().map(|text| Box::new(text.finish()));
                 close(node, &mut open, &mut root);
             }
             Event::Text(part) if skipping == 0 => {
                 let part = part.into_inner();
-                match open.last_mut() {
-                    Some(node) => append(&mut node.text, &part),
-                    None if part.trim().is_empty() => {}
-                    None => return Err(fault(Code::XmlMalformed, "text outside the root")),
+                match (open.last_mut(), &mut measured) {
+                    (Some(_), Some(measured)) => measured.push(&part),
+                    (Some(node), None) => append(&mut node.text, &part),
+                    (None, _) if part.trim().is_empty() => {}
+                    (None, _) => return Err(fault(Code::XmlMalformed, "text outside the root")),
                 }
             }
-            Event::CData(part) if skipping == 0 => match open.last_mut() {
-                Some(node) => append(&mut node.text, &part.into_inner()),
-                None => return Err(fault(Code::XmlMalformed, "text outside the root")),
+            Event::CData(part) if skipping == 0 => match (open.last_mut(), &mut measured) {
+                (Some(_), Some(measured)) => measured.push(&part.into_inner()),
+                (Some(node), None) => append(&mut node.text, &part.into_inner()),
+                (None, _) => return Err(fault(Code::XmlMalformed, "text outside the root")),
             },
             Event::GeneralRef(reference) => {
                 let resolved = reference.resolve_char_ref().map_err(|_| fault(Code::XmlMalformed, "reference"))?;
@@ -223,8 +255,12 @@ fn tree(text: &str, skip: &[&str]) -> Result<Node, Finding> {
                         _ => return Err(fault(Code::XmlMalformed, "an entity nobody declared")),
                     },
                 };
-                if let (0, Some(node)) = (skipping, open.last_mut()) {
-                    append(&mut node.text, c.encode_utf8(&mut [0; 4]));
+                let mut buffer = [0; 4];
+                let c = c.encode_utf8(&mut buffer);
+                match (skipping, open.last_mut(), &mut measured) {
+                    (0, Some(_), Some(measured)) => measured.push(c),
+                    (0, Some(node), None) => append(&mut node.text, c),
+                    _ => {}
                 }
             }
             Event::DocType(_) => return Err(fault(Code::XmlDoctype, "")),

@@ -6,7 +6,7 @@ pub mod unwrap;
 
 pub use build::{Spec, sign};
 pub use read::{SignedData, SignerReport, Verdict};
-pub use unwrap::unwrap;
+pub use unwrap::{is_cut_short, unwrap, unwrap_leading};
 
 #[cfg(test)]
 mod tests;

@@ -26,16 +26,52 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// DER of the outermost element: armour off, BER to DER. Blanks and zeros after it are dropped; anything else there is an error.
 pub fn unwrap(bytes: &[u8]) -> Result<Vec<u8>> {
+    let (der, trailing) = unwrap_leading(bytes)?;
+    if trailing > 0 {
+        return Err(malformed(format!("{trailing} bytes follow the signed data")));
+    }
+    Ok(der)
+}
+
+/// The same, with how many bytes follow that are neither blanks nor zeros alone: for readers that keep such a file and say so.
+pub fn unwrap_leading(bytes: &[u8]) -> Result<(Vec<u8>, usize)> {
     if bytes.len() > MAX_BYTES {
         return Err(malformed("larger than the limit for signed data"));
     }
     let binary = unarmour(bytes)?;
     let (der, used) = ber_to_der(&binary)?;
-    if binary[used..].iter().any(|b| !matches!(b, 0 | b' ' | b'\r' | b'\n' | b'\t')) {
-        return Err(malformed(format!("{} bytes follow the signed data", binary.len() - used)));
-    }
-    Ok(der)
+    let rest = &binary[used..];
+    let idle = rest.iter().all(|b| matches!(b, 0 | b' ' | b'\r' | b'\n' | b'\t'));
+    Ok((der, if idle { 0 } else { rest.len() }))
 }
+
+/// Whether what could not be unwrapped begins as signed data does and simply ends too early.
+pub fn is_cut_short(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    if text.starts_with(b"-----BEGIN ") && !text.windows(9).any(|w| w == b"-----END ") {
+        return true;
+    }
+    let binary = match unarmour(bytes) {
+        Ok(binary) => binary,
+        // One digit too many is what base64 cut anywhere leaves in one case of four.
+        Err(_) => match base64(&text[..text.len().saturating_sub(1)]) {
+            Ok(binary) if binary.first() == Some(&0x30) => binary.into(),
+            _ => return false,
+        },
+    };
+    let mut input = Input { bytes: &binary, at: 0 };
+    // The length of the whole says more than there is; or it says nothing, and the end is never met.
+    match input.header(binary.len()) {
+        Ok(Header { length: Some(_), .. }) => false,
+        Ok(Header { length: None, .. }) => {
+            matches!(ber_to_der(&binary), Err(e) if e.code == Code::DerMalformed && e.detail.starts_with(CUT_SHORT))
+        }
+        Err(e) => e.detail.starts_with(CUT_SHORT),
+    }
+}
+
+/// How every complaint about missing bytes begins.
+const CUT_SHORT: &str = "cut short";
 
 fn unarmour(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
     if bytes.first() == Some(&0x30) {

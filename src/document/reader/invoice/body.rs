@@ -1,11 +1,17 @@
 //! One invoice of a file: type, number, date, total and what it refers to.
 
+use super::structure;
 use crate::document::merge;
 use crate::document::reader::xml::Node;
 use crate::error::{Code, Finding};
 
 /// Bodies read of one file: a lot of a thousand was seen.
 pub(super) const MAX_BODIES: usize = 2000;
+/// The format knows no date before (section 3); one this far ahead is a slip of the pen.
+const FIRST_YEAR: i16 = 1970;
+const LAST_YEAR: i16 = 2100;
+/// Characters of a Causale.
+const MAX_REASON: usize = 200;
 /// References read of one body.
 const MAX_REFERENCES: usize = 200;
 
@@ -16,40 +22,55 @@ pub(super) struct Body {
     pub date: String,
     pub currency: String,
     pub total: Option<String>,
+    /// Whether the file left it out and it is the sum of its parts.
+    pub total_computed: bool,
     pub cig: Vec<String>,
     pub cup: Vec<String>,
     pub linked: Vec<String>,
-    pub attachments: usize,
 }
 
 pub(super) fn read(node: &Node, place: &str, simplified: bool, findings: &mut Vec<Finding>) -> Body {
     let empty = Node::default();
     let general = node.child("DatiGenerali").unwrap_or(&empty);
     let document = general.child("DatiGeneraliDocumento").unwrap_or(&empty);
-    let mut irregular = |field: &str, detail: &str| {
-        findings.push(Finding::warning(Code::InvoiceField, format!("{place}/{field}"), detail));
+    structure::body(node, simplified, place, findings);
+    let mut odd = |code, field: &str, detail: &str| {
+        findings.push(Finding::warning(code, format!("{place}/{field}"), detail));
     };
     let kind = document.text_at("TipoDocumento").to_owned();
-    if !known_kind(&kind, simplified) {
-        irregular("TipoDocumento", "not a known code");
+    if !kind.is_empty() && !known_kind(&kind, simplified) {
+        odd(Code::InvoiceType, "TipoDocumento", "");
+    }
+    for field in ["Data", "Numero"] {
+        let written = document.child(field).map_or("", |node| node.text.as_str());
+        if written.trim() != written {
+            odd(Code::InvoiceBlanks, field, "");
+        }
     }
     let number = document.text_at("Numero").to_owned();
-    if !number.bytes().any(|b| b.is_ascii_digit()) || number.chars().count() > 20 {
-        irregular("Numero", "1 to 20 characters with a digit");
+    let well_numbered = number.bytes().any(|b| b.is_ascii_digit())
+        && number.chars().count() <= 20
+        && number.chars().all(|c| (' '..='~').contains(&c));
+    if document.child("Numero").is_some() && !well_numbered {
+        odd(Code::InvoiceNumber, "Numero", "");
     }
-    let written = document.child("Data").map_or("", |node| node.text.as_str());
-    if written.trim() != written {
-        irregular("Data", "blanks around it");
+    let read = merge::date(document.text_at("Data"));
+    if document.child("Data").is_some() && !read.is_some_and(|date| FIRST_YEAR <= date.year() && date.year() <= LAST_YEAR) {
+        odd(Code::InvoiceDate, "Data", if read.is_none() { "not a date" } else { "out of the format's years" });
     }
-    let date = merge::date(written).map(|date| date.to_string()).unwrap_or_default();
-    if date.is_empty() {
-        irregular("Data", "not a date");
-    }
+    let date = read.map(|date| date.to_string()).unwrap_or_default();
     let currency = document.text_at("Divisa").to_owned();
-    if currency.len() != 3 {
-        irregular("Divisa", "not three letters");
+    if document.child("Divisa").is_some() && (currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase())) {
+        odd(Code::InvoiceField, "Divisa", "not three capital letters");
+    }
+    if document.all("Causale").any(|causale| causale.text.chars().count() > MAX_REASON) {
+        odd(Code::InvoiceField, "Causale", "longer than 200 characters");
     }
     let declared = document.text_at("ImportoTotaleDocumento");
+    if !declared.is_empty() && !is_amount(declared) {
+        odd(Code::InvoiceAmount, "ImportoTotaleDocumento", "");
+    }
+    summaries(node, simplified, place, findings);
     let total = match declared {
         "" => {
             let computed = computed_total(node, simplified);
@@ -59,13 +80,7 @@ pub(super) fn read(node: &Node, place: &str, simplified: bool, findings: &mut Ve
             }
             computed.map(written_amount)
         }
-        text => match amount(text) {
-            Some(_) => Some(text.to_owned()),
-            None => {
-                irregular("ImportoTotaleDocumento", "not an amount");
-                None
-            }
-        },
+        text => amount(text).map(|_| text.to_owned()),
     };
     let references =
         ["DatiOrdineAcquisto", "DatiContratto", "DatiConvenzione", "DatiRicezione", "DatiFattureCollegate"];
@@ -82,7 +97,7 @@ pub(super) fn read(node: &Node, place: &str, simplified: bool, findings: &mut Ve
         cig: gather("CodiceCIG"),
         cup: gather("CodiceCUP"),
         linked,
-        attachments: node.all("Allegati").count(),
+        total_computed: declared.is_empty() && total.is_some(),
         kind,
         number,
         date,
@@ -130,6 +145,35 @@ fn written_amount(value: i128) -> String {
     let cents = (value.abs() + SCALE / 200) / (SCALE / 100);
     let sign = if value < 0 && cents > 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", cents / 100, cents % 100)
+}
+
+/// `-?[0-9]{1,11}\.[0-9]{2}`, as the schema writes totals and summaries.
+fn is_amount(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    digits.split_once('.').is_some_and(|(whole, cents)| {
+        (1..=11).contains(&whole.len()) && cents.len() == 2 && plain(whole) && plain(cents)
+    })
+}
+
+/// The amounts a total is made of, written as they should be.
+fn summaries(node: &Node, simplified: bool, place: &str, findings: &mut Vec<Finding>) {
+    let goods = node.all("DatiBeniServizi");
+    let mut odd = |name: &str| {
+        findings.push(Finding::warning(Code::InvoiceAmount, format!("{place}/DatiBeniServizi/{name}"), ""));
+    };
+    if simplified {
+        if goods.into_iter().any(|line| !is_amount(line.text_at("Importo"))) {
+            odd("Importo");
+        }
+        return;
+    }
+    let all: Vec<&Node> = goods.flat_map(|goods| goods.all("DatiRiepilogo")).collect();
+    for name in ["ImponibileImporto", "Imposta"] {
+        if all.iter().any(|summary| !is_amount(summary.text_at(name))) {
+            odd(&format!("DatiRiepilogo/{name}"));
+        }
+    }
 }
 
 fn computed_total(node: &Node, simplified: bool) -> Option<i128> {

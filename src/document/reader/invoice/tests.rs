@@ -1,7 +1,5 @@
 use super::*;
-use crate::document::format;
 use crate::document::reader::signed::tests::wrap;
-use crate::document::{Body, Metadata};
 
 pub const INVOICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <p:FatturaElettronica xmlns:p="http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2" versione="FPR12">
@@ -9,9 +7,11 @@ pub const INVOICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <ProgressivoInvio>00001</ProgressivoInvio><FormatoTrasmissione>FPR12</FormatoTrasmissione><CodiceDestinatario>0000000</CodiceDestinatario>
 <PECDestinatario>cliente@pec.example.org</PECDestinatario></DatiTrasmissione>
 <CedentePrestatore><DatiAnagrafici><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdFiscaleIVA>
-<Anagrafica><Denominazione>Fornitore Esempio &amp; C.</Denominazione></Anagrafica></DatiAnagrafici></CedentePrestatore>
+<Anagrafica><Denominazione>Fornitore Esempio &amp; C.</Denominazione></Anagrafica><RegimeFiscale>RF01</RegimeFiscale></DatiAnagrafici>
+<Sede><Indirizzo>Via Esempio 1</Indirizzo><CAP>00100</CAP><Comune>Esempio</Comune><Nazione>IT</Nazione></Sede></CedentePrestatore>
 <CessionarioCommittente><DatiAnagrafici><CodiceFiscale>00000000000</CodiceFiscale>
-<Anagrafica><Nome>Esempio</Nome><Cognome>Cliente</Cognome></Anagrafica></DatiAnagrafici></CessionarioCommittente></FatturaElettronicaHeader>
+<Anagrafica><Nome>Esempio</Nome><Cognome>Cliente</Cognome></Anagrafica></DatiAnagrafici>
+<Sede><Indirizzo>Via Esempio 1</Indirizzo><CAP>00100</CAP><Comune>Esempio</Comune><Nazione>IT</Nazione></Sede></CessionarioCommittente></FatturaElettronicaHeader>
 <FatturaElettronicaBody><DatiGenerali><DatiGeneraliDocumento><TipoDocumento>TD01</TipoDocumento><Divisa>EUR</Divisa>
 <Data> 2026-03-09</Data><Numero>12/A</Numero></DatiGeneraliDocumento>
 <DatiOrdineAcquisto><IdDocumento>1</IdDocumento><CodiceCIG>CIG0000001</CodiceCIG></DatiOrdineAcquisto></DatiGenerali>
@@ -19,13 +19,14 @@ pub const INVOICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <DatiRiepilogo><ImponibileImporto>100.00</ImponibileImporto><Imposta>22.00</Imposta></DatiRiepilogo>
 <DatiRiepilogo><ImponibileImporto>10.10</ImponibileImporto><Imposta>0.20</Imposta></DatiRiepilogo></DatiBeniServizi></FatturaElettronicaBody>
 <FatturaElettronicaBody><DatiGenerali><DatiGeneraliDocumento><TipoDocumento>TD04</TipoDocumento><Divisa>EUR</Divisa>
-<Data>2026-03-10</Data><Numero>13</Numero><ImportoTotaleDocumento>-5.00</ImportoTotaleDocumento></DatiGeneraliDocumento></DatiGenerali></FatturaElettronicaBody>
+<Data>2026-03-10</Data><Numero>13</Numero><ImportoTotaleDocumento>-5.00</ImportoTotaleDocumento></DatiGeneraliDocumento></DatiGenerali>
+<DatiBeniServizi><DettaglioLinee/><DatiRiepilogo><ImponibileImporto>-5.00</ImponibileImporto><Imposta>0.00</Imposta></DatiRiepilogo></DatiBeniServizi></FatturaElettronicaBody>
 </p:FatturaElettronica>"#;
 
 fn read(bytes: Vec<u8>, name: &str) -> Extraction {
-    let format = format::recognise(&bytes, name);
-    let input = Input { body: &Body::from(bytes), name, format: &format, given: &Metadata::new() };
-    InvoiceReader.read(&input).unwrap()
+    let mut out = Extraction::default();
+    super::read(&bytes, name, &mut out);
+    out
 }
 
 fn codes(extraction: &Extraction) -> Vec<Code> {
@@ -59,7 +60,12 @@ fn a_lot_of_two() {
     assert_eq!(out.fields["bodies"][1]["total"], "-5.00");
     assert_eq!(out.fields["signed"], false);
     // Blanks around the date, and a computed total.
-    assert_eq!(codes(&out), [Code::InvoiceField, Code::InvoiceTotalComputed]);
+    assert_eq!(codes(&out), [Code::InvoiceBlanks, Code::InvoiceTotalComputed]);
+    assert_eq!((&out.fields["tax_period"], &out.fields["total_computed"]), (&2026.into(), &true.into()));
+    assert_eq!(out.fields["bodies"][0]["total_computed"], true);
+    assert_eq!(out.fields["file_base"], "IT00000000000_00001");
+    let keys = ["00000000000", "CLIENTE", "ESEMPIO", "ESEMPIO CLIENTE", "FORNITORE ESEMPIO C", "IT00000000000"];
+    assert_eq!(out.fields["search_keys"], serde_json::json!(keys));
 }
 
 #[test]
@@ -81,8 +87,10 @@ fn signed_twice_in_another_encoding_says_the_same() {
 #[test]
 fn simplified_invoices_are_flat() {
     let text = r#"<FatturaElettronicaSemplificata xmlns="http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.0" versione="FSM10">
-<FatturaElettronicaHeader xmlns=""><DatiTrasmissione><FormatoTrasmissione>FSM10</FormatoTrasmissione></DatiTrasmissione>
-<CedentePrestatore><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdFiscaleIVA><Denominazione>Bar Esempio</Denominazione></CedentePrestatore>
+<FatturaElettronicaHeader xmlns=""><DatiTrasmissione><IdTrasmittente><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdTrasmittente>
+<ProgressivoInvio>1</ProgressivoInvio><FormatoTrasmissione>FSM10</FormatoTrasmissione><CodiceDestinatario>0000000</CodiceDestinatario></DatiTrasmissione>
+<CedentePrestatore><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdFiscaleIVA><Denominazione>Bar Esempio</Denominazione>
+<Sede><Indirizzo>Via Esempio 1</Indirizzo><CAP>00100</CAP><Comune>Esempio</Comune><Nazione>IT</Nazione></Sede><RegimeFiscale>RF01</RegimeFiscale></CedentePrestatore>
 <CessionarioCommittente><IdentificativiFiscali><CodiceFiscale>00000000000</CodiceFiscale></IdentificativiFiscali></CessionarioCommittente></FatturaElettronicaHeader>
 <FatturaElettronicaBody xmlns=""><DatiGenerali><DatiGeneraliDocumento><TipoDocumento>TD07</TipoDocumento><Divisa>EUR</Divisa><Data>2026-01-02</Data><Numero>1</Numero></DatiGeneraliDocumento></DatiGenerali>
 <DatiBeniServizi><Importo>10.00</Importo></DatiBeniServizi><DatiBeniServizi><Importo>2.50</Importo></DatiBeniServizi></FatturaElettronicaBody></FatturaElettronicaSemplificata>"#;
@@ -104,4 +112,89 @@ fn what_is_wrong_is_said() {
     let vat = INVOICE
         .replace("<IdCodice>00000000000</IdCodice></IdFiscaleIVA>", "<IdCodice>00000000001</IdCodice></IdFiscaleIVA>");
     assert!(read(vat.into(), "x.xml").findings.iter().any(|f| f.place.ends_with("CedentePrestatore/IdFiscaleIVA")));
+}
+
+/// The sample with one thing changed gives these codes beyond its own two.
+fn changed(from: &str, to: &str) -> Vec<Code> {
+    assert!(INVOICE.contains(from), "{from}");
+    let out = read(INVOICE.replacen(from, to, 1).into(), "IT00000000000_00001.xml");
+    codes(&out).into_iter().filter(|c| ![Code::InvoiceBlanks, Code::InvoiceTotalComputed].contains(c)).collect()
+}
+
+#[test]
+fn every_structural_rule_has_its_code_and_refuses_nothing() {
+    let cases: [(&str, &str, &[Code]); 18] = [
+        ("versione=\"FPR12\"", "versione=\"FPA12\"", &[Code::InvoiceRecipient, Code::InvoiceVersion]),
+        ("versione=\"FPR12\"", "", &[Code::InvoiceVersion]),
+        ("<TipoDocumento>TD01", "<TipoDocumento>TD07", &[Code::InvoiceType]),
+        ("<TipoDocumento>TD01", "<TipoDocumento>TD99", &[Code::InvoiceType]),
+        ("<Numero>12/A", "<Numero>A/B", &[Code::InvoiceNumber]),
+        ("<Numero>12/A", "<Numero>123456789012345678901", &[Code::InvoiceNumber]),
+        ("<Data> 2026-03-09", "<Data>2026-02-30", &[Code::InvoiceDate]),
+        ("<Data> 2026-03-09", "<Data>1969-12-31", &[Code::InvoiceDate]),
+        ("<Divisa>EUR", "<Divisa>euro", &[Code::InvoiceField]),
+        ("<ImportoTotaleDocumento>-5.00", "<ImportoTotaleDocumento>-5,00", &[Code::InvoiceAmount]),
+        ("<Imposta>22.00", "<Imposta>22", &[Code::InvoiceAmount]),
+        ("<CodiceFiscale>00000000000</CodiceFiscale>", "", &[Code::InvoiceIdentifier]),
+        ("<Cognome>Cliente</Cognome>", "", &[Code::InvoicePartyName]),
+        ("<Denominazione>Fornitore", "<Nome>N</Nome><Cognome>C</Cognome><Denominazione>F", &[Code::InvoicePartyName]),
+        ("<ProgressivoInvio>00001</ProgressivoInvio>", "", &[Code::InvoiceMissing]),
+        ("<CodiceDestinatario>0000000", "<CodiceDestinatario>000000", &[Code::InvoiceRecipient]),
+        ("<RegimeFiscale>RF01</RegimeFiscale>", "", &[Code::InvoiceMissing]),
+        ("<FatturaElettronicaHeader>", "<FatturaElettronicaHeader xmlns=\"u\">", &[Code::InvoiceNamespace]),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(changed(from, to), expected, "{from} -> {to}");
+    }
+    let refusing = |text: &str| read(text.into(), "x.xml").findings.iter().any(|f| f.severity == crate::error::Severity::Error);
+    let bare = "<FatturaElettronica/>";
+    assert!(cases.iter().all(|(from, to, _)| !refusing(&INVOICE.replacen(from, to, 1))) && !refusing(bare));
+    assert_eq!(changed("</Numero>", "</Numero><Causale>x</Causale>"), []);
+    let public = INVOICE.replace("FPR12", "FPA12").replace("<CodiceDestinatario>0000000", "<CodiceDestinatario>UFABCX");
+    assert!(codes(&read(public.clone().into(), "x.xml")).contains(&Code::InvoiceUnsigned));
+    assert!(!codes(&read(wrap(public.as_bytes()), "x.xml.p7m")).contains(&Code::InvoiceUnsigned));
+}
+
+#[test]
+fn namespaces_prefixes_and_old_versions() {
+    let root = "<p:FatturaElettronica xmlns:p=\"http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2\"";
+    let default = INVOICE.replace("p:FatturaElettronica", "FatturaElettronica").replace("xmlns:p=", "xmlns=");
+    let flagged = |text: String| codes(&read(text.into(), "x.xml")).iter().filter(|c| **c == Code::InvoiceNamespace).count();
+    // A default namespace on the root takes its children along unless they say otherwise: header and body.
+    assert_eq!(flagged(default.clone()), 2);
+    let reset = default.replace("<FatturaElettronicaHeader>", "<FatturaElettronicaHeader xmlns=\"\">");
+    assert_eq!(flagged(reset.replace("<FatturaElettronicaBody>", "<FatturaElettronicaBody xmlns=\"\">")), 0);
+    assert_eq!(flagged(INVOICE.replace("p:Fattura", "ns3:Fattura").replace("xmlns:p=", "xmlns:ns3=")), 0);
+    assert_eq!(flagged(INVOICE.replace(root, "<FatturaElettronica").replace("</p:", "</")), 1);
+    assert_eq!(flagged(INVOICE.replace("fatture/v1.2", "fatture/v1.2 ")), 1);
+    for (version, format, namespace) in [("1.1", "SDI11", "v1.1"), ("1.0", "SDI10", "v1.0")] {
+        let old = INVOICE
+            .replace("http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2", &format!("http://www.fatturapa.gov.it/sdi/fatturapa/{namespace}"))
+            .replace("versione=\"FPR12\"", &format!("versione=\"{version}\""))
+            .replace("<FormatoTrasmissione>FPR12", &format!("<FormatoTrasmissione>{format}"))
+            .replace("<CodiceDestinatario>0000000", "<CodiceDestinatario>ABCDEF");
+        let out = read(old.into(), "IT00000000000_00001.xml");
+        assert_eq!(codes(&out), [Code::InvoiceBlanks, Code::InvoiceTotalComputed], "{:?}", out.findings);
+    }
+}
+
+#[test]
+fn attachments_are_measured_and_listed() {
+    let inside = "<Allegati><NomeAttachment>../copia.pdf</NomeAttachment><AlgoritmoCompressione>ZIP</AlgoritmoCompressione>\
+        <FormatoAttachment>XML</FormatoAttachment><Attachment>JVBE\r\nRi0x LjQK</Attachment></Allegati>\
+        <Allegati><NomeAttachment>vuoto</NomeAttachment><Attachment/></Allegati>\
+        <Allegati><NomeAttachment>rotto</NomeAttachment><Attachment>QUJD*</Attachment></Allegati></FatturaElettronicaBody>";
+    let out = read(INVOICE.replacen("</FatturaElettronicaBody>", inside, 1).into(), "IT00000000000_00001.xml");
+    assert_eq!(out.fields["attachments"], 3);
+    let sha = |bytes: &[u8]| crate::hash::Sha256::of(bytes).to_string();
+    assert_eq!(
+        out.fields["attachment_list"],
+        serde_json::json!([
+            { "body": 1, "name": "copia.pdf", "declared_format": "XML", "compression": "ZIP", "format": "application/pdf", "bytes": 9, "sha256": sha(b"%PDF-1.4\n") },
+            { "body": 1, "name": "vuoto", "bytes": 0, "sha256": sha(b"") },
+            { "body": 1, "name": "rotto", "format": "text/plain", "bytes": 3, "sha256": sha(b"ABC") },
+        ])
+    );
+    let odd = [Code::InvoiceAttachmentName, Code::InvoiceAttachment, Code::InvoiceAttachment];
+    assert_eq!(codes(&out)[2..], odd);
 }
