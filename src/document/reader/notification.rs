@@ -129,7 +129,8 @@ pub(super) fn read(bytes: &[u8], name: &str, out: &mut Extraction) {
     instants(&root, out);
     outcome(&root, kind, out);
     errors(&root, out);
-    for (field, attribute) in [("dual_role", "IntermediarioConDupliceRuolo"), ("simplified_flow", "FlussoSemplificato")] {
+    for (field, attribute) in [("dual_role", "IntermediarioConDupliceRuolo"), ("simplified_flow", "FlussoSemplificato")]
+    {
         if let Some(value) = root.attribute(attribute) {
             out.fields.insert(field.to_owned(), value.trim().eq_ignore_ascii_case("si").into());
         }

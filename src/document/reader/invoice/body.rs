@@ -55,12 +55,15 @@ pub(super) fn read(node: &Node, place: &str, simplified: bool, findings: &mut Ve
         odd(Code::InvoiceNumber, "Numero", "");
     }
     let read = merge::date(document.text_at("Data"));
-    if document.child("Data").is_some() && !read.is_some_and(|date| FIRST_YEAR <= date.year() && date.year() <= LAST_YEAR) {
+    if document.child("Data").is_some()
+        && !read.is_some_and(|date| FIRST_YEAR <= date.year() && date.year() <= LAST_YEAR)
+    {
         odd(Code::InvoiceDate, "Data", if read.is_none() { "not a date" } else { "out of the format's years" });
     }
     let date = read.map(|date| date.to_string()).unwrap_or_default();
     let currency = document.text_at("Divisa").to_owned();
-    if document.child("Divisa").is_some() && (currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase())) {
+    if document.child("Divisa").is_some() && (currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()))
+    {
         odd(Code::InvoiceField, "Divisa", "not three capital letters");
     }
     if document.all("Causale").any(|causale| causale.text.chars().count() > MAX_REASON) {

@@ -19,8 +19,10 @@ use xml::Node;
 pub struct InvoiceReader;
 
 /// How the file is read: what holds nothing for the index is skipped, attachments are measured.
-const APART: xml::Apart<'_> =
-    xml::Apart { skip: &["DettaglioLinee", "Signature", "DatiVeicoli", "DatiPagamento", "DatiDDT"], base64: &["Attachment"] };
+const APART: xml::Apart<'_> = xml::Apart {
+    skip: &["DettaglioLinee", "Signature", "DatiVeicoli", "DatiPagamento", "DatiDDT"],
+    base64: &["Attachment"],
+};
 
 /// Root, namespace, `versione`, the FormatoTrasmissione that goes with it.
 const FORMATS: &[(&str, &str, &str, &str)] = &[
@@ -111,9 +113,9 @@ fn header(root: &Node, out: &mut Extraction) -> bool {
     };
     structure::header(header, root.name == SIMPLIFIED, version, &mut out.findings);
     let format = header.text_at("DatiTrasmissione/FormatoTrasmissione");
-    let known = FORMATS.iter().any(|(name, _, known, transmission)| {
-        root.name == *name && version == *known && format == *transmission
-    });
+    let known = FORMATS
+        .iter()
+        .any(|(name, _, known, transmission)| root.name == *name && version == *known && format == *transmission);
     if !known {
         out.findings.push(Finding::warning(Code::InvoiceVersion, "FatturaElettronica/@versione", ""));
     }
@@ -131,7 +133,8 @@ fn header(root: &Node, out: &mut Extraction) -> bool {
     }
     party::read(header, "CedentePrestatore", "seller", out);
     party::read(header, "CessionarioCommittente", "buyer", out);
-    for (element, prefix) in [("RappresentanteFiscale", "representative"), ("TerzoIntermediarioOSoggettoEmittente", "intermediary")]
+    for (element, prefix) in
+        [("RappresentanteFiscale", "representative"), ("TerzoIntermediarioOSoggettoEmittente", "intermediary")]
     {
         if let Some(party) = header.child(element) {
             party::name_and_code(party, prefix, out);
@@ -194,12 +197,8 @@ fn bodies(root: &Node, simplified: bool, out: &mut Extraction) {
 fn entry(at: usize, body: &body::Body) -> Value {
     let mut object = Map::new();
     object.insert("position".to_owned(), (at + 1).into());
-    let texts = [
-        ("document_type", &body.kind),
-        ("number", &body.number),
-        ("date", &body.date),
-        ("currency", &body.currency),
-    ];
+    let texts =
+        [("document_type", &body.kind), ("number", &body.number), ("date", &body.date), ("currency", &body.currency)];
     for (name, text) in texts.into_iter().chain(body.total.as_ref().map(|total| ("total", total))) {
         if !text.is_empty() {
             object.insert(name.to_owned(), text.as_str().into());

@@ -146,7 +146,8 @@ fn every_structural_rule_has_its_code_and_refuses_nothing() {
     for (from, to, expected) in cases {
         assert_eq!(changed(from, to), expected, "{from} -> {to}");
     }
-    let refusing = |text: &str| read(text.into(), "x.xml").findings.iter().any(|f| f.severity == crate::error::Severity::Error);
+    let refusing =
+        |text: &str| read(text.into(), "x.xml").findings.iter().any(|f| f.severity == crate::error::Severity::Error);
     let bare = "<FatturaElettronica/>";
     assert!(cases.iter().all(|(from, to, _)| !refusing(&INVOICE.replacen(from, to, 1))) && !refusing(bare));
     assert_eq!(changed("</Numero>", "</Numero><Causale>x</Causale>"), []);
@@ -159,7 +160,8 @@ fn every_structural_rule_has_its_code_and_refuses_nothing() {
 fn namespaces_prefixes_and_old_versions() {
     let root = "<p:FatturaElettronica xmlns:p=\"http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2\"";
     let default = INVOICE.replace("p:FatturaElettronica", "FatturaElettronica").replace("xmlns:p=", "xmlns=");
-    let flagged = |text: String| codes(&read(text.into(), "x.xml")).iter().filter(|c| **c == Code::InvoiceNamespace).count();
+    let flagged =
+        |text: String| codes(&read(text.into(), "x.xml")).iter().filter(|c| **c == Code::InvoiceNamespace).count();
     // A default namespace on the root takes its children along unless they say otherwise: header and body.
     assert_eq!(flagged(default.clone()), 2);
     let reset = default.replace("<FatturaElettronicaHeader>", "<FatturaElettronicaHeader xmlns=\"\">");
@@ -169,7 +171,10 @@ fn namespaces_prefixes_and_old_versions() {
     assert_eq!(flagged(INVOICE.replace("fatture/v1.2", "fatture/v1.2 ")), 1);
     for (version, format, namespace) in [("1.1", "SDI11", "v1.1"), ("1.0", "SDI10", "v1.0")] {
         let old = INVOICE
-            .replace("http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2", &format!("http://www.fatturapa.gov.it/sdi/fatturapa/{namespace}"))
+            .replace(
+                "http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2",
+                &format!("http://www.fatturapa.gov.it/sdi/fatturapa/{namespace}"),
+            )
             .replace("versione=\"FPR12\"", &format!("versione=\"{version}\""))
             .replace("<FormatoTrasmissione>FPR12", &format!("<FormatoTrasmissione>{format}"))
             .replace("<CodiceDestinatario>0000000", "<CodiceDestinatario>ABCDEF");

@@ -74,16 +74,27 @@ fn nine_kinds_of_the_public_family() {
 fn the_private_family_and_its_early_files() {
     let hash = "0".repeat(64);
     let rest = format!("<Hash>{hash}</Hash>{RECEIVED}");
-    let mc = notice("RicevutaImpossibilitaRecapito", NAMESPACE_PRIVATE,
-        &format!("{FILE}{rest}<DataMessaADisposizione>2018-06-17</DataMessaADisposizione>{END}"));
+    let mc = notice(
+        "RicevutaImpossibilitaRecapito",
+        NAMESPACE_PRIVATE,
+        &format!("{FILE}{rest}<DataMessaADisposizione>2018-06-17</DataMessaADisposizione>{END}"),
+    );
     assert_eq!((&mc.fields["family"], &mc.fields["made_available_on"]), (&"privati".into(), &"2018-06-17".into()));
     assert_eq!((&mc.fields["file_sha256"], codes(&mc)), (&hash.as_str().into(), vec![]));
-    let ns = notice("RicevutaScarto", NAMESPACE_PRIVATE,
-        &format!("{FILE}{rest}<ListaErrori><Errore><Codice>00305</Codice><Suggerimento>s</Suggerimento></Errore></ListaErrori>{END}"));
+    let ns = notice(
+        "RicevutaScarto",
+        NAMESPACE_PRIVATE,
+        &format!(
+            "{FILE}{rest}<ListaErrori><Errore><Codice>00305</Codice><Suggerimento>s</Suggerimento></Errore></ListaErrori>{END}"
+        ),
+    );
     assert_eq!((&ns.fields["kind"], &ns.fields["errors"][0]["suggestion"]), (&"NS".into(), &"s".into()));
     // 2018: neither Hash nor CodiceDestinatario.
-    let mt = notice("FileMetadati", NAMESPACE_PRIVATE,
-        &format!("{FILE}<Formato>FPR12</Formato><TentativiInvio>1</TentativiInvio><MessageId>2</MessageId>"));
+    let mt = notice(
+        "FileMetadati",
+        NAMESPACE_PRIVATE,
+        &format!("{FILE}<Formato>FPR12</Formato><TentativiInvio>1</TentativiInvio><MessageId>2</MessageId>"),
+    );
     assert_eq!((&mt.fields["kind"], codes(&mt)), (&"MT".into(), vec![]));
     let rc = format!("{FILE}{rest}<DataOraConsegna>2018-06-16T18:35:00</DataOraConsegna><Destinatario/>{END}");
     let out = notice("RicevutaConsegna", NAMESPACE_PRIVATE, &rc);
@@ -100,7 +111,13 @@ fn what_is_odd_is_said_and_kept() {
     let out = notice("NotificaEsitoCommittente", GOV, "<IdentificativoSdI>12x</IdentificativoSdI><Esito>EC03</Esito>");
     assert_eq!(codes(&out), [Code::NotificationField, Code::NotificationField]);
     assert_eq!(out.fields["outcome"], "EC03");
-    let out = notice("AttestazioneTrasmissioneFattura", GOV, &format!("{FILE}<DataOraRicezione>ieri</DataOraRicezione><Destinatario/><MessageId>1</MessageId><HashFileOriginale>zz</HashFileOriginale>"));
+    let out = notice(
+        "AttestazioneTrasmissioneFattura",
+        GOV,
+        &format!(
+            "{FILE}<DataOraRicezione>ieri</DataOraRicezione><Destinatario/><MessageId>1</MessageId><HashFileOriginale>zz</HashFileOriginale>"
+        ),
+    );
     let places: Vec<&str> = out.findings.iter().map(|f| f.place.as_str()).collect();
     assert_eq!(places, ["HashFileOriginale", "DataOraRicezione", "Signature"]);
     assert!(!out.fields.contains_key("file_sha256") && !out.fields.contains_key("instant"));
