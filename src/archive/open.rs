@@ -33,6 +33,7 @@ use crate::document::class::Classes;
 use crate::document::malware;
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::trust::Trust;
 use crate::evidence::tsp::{Authorities, HttpAuthority, Rules};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, Lane, PackageRef, Sequence};
@@ -263,6 +264,7 @@ impl Archive {
             policies: RwLock::new(policies),
             access: RwLock::new(access),
             authorities,
+            trust: Arc::new(Trust::empty()),
             in_flight: InFlight::default(),
             sealing: Mutex::new(()),
             background: Background::default(),

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::document::class::Classes;
 use crate::document::malware::Scanner;
 use crate::error::{Code, Error, Finding, Result};
+use crate::evidence::trust::Trust;
 use crate::evidence::tsp::Authorities;
 use crate::intake::journal::Journal;
 use crate::intake::manifest::ReplayKey;
@@ -79,6 +80,8 @@ pub struct Archive {
     pub(super) policies: RwLock<Policies>,
     pub(super) access: RwLock<Access>,
     pub(super) authorities: Authorities,
+    /// Whom it believes when it judges signatures of documents.
+    pub(super) trust: Arc<Trust>,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
     /// One closing run at a time.

@@ -9,6 +9,7 @@
 
 pub mod agid;
 mod body;
+mod context;
 pub mod class;
 pub mod format;
 pub mod malware;
@@ -16,9 +17,11 @@ mod merge;
 pub mod reader;
 
 pub use body::{Body, ReadSeek};
+pub use context::Context;
 pub use merge::{Origin, Origins};
 
 use crate::error::{Code, Control, ControlOutcome, Finding, Result, Severity};
+use crate::evidence::verdict::SignatureReport;
 use crate::id::ClassId;
 
 use class::Class;
@@ -52,7 +55,15 @@ impl Understood {
 
 /// Looks at a document with the eyes of its class. `name` is a hint only. Errors are input/output errors alone: what is
 /// wrong with the document itself is a finding.
-pub fn understand(class: &Class, body: &Body, name: &str, given: &Metadata) -> Result<Understood> {
+///
+/// Signatures are judged by the trust and at the times of `context`; what is wrong with them never refuses.
+pub fn understand(
+    class: &Class,
+    body: &Body,
+    name: &str,
+    given: &Metadata,
+    context: &Context<'_>,
+) -> Result<Understood> {
     let head = body.head(format::HEAD)?;
     let format = format::recognise(&head, name);
     let mut findings = format::compare_with_name(&format, name);
@@ -66,9 +77,9 @@ pub fn understand(class: &Class, body: &Body, name: &str, given: &Metadata) -> R
     }
     controls.push(Control::of("format-admitted", &admitted));
 
-    let extraction = if admitted.is_empty() {
+    let mut extraction = if admitted.is_empty() {
         let reader = reader::of(class.reader);
-        let extraction = reader.read(&reader::Input { body, name, format: &format, given })?;
+        let extraction = reader.read(&reader::Input { body, name, format: &format, given, context })?;
         controls.push(Control::of("content-read", &extraction.findings));
         extraction
     } else {
@@ -76,7 +87,10 @@ pub fn understand(class: &Class, body: &Body, name: &str, given: &Metadata) -> R
         reader::Extraction::default()
     };
     findings.append(&mut admitted);
-    findings.extend(extraction.findings);
+    findings.append(&mut extraction.findings);
+    let reports = std::mem::take(&mut extraction.signatures);
+    findings.extend(reports.iter().flat_map(SignatureReport::findings));
+    signature_fields(class, &reports, &mut extraction.fields);
 
     let merged = merge::merge(class, given, extraction.fields);
     controls.push(Control::of("metadata-agreement", &merged.findings));
@@ -84,8 +98,30 @@ pub fn understand(class: &Class, body: &Body, name: &str, given: &Metadata) -> R
     controls.push(Control::of("metadata-schema", &schema));
     findings.extend(merged.findings);
     findings.extend(schema);
-    controls.push(Control::new("signatures", ControlOutcome::NotActivated));
+    if class.field(VERDICT).is_some() {
+        controls.extend(SignatureReport::controls(&reports));
+    } else {
+        controls.push(Control::new("signatures", ControlOutcome::NotActivated));
+    }
     Ok(Understood { format, metadata: merged.metadata, origins: merged.origins, findings, controls })
+}
+
+/// The field with one object a signature.
+const SIGNATURES: &str = "signatures";
+/// The field with the worst conclusion.
+const VERDICT: &str = "signature_verdict";
+/// Signatures written in the metadata; there are never as many in one document, but there may be in its attachments.
+const MAX_SIGNATURES: usize = 200;
+
+/// The verdicts as metadata, where the class has fields for them.
+fn signature_fields(class: &Class, reports: &[SignatureReport], fields: &mut Metadata) {
+    if class.field(VERDICT).is_some() {
+        fields.insert(VERDICT.to_owned(), SignatureReport::worst(reports).into());
+    }
+    if class.field(SIGNATURES).is_some() && !reports.is_empty() {
+        let objects = reports.iter().take(MAX_SIGNATURES).map(SignatureReport::to_json);
+        fields.insert(SIGNATURES.to_owned(), objects.collect());
+    }
 }
 
 /// The class a document most likely belongs to, from its content; `generic` when nothing speaks for another.

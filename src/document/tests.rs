@@ -13,7 +13,7 @@ fn class(id: &str) -> Arc<Class> {
 
 fn look(id: &str, bytes: &[u8], name: &str, given: Value) -> Understood {
     let Value::Object(given) = given else { panic!("an object") };
-    understand(&class(id), &bytes.to_vec().into(), name, &given).unwrap()
+    understand(&class(id), &bytes.to_vec().into(), name, &given, Context::test()).unwrap()
 }
 
 fn codes(understood: &Understood) -> Vec<Code> {
@@ -309,7 +309,7 @@ fn spoiled_documents_never_panic() {
                 }
             }
             let body = Body::from(bytes);
-            let understood = understand(&class, &body, ["x.xml", "x.p7m", ""][round % 3], &Metadata::new()).unwrap();
+            let understood = understand(&class, &body, ["x.xml", "x.p7m", ""][round % 3], &Metadata::new(), Context::test()).unwrap();
             kept += usize::from(understood.acceptable());
             auto_class(&body, "").unwrap();
         }

@@ -81,7 +81,7 @@ pub fn problem_members<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> [
 pub enum ControlOutcome {
     /// Made and passed.
     Positive,
-    /// Made and failed: refuses.
+    /// Made and failed: refuses, unless it is a signature's, which is kept and shown.
     Negative,
     /// Made, with something to note.
     Warning,

@@ -7,6 +7,7 @@ use aws_lc_rs::{digest, signature};
 
 use crate::error::{Code, Error, Result};
 use crate::evidence::asn1::{self, Reader, malformed, tag};
+use crate::evidence::cms::Content;
 use crate::evidence::{Oid, oids};
 
 /// A digest algorithm.
@@ -23,6 +24,19 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
+    /// All that are known here.
+    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA-1",
+            Self::Sha256 => "SHA-256",
+            Self::Sha384 => "SHA-384",
+            Self::Sha512 => "SHA-512",
+        }
+    }
+
     /// Its object identifier.
     pub fn oid(self) -> Oid {
         match self {
@@ -35,7 +49,7 @@ impl DigestAlgorithm {
 
     /// The algorithm of this identifier.
     pub fn from_oid(oid: &Oid) -> Result<Self> {
-        [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512]
+        Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.oid() == *oid)
             .ok_or_else(|| unsupported("digest", oid))
@@ -61,7 +75,7 @@ impl DigestAlgorithm {
         asn1::sequence(&[&asn1::oid(&self.oid())])
     }
 
-    fn implementation(self) -> &'static digest::Algorithm {
+    pub(crate) fn implementation(self) -> &'static digest::Algorithm {
         match self {
             Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => &digest::SHA256,
@@ -107,17 +121,34 @@ pub fn verify(
     message: &[u8],
     signature: &[u8],
 ) -> Result<()> {
+    verify_content(spki, identifier, digest, Content::Bytes(message), signature)
+}
+
+/// The same over a message that may be known by its digests only.
+pub(crate) fn verify_content(
+    spki: &[u8],
+    identifier: &[u8],
+    digest: Option<DigestAlgorithm>,
+    message: Content<'_>,
+    signature: &[u8],
+) -> Result<()> {
     let element = Reader::only(identifier, tag::SEQUENCE)?;
     let (oid, parameters) = parse_identifier(&element)?;
     let key = PublicKey::parse(spki)?;
     let needs_digest = || digest.ok_or_else(|| unsupported("bare key as signature", &oid));
     let bad = || Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes");
     let rsa = |digest| match key.kind {
-        KeyKind::Rsa => verify_pkcs1(digest, key.bits, message, signature).map_err(|()| bad()),
+        KeyKind::Rsa => {
+            let parameters = pkcs1(digest);
+            check(parameters, digest, key.bits, message, signature)?.then_some(()).ok_or_else(bad)
+        }
         KeyKind::Ec(_) => Err(mismatch()),
     };
     let ecdsa = |digest| match &key.kind {
-        KeyKind::Ec(curve) => verify_ecdsa(curve, digest, key.bits, message, signature),
+        KeyKind::Ec(curve) => {
+            let parameters = ecdsa_on(curve, digest)?;
+            check(parameters, digest, key.bits, message, signature)?.then_some(()).ok_or_else(bad)
+        }
         KeyKind::Rsa => Err(mismatch()),
     };
     match oid {
@@ -136,6 +167,23 @@ pub fn verify(
         },
         other => Err(unsupported("signature", &other)),
     }
+}
+
+/// What people call a signature algorithm; `None` when it is not known here.
+pub fn signature_name(oid: &Oid) -> Option<&'static str> {
+    Some(match *oid {
+        oids::RSA => "RSA",
+        oids::RSA_SHA1 => "RSA with SHA-1",
+        oids::RSA_SHA256 => "RSA with SHA-256",
+        oids::RSA_SHA384 => "RSA with SHA-384",
+        oids::RSA_SHA512 => "RSA with SHA-512",
+        oids::RSA_PSS => "RSA-PSS",
+        oids::EC_PUBLIC_KEY => "ECDSA",
+        oids::ECDSA_SHA256 => "ECDSA with SHA-256",
+        oids::ECDSA_SHA384 => "ECDSA with SHA-384",
+        oids::ECDSA_SHA512 => "ECDSA with SHA-512",
+        _ => return None,
+    })
 }
 
 /// Bits of the modulus of an RSA key; `None` for other keys.
@@ -180,20 +228,42 @@ impl<'a> PublicKey<'a> {
     }
 }
 
-fn verify_pkcs1(digest: DigestAlgorithm, key: &[u8], message: &[u8], value: &[u8]) -> Result<(), ()> {
+/// Whether the signature verifies; an error when the message's digest is needed and not known.
+fn check(
+    parameters: &'static dyn signature::VerificationAlgorithm,
+    algorithm: DigestAlgorithm,
+    key: &[u8],
+    message: Content<'_>,
+    value: &[u8],
+) -> Result<bool> {
+    let key = signature::UnparsedPublicKey::new(parameters, key);
+    Ok(match message {
+        Content::Bytes(message) => key.verify(message, value).is_ok(),
+        Content::Digests(_) => {
+            let known = message.digest(algorithm).ok_or_else(|| not_computed(algorithm))?;
+            let digest = digest::Digest::import_less_safe(&known, algorithm.implementation());
+            digest.is_ok_and(|digest| key.verify_digest(&digest, value).is_ok())
+        }
+    })
+}
+
+fn not_computed(algorithm: DigestAlgorithm) -> Error {
+    Error::new(Code::NotLookedAt, format!("the {} of the content was not computed", algorithm.name()))
+}
+
+fn pkcs1(digest: DigestAlgorithm) -> &'static dyn signature::VerificationAlgorithm {
     // 1024 bits are read because PEC providers and invoices of past years used them; length is judged by the caller.
-    let parameters: &dyn signature::VerificationAlgorithm = match digest {
+    match digest {
         DigestAlgorithm::Sha1 => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
         DigestAlgorithm::Sha256 => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
         DigestAlgorithm::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
         DigestAlgorithm::Sha512 => &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-    };
-    signature::UnparsedPublicKey::new(parameters, key).verify(message, value).map_err(|_| ())
+    }
 }
 
-fn verify_ecdsa(curve: &Oid, digest: DigestAlgorithm, key: &[u8], message: &[u8], value: &[u8]) -> Result<()> {
+fn ecdsa_on(curve: &Oid, digest: DigestAlgorithm) -> Result<&'static dyn signature::VerificationAlgorithm> {
     use DigestAlgorithm::{Sha256, Sha384, Sha512};
-    let parameters: &dyn signature::VerificationAlgorithm = match (*curve, digest) {
+    Ok(match (*curve, digest) {
         (oids::P256, Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
         (oids::P256, Sha384) => &signature::ECDSA_P256_SHA384_ASN1,
         (oids::P256, Sha512) => &signature::ECDSA_P256_SHA512_ASN1,
@@ -204,14 +274,11 @@ fn verify_ecdsa(curve: &Oid, digest: DigestAlgorithm, key: &[u8], message: &[u8]
         (oids::P521, Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
         (oids::P521, Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
         (other, _) => return Err(unsupported("curve or digest of", &other)),
-    };
-    signature::UnparsedPublicKey::new(parameters, key)
-        .verify(message, value)
-        .map_err(|_| Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes"))
+    })
 }
 
 /// RFC 4055 section 3.1; the salt may have any length, so the `rsa` crate does it (verification only).
-fn verify_pss(parameters: Option<asn1::Tlv<'_>>, key: &[u8], message: &[u8], value: &[u8]) -> Result<()> {
+fn verify_pss(parameters: Option<asn1::Tlv<'_>>, key: &[u8], message: Content<'_>, value: &[u8]) -> Result<()> {
     let (mut hash, mut mask, mut salt) = (DigestAlgorithm::Sha1, DigestAlgorithm::Sha1, 20usize);
     if let Some(parameters) = parameters {
         let mut reader = parameters.inside();
@@ -237,7 +304,7 @@ fn verify_pss(parameters: Option<asn1::Tlv<'_>>, key: &[u8], message: &[u8], val
         use rsa::pkcs1::DecodeRsaPublicKey as _;
         rsa::RsaPublicKey::from_pkcs1_der(key).map_err(|e| malformed(format!("RSA key: {e}")))?
     };
-    let digest = hash.of(message);
+    let digest = message.digest(hash).ok_or_else(|| not_computed(hash))?;
     let verified = match hash {
         DigestAlgorithm::Sha256 => key.verify(rsa::Pss::<sha2::Sha256>::new_with_salt(salt), &digest, value),
         DigestAlgorithm::Sha384 => key.verify(rsa::Pss::<sha2::Sha384>::new_with_salt(salt), &digest, value),

@@ -9,9 +9,12 @@ pub mod anchors;
 pub mod asn1;
 pub mod cms;
 pub mod ers;
+pub mod judge;
 pub mod key;
 pub mod oids;
+pub mod trust;
 pub mod tsp;
+pub mod verdict;
 pub mod x509;
 
 /// An ASN.1 object identifier.

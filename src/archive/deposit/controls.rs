@@ -57,7 +57,8 @@ impl Archive {
         for file in &deposit.files {
             let body = file.spooled.body()?;
             let _turn = self.readers.turn();
-            let mut one = document::understand(&class, &body, &file.name, &file.metadata)?;
+            let context = document::Context::new(&self.trust, received_at);
+            let mut one = document::understand(&class, &body, &file.name, &file.metadata, &context)?;
             let (control, found) = self.malware_control(&class, &body);
             one.controls.push(control);
             one.findings.extend(found);

@@ -15,8 +15,9 @@ pub use pec_log::term_of_log;
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;
-use super::{Body, Metadata};
+use super::{Body, Context, Metadata};
 use crate::error::{Code, Finding, Result};
+use crate::evidence::verdict::SignatureReport;
 
 /// Which reader a class names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct Input<'a> {
     pub format: &'a Format,
     /// What the producer gave; only the readers of classes without extraction look at it.
     pub given: &'a Metadata,
+    /// Whom the archive believes, and when it received the document.
+    pub context: &'a Context<'a>,
 }
 
 /// What a reader found.
@@ -57,6 +60,8 @@ pub struct Extraction {
     pub fields: Metadata,
     /// What was noticed, with code and place, never with a value.
     pub findings: Vec<Finding>,
+    /// What was found of each signature; their findings are told from here, not by the reader.
+    pub signatures: Vec<SignatureReport>,
 }
 
 impl Extraction {

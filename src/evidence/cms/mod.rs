@@ -1,10 +1,14 @@
 //! Signed data (RFC 5652), as CAdES (ETSI EN 319 122), S/MIME and time-stamp tokens use it.
 
 pub mod build;
+pub mod content;
+pub mod open;
 pub mod read;
 pub mod unwrap;
 
 pub use build::{Spec, sign};
+pub use content::{Content, DigestSet, Digester};
+pub use open::{Form, Opened, open};
 pub use read::{SignedData, SignerReport, Verdict};
 pub use unwrap::{is_cut_short, unwrap, unwrap_leading};
 

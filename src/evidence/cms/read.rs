@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::asn1::{self, Reader, Tlv, malformed, tag};
+use crate::evidence::cms::Content;
 use crate::evidence::x509::Certificate;
 use crate::evidence::{Oid, oids};
 
@@ -89,6 +90,8 @@ pub struct SignerReport {
     pub signing_time: Option<Timestamp>,
     /// Digest algorithm, when known.
     pub algorithm: Option<DigestAlgorithm>,
+    /// The signature verifies over the attributes in DER order, which is not the order they came in.
+    pub reordered: bool,
 }
 
 impl SignerReport {
@@ -163,7 +166,8 @@ impl SignedData {
 }
 
 impl SignerInfo {
-    fn parse(element: &Tlv<'_>) -> Result<Self> {
+    /// Reads a SignerInfo element.
+    pub(crate) fn parse(element: &Tlv<'_>) -> Result<Self> {
         if element.tag != tag::SEQUENCE {
             return Err(malformed("expected a SignerInfo"));
         }
@@ -249,25 +253,54 @@ impl SignerInfo {
         self.verify_with(data.content_type, content, certificate)
     }
 
+    /// Digest algorithm, when known here.
+    pub fn digest_algorithm(&self) -> Option<DigestAlgorithm> {
+        self.digest.as_ref().ok().copied()
+    }
+
+    /// Whether there are signed attributes. Without them the signature covers the content itself.
+    pub fn has_attributes(&self) -> bool {
+        self.attributes.is_some()
+    }
+
     /// Verifies over `content` with a certificate found by the caller.
     pub fn verify_with(&self, kind: Oid, content: &[u8], certificate: Option<Certificate>) -> SignerReport {
+        self.verify_content(Some(kind), Content::Bytes(content), certificate)
+    }
+
+    /// The same over content that may be known by its digests only. A counter-signature has no type of content (RFC 5652
+    /// section 11.4): then `kind` is none.
+    pub fn verify_content(
+        &self,
+        kind: Option<Oid>,
+        content: Content<'_>,
+        certificate: Option<Certificate>,
+    ) -> SignerReport {
         let bad = |e: Error| Verdict::Bad(e.detail);
         let signing_time = self.attribute(&oids::SIGNING_TIME).ok().flatten().and_then(|value| value.time().ok());
         let signing_certificate = match &certificate {
             Some(certificate) => self.ess(certificate).unwrap_or_else(bad),
             None => Verdict::Absent("the signer's certificate is not there".into()),
         };
+        let (signature, reordered) = match &certificate {
+            Some(certificate) => match self.check_signature(content, certificate) {
+                Ok(reordered) => (Verdict::Good, reordered),
+                Err(error) => (bad(error), false),
+            },
+            None => (Verdict::Absent("the signer's certificate is not there".into()), false),
+        };
         SignerReport {
             digest: self.check_digest(content).unwrap_or_else(bad),
-            content_type: self.check_content_type(kind).unwrap_or_else(bad),
-            signature: match &certificate {
-                Some(certificate) => self.check_signature(content, certificate).map_or_else(bad, |()| Verdict::Good),
-                None => Verdict::Absent("the signer's certificate is not there".into()),
+            content_type: match kind {
+                Some(kind) => self.check_content_type(kind).unwrap_or_else(bad),
+                None => Verdict::Good,
             },
+            signature,
+            reordered,
             signing_certificate,
             certificate,
             signing_time,
-            algorithm: self.digest.as_ref().ok().copied(),
+            algorithm: self.digest_algorithm(),
         }
     }
 
@@ -275,7 +308,7 @@ impl SignerInfo {
         self.digest.clone().map_err(|detail| Error::new(Code::SignatureInvalid, detail))
     }
 
-    fn check_digest(&self, content: &[u8]) -> Result<Verdict> {
+    fn check_digest(&self, content: Content<'_>) -> Result<Verdict> {
         let algorithm = self.algorithm()?;
         if self.attributes.is_none() {
             // Then the signature itself covers the content and check_signature says all.
@@ -285,7 +318,10 @@ impl SignerInfo {
         if value.tag != tag::OCTET_STRING {
             return Err(malformed("message-digest is not an octet string"));
         }
-        if value.value == algorithm.of(content) {
+        let Some(computed) = content.digest(algorithm) else {
+            return Ok(Verdict::Absent("the digest of the content was not computed with this algorithm".into()));
+        };
+        if value.value == &computed[..] {
             Ok(Verdict::Good)
         } else {
             Ok(Verdict::Bad("the content is not what was signed".into()))
@@ -303,19 +339,22 @@ impl SignerInfo {
         Ok(if same { Verdict::Good } else { Verdict::Bad("the content-type attribute says otherwise".into()) })
     }
 
-    fn check_signature(&self, content: &[u8], certificate: &Certificate) -> Result<()> {
+    /// Whether it verified only after the attributes were sorted.
+    fn check_signature(&self, content: Content<'_>, certificate: &Certificate) -> Result<bool> {
         let digest = self.algorithm()?;
-        let check = |message: &[u8]| {
-            algorithm::verify(certificate.spki(), &self.signature_identifier, Some(digest), message, &self.signature)
+        let check = |message: Content<'_>| {
+            let identifier = &self.signature_identifier;
+            algorithm::verify_content(certificate.spki(), identifier, Some(digest), message, &self.signature)
         };
-        let Some(bytes) = &self.attributes else { return check(content) };
-        let as_they_came = check(&asn1::tlv(tag::SET, bytes));
+        let Some(bytes) = &self.attributes else { return check(content).map(|()| false) };
+        let plain = asn1::tlv(tag::SET, bytes);
+        let as_they_came = check(Content::Bytes(&plain));
         if as_they_came.is_ok() {
-            return as_they_came;
+            return Ok(false);
         }
         let sorted = Reader::new(bytes).all()?.iter().map(|item| item.raw.to_vec()).collect();
         let sorted = asn1::set_of(tag::SET, sorted);
-        if sorted[..] == asn1::tlv(tag::SET, bytes)[..] { as_they_came } else { check(&sorted) }
+        if sorted == plain { as_they_came.map(|()| false) } else { check(Content::Bytes(&sorted)).map(|()| true) }
     }
 
     /// RFC 5035 section 3 and 4: the first certificate identifier must be the signer's, hash and, if given, issuerSerial.

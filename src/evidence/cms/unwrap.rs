@@ -73,7 +73,7 @@ pub fn is_cut_short(bytes: &[u8]) -> bool {
 /// How every complaint about missing bytes begins.
 const CUT_SHORT: &str = "cut short";
 
-fn unarmour(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
+pub(super) fn unarmour(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
     if bytes.first() == Some(&0x30) {
         return Ok(bytes.into());
     }

@@ -19,7 +19,7 @@ pub use policy::Policy;
 pub use query::{Query, new_request, request};
 pub use reply::{MAX_REPLY, token_of_reply};
 pub use token::{Accuracy, Token, TstInfo};
-pub use verify::{Rules, verify_reply, verify_token};
+pub use verify::{Rules, verify_reply, verify_stamp, verify_token};
 
 use crate::error::Result;
 

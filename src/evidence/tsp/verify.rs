@@ -52,6 +52,18 @@ pub fn verify_token(token: &[u8], imprint: Sha256, anchors: &Anchors) -> Result<
     verify(token, &query, anchors).map_err(as_token_error)
 }
 
+/// Verifies a token over these very bytes, whatever digest of them it holds: a time-stamp that came inside a signature.
+pub fn verify_stamp(token: &[u8], stamped: &[u8], anchors: &Anchors) -> Result<Token> {
+    let digest = || {
+        let data = SignedData::parse(token)?;
+        let info = TstInfo::parse(data.content.as_deref().ok_or_else(|| wrong("not a time-stamp token"))?)?;
+        Ok((info.algorithm, DigestAlgorithm::from_oid(&info.algorithm)?.of(stamped)))
+    };
+    let (algorithm, imprint) = digest().map_err(as_token_error)?;
+    let query = Query { algorithm, imprint, policy: None, nonce: None, certificate: true, extensions: false };
+    verify(token, &query, anchors).map_err(as_token_error)
+}
+
 impl Rules {
     /// Verifies a reply to `request`. `now` is `None` for a reply that was stored earlier: then its time is not compared with
     /// our clock.

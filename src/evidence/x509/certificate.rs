@@ -156,6 +156,12 @@ impl Certificate {
         algorithm::verify(spki, identifier, None, &self.der[self.tbs.clone()], &self.der[self.signature.clone()])
     }
 
+    /// Whether it is signed with SHA-1.
+    pub fn is_signed_weakly(&self) -> bool {
+        let element = Reader::only(&self.der[self.signature_identifier.clone()], tag::SEQUENCE);
+        element.and_then(|element| algorithm::parse_identifier(&element)).is_ok_and(|(oid, _)| oid == oids::RSA_SHA1)
+    }
+
     /// The extension with this identifier.
     pub fn extension(&self, id: &Oid) -> Option<&Extension> {
         self.extensions.iter().find(|extension| extension.id == *id)
@@ -233,17 +239,7 @@ fn name_attribute(name: &[u8], kind: &Oid) -> Option<String> {
             let mut reader = pair.inside();
             if reader.next().ok()?.oid().ok()? == *kind {
                 let value = reader.next().ok()?;
-                return Some(match value.tag {
-                    // BMPString: UTF-16, big endian.
-                    0x1e => value
-                        .value
-                        .chunks_exact(2)
-                        .map(|unit| {
-                            char::from_u32(u32::from(u16::from_be_bytes([unit[0], unit[1]]))).unwrap_or('\u{fffd}')
-                        })
-                        .collect(),
-                    _ => String::from_utf8_lossy(value.value).into_owned(),
-                });
+                return Some(super::name::string(&value));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod issue;
+pub mod name;
 pub mod path;
 
 pub use certificate::{BasicConstraints, Certificate, ExtendedKeyUsage, Extension};

@@ -54,7 +54,7 @@ impl PathRules for Rfc5280 {
         target: &Certificate,
         at: Timestamp,
     ) -> Result<()> {
-        let unreadable = |e: der::Error| Error::new(Code::SignatureInvalid, format!("certificate not readable: {e}"));
+        let unreadable = |e: der::Error| Error::new(Code::SignaturePath, format!("certificate not readable: {e}"));
         let decode = |certificate: &Certificate| PDVCertificate::try_from(certificate.der()).map_err(unreadable);
         let anchor = CertificateInner::<Raw>::from_der(anchor.der()).map_err(unreadable)?;
         let anchor = PDVTrustAnchorChoice::try_from(TrustAnchorChoice::Certificate(anchor)).map_err(unreadable)?;
@@ -63,7 +63,7 @@ impl PathRules for Rfc5280 {
 
         let mut settings = CertificationPathSettings::new();
         let seconds =
-            u64::try_from(at.as_second()).map_err(|_| Error::new(Code::SignatureInvalid, "time before 1970"))?;
+            u64::try_from(at.as_second()).map_err(|_| Error::new(Code::SignaturePath, "time before 1970"))?;
         settings.set_time_of_interest(TimeOfInterest::from_unix_secs(seconds).map_err(unreadable)?);
         // The anchor was configured by a person; the path ends there because we put it there.
         settings.set_require_ta_store(false);
@@ -73,7 +73,17 @@ impl PathRules for Rfc5280 {
         let mut environment = PkiEnvironment::new();
         environment.add_verify_signature_message_callback(if self.legacy { verify_any } else { verify_strong });
         validate_path_rfc5280(&environment, &settings, &path, &mut CertificationPathResults::new())
-            .map_err(|e| Error::new(Code::SignatureInvalid, format!("certificate path: {e:?}")))
+            .map_err(|e| Error::new(code_of(&e), format!("certificate path: {e:?}")))
+    }
+}
+
+/// What people want to be told apart: outside its time, outside what its authority may name, any other rule.
+fn code_of(error: &EngineError) -> Code {
+    match error {
+        EngineError::PathValidation(PathValidationStatus::InvalidNotAfterDate) => Code::SignatureExpired,
+        EngineError::PathValidation(PathValidationStatus::InvalidNotBeforeDate) => Code::SignatureNotYetValid,
+        EngineError::PathValidation(PathValidationStatus::NameConstraintsViolation) => Code::SignatureNameConstraint,
+        _ => Code::SignaturePath,
     }
 }
 
@@ -155,7 +165,9 @@ impl<'a> Search<'a> {
                 if self.target.valid_at(self.at) {
                     return Some(anchor);
                 }
-                self.broken = Some(Error::new(Code::SignatureInvalid, "the anchor was not valid then"));
+                let early = self.at < self.target.not_before;
+                let code = if early { Code::SignatureNotYetValid } else { Code::SignatureExpired };
+                self.broken = Some(Error::new(code, "the anchor was not valid then"));
                 continue;
             }
             let down: Vec<&Certificate> = chain.iter().rev().copied().collect();

@@ -1,0 +1,37 @@
+//! What readers must know that is not in the document: whom the archive believes, and when it received it.
+
+use jiff::Timestamp;
+
+use crate::evidence::judge::Judge;
+use crate::evidence::trust::Trust;
+use crate::evidence::verdict::TimeReference;
+
+/// What readers must know that is not in the document.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Whom the archive believes.
+    pub trust: &'a Trust,
+    /// When the archive received the document.
+    pub received_at: Timestamp,
+}
+
+impl<'a> Context<'a> {
+    /// By this trust, received then.
+    pub fn new(trust: &'a Trust, received_at: Timestamp) -> Self {
+        Self { trust, received_at }
+    }
+
+    /// A judge of signatures; `reference` is the best proof of time that the reader found and verified.
+    pub fn judge(&self, reference: Option<TimeReference>) -> Judge<'a> {
+        Judge { trust: self.trust, reference, received_at: self.received_at }
+    }
+}
+
+#[cfg(test)]
+impl Context<'static> {
+    /// Nobody is believed; received on a fixed day.
+    pub fn test() -> &'static Self {
+        static CONTEXT: std::sync::OnceLock<Context<'static>> = std::sync::OnceLock::new();
+        CONTEXT.get_or_init(|| Self::new(Trust::nobody(), Timestamp::from_second(1_795_000_000).expect("in range")))
+    }
+}

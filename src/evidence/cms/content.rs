@@ -1,0 +1,79 @@
+//! What a signature covers: bytes in memory, or the digests of bytes that went by.
+//!
+//! A message of 100 MB is hashed while it streams; its signature comes after it. Whoever reads it computes the digests in use
+//! ([`Digester`]) and judges the signature with them.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::Context;
+
+use crate::evidence::algorithm::DigestAlgorithm;
+
+/// What a signature covers.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// The bytes.
+    Bytes(&'a [u8]),
+    /// Their digests only.
+    Digests(&'a DigestSet),
+}
+
+impl Content<'_> {
+    /// The digest with this algorithm; none when it was not computed.
+    pub fn digest(&self, algorithm: DigestAlgorithm) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Bytes(bytes) => Some(Cow::Owned(algorithm.of(bytes))),
+            Self::Digests(set) => set.get(algorithm).map(Cow::Borrowed),
+        }
+    }
+}
+
+/// Digests of the same bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DigestSet(Vec<(DigestAlgorithm, Vec<u8>)>);
+
+impl DigestSet {
+    /// Of bytes in memory.
+    pub fn of(bytes: &[u8], algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
+        let mut set = Self::default();
+        for algorithm in algorithms {
+            if set.get(algorithm).is_none() {
+                set.0.push((algorithm, algorithm.of(bytes)));
+            }
+        }
+        set
+    }
+
+    /// One of them.
+    pub fn get(&self, algorithm: DigestAlgorithm) -> Option<&[u8]> {
+        self.0.iter().find(|(known, _)| *known == algorithm).map(|(_, value)| value.as_slice())
+    }
+}
+
+/// Computes a [`DigestSet`] of bytes that go by.
+pub struct Digester(Vec<(DigestAlgorithm, Context)>);
+
+impl Digester {
+    /// With these algorithms: those that stand in mail are SHA-1 and SHA-256.
+    pub fn new(algorithms: &[DigestAlgorithm]) -> Self {
+        Self(algorithms.iter().map(|algorithm| (*algorithm, Context::new(algorithm.implementation()))).collect())
+    }
+
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        for (_, context) in &mut self.0 {
+            context.update(bytes);
+        }
+    }
+
+    /// No more bytes.
+    pub fn finish(self) -> DigestSet {
+        DigestSet(self.0.into_iter().map(|(algorithm, context)| (algorithm, context.finish().as_ref().to_vec())).collect())
+    }
+}
+
+impl std::fmt::Debug for Digester {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(algorithm, _)| algorithm)).finish()
+    }
+}

@@ -1,0 +1,89 @@
+//! Judges signatures: each aspect apart, at a time that is named, by the anchors a person configured.
+//!
+//! Invariant I7: what was not looked at is said to be so. Nothing here refuses a document: a bad, weak or untrusted signature is
+//! kept and shown; an error means that there is no signature to judge, and its code says what stands in its place
+//! (`reference/pec` section 9, `reference/fatturapa` section 7).
+
+mod certificate;
+mod cms;
+mod stamp;
+mod time;
+
+pub use cms::digests_needed;
+
+use jiff::Timestamp;
+
+use crate::error::{Code, Result};
+use crate::evidence::cms::{Content, Opened, open};
+use crate::evidence::trust::Trust;
+use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, SignatureReport, TimeReference};
+
+/// What a signature is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A provider signs a PEC message.
+    Pec,
+    /// Somebody signs a document.
+    Signature,
+}
+
+/// Judges by this trust, at these times.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// Whom the archive believes.
+    pub trust: &'a Trust,
+    /// The best proof of time known from outside the signature: a verified daticert, a verified notification …
+    pub reference: Option<TimeReference>,
+    /// When this archive received the document: the proof of time when there is no better one.
+    pub received_at: Timestamp,
+}
+
+impl Judge<'_> {
+    /// Judges CMS as it came (DER, BER, base64, PEM), over its own content or over `detached`. One report a signer; those of its
+    /// counter-signatures and time-stamps follow it.
+    pub fn cms(
+        &self,
+        bytes: &[u8],
+        detached: Option<Content<'_>>,
+        purpose: Purpose,
+        place: &str,
+    ) -> Result<Vec<SignatureReport>> {
+        self.opened(&open(bytes)?, detached, purpose, place)
+    }
+
+    /// The same for CMS already opened.
+    pub fn opened(
+        &self,
+        opened: &Opened,
+        detached: Option<Content<'_>>,
+        purpose: Purpose,
+        place: &str,
+    ) -> Result<Vec<SignatureReport>> {
+        cms::judge(self, opened, detached, purpose, place)
+    }
+
+    /// Judges the signature of a PEC message: also whether the certificate's address is the sender's and whether its profile is that
+    /// of a provider. `part` is the first part of multipart/signed with CRLF line ends, `from` the address in From.
+    pub fn pec(
+        &self,
+        signature: &[u8],
+        part: Content<'_>,
+        from: Option<&str>,
+        place: &str,
+    ) -> Result<Vec<SignatureReport>> {
+        let mut reports = self.opened(&open(signature)?, Some(part), Purpose::Pec, place)?;
+        for report in &mut reports {
+            let verdict = certificate::address(report, from);
+            report.set(verdict);
+        }
+        Ok(reports)
+    }
+}
+
+/// Whether revocation was looked at: there is no network at intake.
+fn revocation_not_checked() -> AspectVerdict {
+    AspectVerdict::new(Aspect::Revocation, Outcome::NotChecked, Code::RevocationMissing, "no revocation data at hand")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Whom this archive believes, for each use, and what it has already judged by it.
+//!
+//! Invariant: only what a person configured ends a path; nothing that arrives with a document ever does. What was judged is
+//! remembered ([`cache`]), so that the same provider's certificate is not judged again with every message.
+
+pub mod cache;
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+
+use crate::evidence::anchors::Anchors;
+use crate::evidence::x509::Certificate;
+use crate::evidence::x509::path::{self, PathError, Rfc5280};
+use cache::{Cache, Key};
+
+use crate::error::Code;
+
+/// What a certificate is used for; each has its own anchors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A provider's signature on PEC messages.
+    Pec,
+    /// A person's or company's signature on a document.
+    Signature,
+    /// A time-stamp of a signature.
+    TimeStamp,
+}
+
+/// What became of the search for a path.
+#[derive(Debug, Clone)]
+pub enum Chain {
+    /// From the certificate to the anchor, both included.
+    Path(Arc<[Certificate]>),
+    /// Nothing is configured for this use.
+    NoAnchors,
+    /// Everything needed is there, and it ends at somebody who is not configured.
+    Untrusted,
+    /// An issuer is neither here nor configured.
+    IssuerMissing,
+    /// There is a path, and it breaks a rule.
+    Broken(Code, String),
+}
+
+/// Anchors for each use, and the memory of what was judged.
+#[derive(Debug, Default)]
+pub struct Trust {
+    pec: Anchors,
+    signatures: Anchors,
+    time_stamps: Anchors,
+    cache: Cache,
+}
+
+impl Trust {
+    /// Nobody is believed.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Nobody is believed, for ever: for those who need a reference.
+    pub fn nobody() -> &'static Self {
+        static NOBODY: OnceLock<Trust> = OnceLock::new();
+        NOBODY.get_or_init(Self::empty)
+    }
+
+    /// With these anchors, besides those it has, for one use.
+    #[must_use]
+    pub fn with(mut self, purpose: Purpose, anchors: Anchors) -> Self {
+        let room = match purpose {
+            Purpose::Pec => &mut self.pec,
+            Purpose::Signature => &mut self.signatures,
+            Purpose::TimeStamp => &mut self.time_stamps,
+        };
+        *room = std::mem::take(room).and(anchors);
+        self.cache = Cache::default();
+        self
+    }
+
+    /// The anchors of one use.
+    pub fn anchors(&self, purpose: Purpose) -> &Anchors {
+        match purpose {
+            Purpose::Pec => &self.pec,
+            Purpose::Signature => &self.signatures,
+            Purpose::TimeStamp => &self.time_stamps,
+        }
+    }
+
+    /// From a certificate through those that came along to an anchor, at an instant (RFC 5280 section 6). What was good practice
+    /// once (SHA-1, RSA of 1024 bits) is accepted here; the judge reports it as weak.
+    pub fn chain(&self, certificate: &Certificate, bag: &[Certificate], purpose: Purpose, at: Timestamp) -> Chain {
+        let anchors = self.anchors(purpose);
+        if anchors.is_empty() {
+            return Chain::NoAnchors;
+        }
+        let key = Key::of(purpose, certificate, bag);
+        if let Some(known) = self.cache.get(&key, at) {
+            return known;
+        }
+        let judged = match path::find(certificate, bag, anchors, at, &Rfc5280 { legacy: true }) {
+            Ok(path) => Chain::Path(path.into()),
+            Err(PathError::Invalid(error)) => Chain::Broken(error.code, error.detail),
+            Err(PathError::Untrusted) if ends_in_a_root(certificate, bag) => Chain::Untrusted,
+            Err(PathError::Untrusted) => Chain::IssuerMissing,
+        };
+        self.cache.put(key, at, &judged);
+        judged
+    }
+}
+
+/// Whether the certificates at hand lead to a self-issued one. By name only: it decides the wording, never the verdict.
+fn ends_in_a_root(certificate: &Certificate, bag: &[Certificate]) -> bool {
+    let mut current = certificate;
+    for _ in 0..path::MAX_DEPTH {
+        if current.subject() == current.issuer() {
+            return true;
+        }
+        match bag.iter().find(|candidate| candidate.subject() == current.issuer()) {
+            Some(issuer) => current = issuer,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;
