@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use custode::corpus;
 use custode::document::class::{Class, Classes};
-use custode::document::{Body, Metadata, Understood, understand};
+use custode::document::{Body, Context, Metadata, Understood, understand};
+use custode::evidence::anchors::Anchors;
+use custode::evidence::trust::{Purpose, Trust};
 use custode::id::ClassId;
 use serde_json::{Value, json};
 
@@ -43,11 +45,19 @@ fn beside(path: &Path) -> PathBuf {
 /// The corpus's trust is read once; the library is asked as the intake asks it.
 struct Reader {
     classes: Classes,
+    trust: Trust,
 }
+
+/// When every document of the corpus is received.
+const RECEIVED: &str = "2026-11-22T10:00:00Z";
 
 impl Reader {
     fn new() -> Self {
-        Self { classes: Classes::standard().unwrap() }
+        let folder = std::fs::read_dir(folder().join("trust")).unwrap();
+        let paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+        let anchors = Anchors::from_pem_files(&paths).unwrap();
+        let trust = Trust::empty().with(Purpose::Pec, anchors.clone()).with(Purpose::Signature, anchors);
+        Self { classes: Classes::standard().unwrap(), trust }
     }
 
     fn class(&self, name: &str) -> &Class {
@@ -55,7 +65,8 @@ impl Reader {
     }
 
     fn look(&self, class: &str, bytes: &[u8], name: &str) -> Understood {
-        understand(self.class(class), &Body::from(bytes.to_vec()), name, &Metadata::new()).unwrap()
+        let context = Context::new(&self.trust, RECEIVED.parse().unwrap());
+        understand(self.class(class), &Body::from(bytes.to_vec()), name, &Metadata::new(), &context).unwrap()
     }
 }
 
@@ -77,13 +88,8 @@ fn answer(class: &str, understood: &Understood) -> Value {
 
 /// The part of a signature report that an answer fixes.
 fn signature(report: &Value) -> Value {
-    let verdicts: Metadata = report["verdicts"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|v| (v["aspect"].as_str().unwrap_or_default().to_owned(), v["outcome"].clone()))
-        .collect();
-    let mut out = json!({ "kind": report["kind"], "verdicts": verdicts, "conclusion": report["conclusion"] });
+    let mut out =
+        json!({ "kind": report["kind"], "verdicts": report["verdicts"], "conclusion": report["conclusion"] });
     if let Some(reference) = report["reference"].get("kind") {
         out["reference"] = reference.clone();
     }
