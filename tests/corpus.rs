@@ -88,8 +88,7 @@ fn answer(class: &str, understood: &Understood) -> Value {
 
 /// The part of a signature report that an answer fixes.
 fn signature(report: &Value) -> Value {
-    let mut out =
-        json!({ "kind": report["kind"], "verdicts": report["verdicts"], "conclusion": report["conclusion"] });
+    let mut out = json!({ "kind": report["kind"], "verdicts": report["verdicts"], "conclusion": report["conclusion"] });
     if let Some(reference) = report["reference"].get("kind") {
         out["reference"] = reference.clone();
     }

@@ -9,8 +9,8 @@
 
 pub mod agid;
 mod body;
-mod context;
 pub mod class;
+mod context;
 pub mod format;
 pub mod malware;
 mod merge;

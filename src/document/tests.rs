@@ -309,7 +309,9 @@ fn spoiled_documents_never_panic() {
                 }
             }
             let body = Body::from(bytes);
-            let understood = understand(&class, &body, ["x.xml", "x.p7m", ""][round % 3], &Metadata::new(), Context::test()).unwrap();
+            let understood =
+                understand(&class, &body, ["x.xml", "x.p7m", ""][round % 3], &Metadata::new(), Context::test())
+                    .unwrap();
             kept += usize::from(understood.acceptable());
             auto_class(&body, "").unwrap();
         }

@@ -49,10 +49,7 @@ impl DigestAlgorithm {
 
     /// The algorithm of this identifier.
     pub fn from_oid(oid: &Oid) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.oid() == *oid)
-            .ok_or_else(|| unsupported("digest", oid))
+        Self::ALL.into_iter().find(|algorithm| algorithm.oid() == *oid).ok_or_else(|| unsupported("digest", oid))
     }
 
     /// Length of its value in octets.

@@ -503,8 +503,7 @@ mod tests {
             assert_eq!(report(&[(aspect, Absent)]).conclusion(), Conclusion::Indeterminate, "{aspect:?}");
         }
         for aspect in Aspect::ALL {
-            let expected =
-                if aspect == Aspect::Profile { Conclusion::Indeterminate } else { Conclusion::Invalid };
+            let expected = if aspect == Aspect::Profile { Conclusion::Indeterminate } else { Conclusion::Invalid };
             assert_eq!(report(&[(aspect, Bad)]).conclusion(), expected, "{aspect:?}");
         }
         let worst = SignatureReport::worst;

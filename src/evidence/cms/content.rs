@@ -68,7 +68,9 @@ impl Digester {
 
     /// No more bytes.
     pub fn finish(self) -> DigestSet {
-        DigestSet(self.0.into_iter().map(|(algorithm, context)| (algorithm, context.finish().as_ref().to_vec())).collect())
+        DigestSet(
+            self.0.into_iter().map(|(algorithm, context)| (algorithm, context.finish().as_ref().to_vec())).collect(),
+        )
     }
 }
 

@@ -35,7 +35,12 @@ pub(super) fn facts(certificate: &Certificate) -> SignerFacts {
 pub(super) fn address(report: &SignatureReport, from: Option<&str>) -> AspectVerdict {
     let aspect = Aspect::Address;
     let Some(signer) = &report.signer else {
-        return AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureAddress, "no certificate to compare with");
+        return AspectVerdict::new(
+            aspect,
+            Outcome::NotChecked,
+            Code::SignatureAddress,
+            "no certificate to compare with",
+        );
     };
     let Some(from) = from.map(str::trim).filter(|from| !from.is_empty()) else {
         return AspectVerdict::new(aspect, Outcome::Absent, Code::SignatureAddress, "the message names no sender");

@@ -82,9 +82,10 @@ impl Walk<'_> {
             place: place.to_owned(),
             signer: found.certificate.as_ref().map(certificate::facts),
             digest_algorithm: found.algorithm.map(|algorithm| algorithm.name().to_owned()),
-            signature_algorithm: signer.signature_algorithm().ok().map(|oid| {
-                algorithm::signature_name(&oid).map_or_else(|| oid.to_string(), str::to_owned)
-            }),
+            signature_algorithm: signer
+                .signature_algorithm()
+                .ok()
+                .map(|oid| algorithm::signature_name(&oid).map_or_else(|| oid.to_string(), str::to_owned)),
             signing_time: found.signing_time,
             reference: None,
             verdicts: Vec::with_capacity(Aspect::ALL.len()),
@@ -183,7 +184,9 @@ fn signing_certificate(found: &SignerReport, purpose: Purpose) -> AspectVerdict 
             AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureOtherCertificate, why.as_str())
         }
         // The signature verdict tells it.
-        (Verdict::Absent(why), None) => AspectVerdict { outcome: Outcome::Absent, detail: why.clone(), ..AspectVerdict::not_asked(aspect) },
+        (Verdict::Absent(why), None) => {
+            AspectVerdict { outcome: Outcome::Absent, detail: why.clone(), ..AspectVerdict::not_asked(aspect) }
+        }
         // S/MIME does not ask for it.
         (Verdict::Absent(_), Some(_)) if purpose == Purpose::Pec => AspectVerdict::not_asked(aspect),
         (Verdict::Absent(why), Some(_)) => {

@@ -46,7 +46,12 @@ pub(super) fn judge(judge: &Judge<'_>, signer: &SignerInfo, place: &str) -> Stam
 }
 
 /// Judges one token over what it stamps; its time when everything about it is right.
-pub(super) fn one(judge: &Judge<'_>, token: &[u8], stamped: &[u8], place: String) -> (SignatureReport, Option<Timestamp>) {
+pub(super) fn one(
+    judge: &Judge<'_>,
+    token: &[u8],
+    stamped: &[u8],
+    place: String,
+) -> (SignatureReport, Option<Timestamp>) {
     let anchors = judge.trust.anchors(Purpose::TimeStamp);
     let verified = tsp::verify_stamp(token, stamped, anchors);
     let mut report = SignatureReport {

@@ -46,7 +46,8 @@ fn an_intact_pec_is_good_in_every_aspect_that_was_looked_at() {
     let trust = trusting(&pki);
     let reference = Some(TimeReference { kind: Reference::Daticert, at: at("2026-03-10T08:59:58Z") });
     let judge = Judge { reference, ..judge_at(&trust, RECEIVED) };
-    let reports = judge.pec(&detached(&pki), Content::Bytes(PART), Some("Posta-Certificata@PEC.example.it"), "p7s").unwrap();
+    let reports =
+        judge.pec(&detached(&pki), Content::Bytes(PART), Some("Posta-Certificata@PEC.example.it"), "p7s").unwrap();
     let [report] = reports.as_slice() else { panic!("one signer") };
     for aspect in Aspect::ALL {
         let expected = match aspect {
@@ -107,11 +108,7 @@ fn each_defect_changes_its_own_aspect() {
 fn sha1_is_weak_and_not_refused() {
     let pki = pki(provider);
     let root = crate::evidence::fixtures::rsa();
-    let spec = Spec {
-        attached: false,
-        digest: DigestAlgorithm::Sha1,
-        ..Spec::new(PART, &root, &pki.root)
-    };
+    let spec = Spec { attached: false, digest: DigestAlgorithm::Sha1, ..Spec::new(PART, &root, &pki.root) };
     let trust = trusting(&pki);
     let report = &judge_at(&trust, RECEIVED).pec(&sign(&spec).unwrap(), Content::Bytes(PART), None, "p").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Digest), (Outcome::Weak, Some(Code::SignatureWeak)));
@@ -164,7 +161,8 @@ fn untrusted_missing_expired_and_not_yet_valid_are_told_apart() {
         let spki = key.spki_der().unwrap();
         let name = crate::evidence::x509::Dn::new().common_name("Un'altra radice");
         let issuer = crate::evidence::x509::Issuer::Own(&key);
-        let profile = Profile::authority(name, &spki, issuer, 9, at("2026-01-01T00:00:00Z"), at("2036-01-01T00:00:00Z"));
+        let profile =
+            Profile::authority(name, &spki, issuer, 9, at("2026-01-01T00:00:00Z"), at("2036-01-01T00:00:00Z"));
         let root = crate::evidence::x509::issue(&profile).unwrap();
         Trust::empty().with(trust::Purpose::Pec, Anchors::from_der(vec![root]).unwrap())
     };

@@ -10,9 +10,7 @@ use super::{Judge, Purpose};
 use crate::error::{Code, Severity};
 use crate::evidence::algorithm;
 use crate::evidence::trust::{self, Chain};
-use crate::evidence::verdict::{
-    Aspect, AspectVerdict, Outcome, Reference, Role, SignatureReport, TimeReference,
-};
+use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Reference, Role, SignatureReport, TimeReference};
 use crate::evidence::x509::Certificate;
 
 /// Clocks of signers and receivers differ by this much without meaning anything.
@@ -52,7 +50,8 @@ pub(super) fn judge(
             // What was valid when the signer says to have signed, and has expired since.
             report.reference = Some(TimeReference { kind: Reference::SigningTime, at: claimed });
             report.verdicts.push(then);
-            let why = format!("expired at the best proof of time ({}); judged when the signer says", proof.kind.as_str());
+            let why =
+                format!("expired at the best proof of time ({}); judged when the signer says", proof.kind.as_str());
             report.verdicts.push(AspectVerdict::new(Aspect::Time, Outcome::Absent, Code::SignatureTimeNotProved, why));
             return;
         }
@@ -136,7 +135,8 @@ pub(super) fn chain(
                 let why = "a certificate of the chain is signed with SHA-1";
                 return AspectVerdict::new(aspect, Outcome::Weak, Code::SignatureWeak, why);
             }
-            if path.iter().skip(1).any(|c| algorithm::rsa_bits(c.spki()).ok().flatten().is_some_and(|bits| bits < 2048)) {
+            if path.iter().skip(1).any(|c| algorithm::rsa_bits(c.spki()).ok().flatten().is_some_and(|bits| bits < 2048))
+            {
                 let why = "an authority of the chain has an RSA key shorter than 2048 bits";
                 return AspectVerdict::new(aspect, Outcome::Weak, Code::SignatureWeakKey, why);
             }

@@ -68,7 +68,8 @@ pub(super) fn string(value: &Tlv<'_>) -> String {
     match value.tag {
         // BMPString: UTF-16, big endian.
         0x1e => {
-            let units: Vec<u16> = value.value.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])).collect();
+            let units: Vec<u16> =
+                value.value.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])).collect();
             String::from_utf16_lossy(&units)
         }
         // TeletexString: what writers put there is ISO-8859-1.

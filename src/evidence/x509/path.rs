@@ -62,8 +62,7 @@ impl PathRules for Rfc5280 {
         let path = CertificationPath::new(anchor, intermediates, decode(target)?);
 
         let mut settings = CertificationPathSettings::new();
-        let seconds =
-            u64::try_from(at.as_second()).map_err(|_| Error::new(Code::SignaturePath, "time before 1970"))?;
+        let seconds = u64::try_from(at.as_second()).map_err(|_| Error::new(Code::SignaturePath, "time before 1970"))?;
         settings.set_time_of_interest(TimeOfInterest::from_unix_secs(seconds).map_err(unreadable)?);
         // The anchor was configured by a person; the path ends there because we put it there.
         settings.set_require_ta_store(false);

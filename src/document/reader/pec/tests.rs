@@ -35,8 +35,13 @@ const RECEIPT: &str = "X-Ricevuta: avvenuta-consegna\r\nX-Tiporicevuta: completa
 
 fn read_with(reader: &dyn Reader, text: &str) -> Extraction {
     let format = format::recognise(text.as_bytes(), "m.eml");
-    let input =
-        Input { body: &Body::from(text.as_bytes().to_vec()), name: "m.eml", format: &format, given: &Metadata::new(), context: crate::document::Context::test() };
+    let input = Input {
+        body: &Body::from(text.as_bytes().to_vec()),
+        name: "m.eml",
+        format: &format,
+        given: &Metadata::new(),
+        context: crate::document::Context::test(),
+    };
     reader.read(&input).unwrap()
 }
 
@@ -210,8 +215,13 @@ fn a_hundred_megabytes_from_a_file() {
     writer.flush().unwrap();
     assert!(file.path().metadata().unwrap().len() > 100_000_000);
     let format = format::Format { media_type: "message/rfc822".into(), extension: "eml".into() };
-    let input =
-        Input { body: &Body::File(file.path().to_owned()), name: "m.eml", format: &format, given: &Metadata::new(), context: crate::document::Context::test() };
+    let input = Input {
+        body: &Body::File(file.path().to_owned()),
+        name: "m.eml",
+        format: &format,
+        given: &Metadata::new(),
+        context: crate::document::Context::test(),
+    };
     let out = PecReader.read(&input).unwrap();
     assert_eq!((&out.fields["certified"], &out.fields["attachments"]), (&json!(true), &json!(2)));
 }
