@@ -9,11 +9,11 @@
 //! process *before* step n, as a power cut would) or fail (`CUSTODE_TEST_FAIL=enospc@n`, `eio@n`; `@n+` from n on).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Code, Error, Result};
 
 /// Mode of what is never written again.
 pub const MODE_SEALED: u32 = 0o444;
@@ -74,6 +74,82 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
+/// `O_DIRECTORY`: a pipe that stands in a folder's place is an error and not a wait.
+fn open_directory(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
+}
+
+fn not_plain(path: &Path) -> Error {
+    Error::new(Code::FileNotPlain, "").at(path.display())
+}
+
+fn open_checked(options: &OpenOptions, path: &Path) -> Result<File> {
+    let file = match options.open(path) {
+        // A link under `O_NOFOLLOW`; a socket, or a device that is not there.
+        Err(e)
+            if [rustix::io::Errno::LOOP, rustix::io::Errno::NXIO]
+                .map(|n| Some(n.raw_os_error()))
+                .contains(&e.raw_os_error()) =>
+        {
+            return Err(not_plain(path));
+        }
+        other => other.at_path(path)?,
+    };
+    if file.metadata().at_path(path)?.is_file() { Ok(file) } else { Err(not_plain(path)) }
+}
+
+/// Opens a file of the archive for reading: a plain file and nothing else. Whoever can write to the folder could put a
+/// link, a pipe or a device there, and reading it would show something else or wait for ever.
+/// `open(O_NOFOLLOW|O_NONBLOCK)`, `fstat`.
+pub fn open_plain(path: &Path) -> Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    open_checked(OpenOptions::new().read(true).custom_flags(flags.bits() as i32), path)
+}
+
+/// Opens a file that belongs to whoever runs the archive (its configuration, keys, anchors): a link is followed, since
+/// operators keep such files elsewhere on purpose, but what is at its end must be a file.
+/// `open(O_NONBLOCK)`, `fstat`.
+pub fn open_linked(path: &Path) -> Result<File> {
+    open_checked(OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32), path)
+}
+
+/// Largest file that is read whole: as large as an index of a package may be. No file decides our memory.
+const LARGEST_WHOLE: u64 = 1 << 30;
+
+fn read_whole(file: File, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::Read::take(file, LARGEST_WHOLE + 1).read_to_end(&mut bytes).at_path(path)?;
+    if bytes.len() as u64 > LARGEST_WHOLE {
+        return Err(Error::new(Code::Io, format!("larger than {LARGEST_WHOLE} bytes")).at(path.display()));
+    }
+    Ok(bytes)
+}
+
+fn as_text(bytes: Vec<u8>, path: &Path) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| Error::new(Code::Io, "not UTF-8 text").at(path.display()))
+}
+
+/// The bytes of a file of the archive; see [`open_plain`].
+pub fn read_plain(path: &Path) -> Result<Vec<u8>> {
+    read_whole(open_plain(path)?, path)
+}
+
+/// The text of a file of the archive; see [`open_plain`].
+pub fn read_plain_text(path: &Path) -> Result<String> {
+    as_text(read_plain(path)?, path)
+}
+
+/// The bytes of a file that may be a link; see [`open_linked`].
+pub fn read_linked(path: &Path) -> Result<Vec<u8>> {
+    read_whole(open_linked(path)?, path)
+}
+
+/// The text of a file that may be a link; see [`open_linked`].
+pub fn read_linked_text(path: &Path) -> Result<String> {
+    as_text(read_linked(path)?, path)
+}
+
 fn sync(file: &File) -> io::Result<()> {
     fault::step()?;
     file.sync_all()
@@ -96,7 +172,7 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     if above != path {
         create_dir_all(above)?;
     }
-    let directory = File::open(above).at_path(above)?;
+    let directory = open_directory(above).at_path(above)?;
     fault::step().at_path(path)?;
     match DirBuilder::new().mode(MODE_DIR).create(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
@@ -110,7 +186,7 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
 /// `open(dir)`, `open(tmp, O_CREAT|O_TRUNC)`, `write`, `fsync(tmp)`, `link(tmp, path)` (fails if present), `unlink(tmp)`,
 /// `fsync(dir)`.
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let directory = File::open(parent(path)).at_path(parent(path))?;
+    let directory = open_directory(parent(path)).at_path(parent(path))?;
     let tmp = temporary(path);
     write_temporary(&tmp, bytes, mode).at_path(&tmp)?;
     fault::step().and_then(|()| fs::hard_link(&tmp, path)).at_path(path)?;
@@ -122,7 +198,7 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// or half written.
 /// `open(dir)`, `open(tmp)`, `write`, `fsync(tmp)`, `rename(tmp, path)`, `fsync(dir)`.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let directory = File::open(parent(path)).at_path(parent(path))?;
+    let directory = open_directory(parent(path)).at_path(parent(path))?;
     let tmp = temporary(path);
     write_temporary(&tmp, bytes, mode).at_path(&tmp)?;
     fault::step().and_then(|()| fs::rename(&tmp, path)).at_path(path)?;
@@ -162,7 +238,7 @@ impl Writing {
 
     /// Sets the mode, syncs content (`fchmod`, `fsync`) and the directory that holds the name; durable on return.
     pub fn finish(self) -> Result<()> {
-        let directory = File::open(parent(&self.path)).at_path(parent(&self.path))?;
+        let directory = open_directory(parent(&self.path)).at_path(parent(&self.path))?;
         self.file.set_permissions(fs::Permissions::from_mode(self.mode)).at_path(&self.path)?;
         sync(&self.file).at_path(&self.path)?;
         sync(&directory).at_path(parent(&self.path))
@@ -202,11 +278,14 @@ impl Appending {
     /// Opens for appending, making the file (name durable) when it is not there.
     pub fn open(path: &Path, mode: u32) -> Result<Self> {
         let fresh = !path.exists();
-        let directory = File::open(parent(path)).at_path(parent(path))?;
+        let directory = open_directory(parent(path)).at_path(parent(path))?;
         if fresh {
             fault::step().at_path(path)?;
         }
-        let file = OpenOptions::new().append(true).read(true).create(true).mode(mode).open(path).at_path(path)?;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        options.append(true).read(true).create(true).mode(mode).custom_flags(flags.bits() as i32);
+        let file = open_checked(&options, path)?;
         if fresh {
             sync(&directory).at_path(parent(path))?;
         }
@@ -248,8 +327,8 @@ impl Appending {
 /// `open` both directories, `rename`, `fsync` both.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     let (old, new) = (parent(from), parent(to));
-    let old_directory = File::open(old).at_path(old)?;
-    let new_directory = File::open(new).at_path(new)?;
+    let old_directory = open_directory(old).at_path(old)?;
+    let new_directory = open_directory(new).at_path(new)?;
     fault::step().and_then(|()| fs::rename(from, to)).at_path(to)?;
     sync(&new_directory).at_path(new)?;
     if old != new { sync(&old_directory).at_path(old) } else { Ok(()) }
@@ -258,7 +337,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Removes a file; durable on return. Fine when it is not there.
 /// `open(dir)`, `unlink`, `fsync(dir)`.
 pub fn remove_file(path: &Path) -> Result<()> {
-    let directory = File::open(parent(path)).at_path(parent(path))?;
+    let directory = open_directory(parent(path)).at_path(parent(path))?;
     fault::step().at_path(path)?;
     match fs::remove_file(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -279,7 +358,7 @@ pub fn discard(path: &Path) -> Result<()> {
 
 /// Removes a folder and all in it (staging, a projection: never a sealed package); durable on return.
 pub fn remove_dir_all(path: &Path) -> Result<()> {
-    let directory = File::open(parent(path)).at_path(parent(path))?;
+    let directory = open_directory(parent(path)).at_path(parent(path))?;
     fault::step().at_path(path)?;
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -290,19 +369,19 @@ pub fn remove_dir_all(path: &Path) -> Result<()> {
 
 /// Syncs a directory: the names in it are durable on return.
 pub fn sync_dir(path: &Path) -> Result<()> {
-    let directory = File::open(path).at_path(path)?;
+    let directory = open_directory(path).at_path(path)?;
     sync(&directory).at_path(path)
 }
 
 /// Syncs a file somebody else wrote (sled's database file).
 pub fn sync_file(path: &Path) -> Result<()> {
-    let file = File::open(path).at_path(path)?;
+    let file = open_plain(path)?;
     sync(&file).at_path(path)
 }
 
 /// Copies a file to a new name, 0444 or as told, durable on return; returns its length.
 pub fn copy_new(from: &Path, to: &Path, mode: u32) -> Result<u64> {
-    let mut source = File::open(from).at_path(from)?;
+    let mut source = open_plain(from)?;
     let mut target = Writing::start(to, mode)?;
     let length = io::copy(&mut source, &mut target).at_path(to)?;
     target.finish()?;
@@ -312,14 +391,10 @@ pub fn copy_new(from: &Path, to: &Path, mode: u32) -> Result<u64> {
 /// Takes the exclusive operating-system lock of `path` (made when missing, 0600). `None` when another process holds it.
 /// The lock lives as long as the returned file.
 pub fn lock(path: &Path) -> Result<Option<File>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE_SECRET)
-        .open(path)
-        .at_path(path)?;
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(MODE_SECRET).custom_flags(flags.bits() as i32);
+    let file = open_checked(&options, path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
@@ -357,6 +432,36 @@ mod tests {
         assert!(lock(&path).unwrap().is_none());
         drop(held);
         assert!(lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn only_plain_files_are_opened_and_nothing_hangs() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "text").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("device")).unwrap();
+        std::os::unix::fs::symlink(at("pipe"), at("to-pipe")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        assert_eq!(read_plain_text(&at("file")).unwrap(), "text");
+        for name in ["link", "device", "to-pipe", "folder", "pipe", "socket"] {
+            let code = |error: Error| (error.code, error.place);
+            let expected = (Code::FileNotPlain, at(name).display().to_string());
+            assert_eq!(code(read_plain(&at(name)).unwrap_err()), expected);
+            if name != "link" {
+                assert_eq!(code(read_linked(&at(name)).unwrap_err()), expected);
+            }
+            if name != "folder" {
+                assert_eq!(code(Appending::open(&at(name), MODE_PLAIN).unwrap_err()), expected);
+                assert_eq!(code(lock(&at(name)).unwrap_err()), expected);
+            }
+        }
+        assert_eq!(read_linked_text(&at("link")).unwrap(), "text");
+        assert_eq!(read_plain(&at("none")).unwrap_err().code, Code::FileMissing);
+        assert!(write_new(&at("pipe/x"), b"", MODE_PLAIN).is_err());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn settle(layout: &Layout, adopted: &Adopted) -> Result<()> {
         } else {
             (&adopted.policies, layout.policies())
         };
-        let sha256 = Sha256::of(&std::fs::read(&path).at_path(&path)?);
+        let sha256 = Sha256::of(&durable::read_plain(&path)?);
         if known.get(file) == Some(&sha256) && !folder.join(file).exists() {
             place(layout, file)?;
         } else {

@@ -143,7 +143,7 @@ impl Archive {
         if !zip.exists() || !waiting.exists() {
             return Err(Error::new(Code::NotFound, "no such bundle, or no longer").at(id));
         }
-        let bytes = std::fs::read(&waiting).at_path(&waiting)?;
+        let bytes = durable::read_plain(&waiting)?;
         let waiting: Waiting = serde_json::from_slice(&bytes)
             .map_err(|e| Error::new(Code::Internal, format!("not readable: {e}")).at(waiting.display()))?;
         for class in &waiting.classes {

@@ -91,7 +91,7 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
 
 /// The first line of the chain, when it can be read.
 fn genesis(layout: &Layout) -> Option<Entry> {
-    let file = std::fs::File::open(layout.chain().join("entries")).ok()?;
+    let file = durable::open_plain(&layout.chain().join("entries")).ok()?;
     let mut line = Vec::new();
     let limited = std::io::Read::take(file, MAX_LINE as u64 + 1);
     std::io::BufRead::read_until(&mut std::io::BufReader::new(limited), b'\n', &mut line).ok()?;
@@ -102,9 +102,9 @@ fn genesis(layout: &Layout) -> Option<Entry> {
 /// check itself says when the two differ.
 fn key(layout: &Layout, genesis: Option<&Entry>) -> Result<Verifier> {
     let path = layout.chain().join("archive.vkey");
-    let stored = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<Verifier>().ok());
+    let stored = durable::read_plain_text(&path).ok().and_then(|text| text.trim().parse::<Verifier>().ok());
     let named = genesis.and_then(|entry| entry.object.get("vkey")?.as_str()?.parse::<Verifier>().ok());
-    let note = std::fs::read_to_string(layout.chain().join("checkpoint")).unwrap_or_default();
+    let note = durable::read_plain_text(&layout.chain().join("checkpoint")).unwrap_or_default();
     let keys: Vec<Verifier> = [stored, named].into_iter().flatten().collect();
     let opens = keys.iter().find(|key| Checkpoint::open(&note, key).is_ok());
     let code = if layout.chain().exists() { Code::ChainAltered } else { Code::ArchiveMissing };
@@ -180,7 +180,7 @@ impl Archive {
         if facts.len() > MAX_REPORT {
             return Err(Error::new(Code::Internal, "larger than any report").at(path.display()));
         }
-        let bytes = std::fs::read(&path).at_path(&path)?;
+        let bytes = durable::read_plain(&path)?;
         let report = serde_json::from_slice(&bytes)
             .map_err(|e| Error::new(Code::Internal, format!("not a report: {e}")).at(path.display()))?;
         Ok(Some(report))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::chain::note::Signer;
 use crate::clock::Clock;
 use crate::durable;
-use crate::error::{AtPath, Code, Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::tsp::DevelopmentAuthority;
 use crate::intake::manifest::ReplayKey;
@@ -43,9 +43,9 @@ impl Keys {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(SEED);
         let wrong = |detail: &str| Error::new(Code::KeyMissing, detail).at(path.display());
-        let text = match std::fs::read_to_string(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(wrong("no such file")),
-            other => other.at_path(&path)?,
+        let text = match durable::read_linked_text(&path) {
+            Err(e) if e.code == Code::FileMissing => return Err(wrong("no such file")),
+            other => other?,
         };
         let mut seed = [0; 32];
         hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| wrong("expected 64 hexadecimal digits"))?;
@@ -65,7 +65,7 @@ impl Keys {
     /// The anchors of a development authority that has its key in this folder; for who reads only. Nothing is made.
     pub fn development_anchors(folder: &Path, clock: Arc<dyn Clock>) -> Result<Anchors> {
         let path = folder.join(AUTHORITY);
-        let pem = std::fs::read_to_string(&path).at_path(&path)?;
+        let pem = durable::read_linked_text(&path)?;
         DevelopmentAuthority::from_pem(&pem, clock)?.anchors()
     }
 
@@ -73,7 +73,7 @@ impl Keys {
     pub fn development_authority(&self, clock: Arc<dyn Clock>) -> Result<DevelopmentAuthority> {
         let path = self.folder.join(AUTHORITY);
         let authority = if path.exists() {
-            let pem = std::fs::read_to_string(&path).at_path(&path)?;
+            let pem = durable::read_linked_text(&path)?;
             DevelopmentAuthority::from_pem(&pem, clock).map_err(|e| e.at(path.display()))?
         } else {
             let authority = DevelopmentAuthority::create(clock)?;

@@ -55,7 +55,7 @@ pub fn take(path: &Path) -> Result<Owner> {
             lock.write(&Contents { pid: std::process::id(), address: None, token: None })?;
             return Ok(Owner::Us(lock));
         }
-        let text = std::fs::read(path).at_path(path)?;
+        let text = durable::read_plain(path)?;
         let contents: Option<Contents> = serde_json::from_slice(&text).ok();
         if let Some(Contents { address: Some(address), token: Some(token), .. }) = contents {
             return Ok(Owner::Server { address, token });

@@ -164,7 +164,7 @@ impl Archive {
         path: &std::path::Path,
         bytes: &[u8],
     ) -> Result<()> {
-        if path.exists() && std::fs::read(path).is_ok_and(|there| there != bytes) {
+        if path.exists() && crate::durable::read_plain(path).is_ok_and(|there| there != bytes) {
             return Err(Error::new(Code::NotAdopted, "another file stands there").at(path.display()));
         }
         let file = path.file_name().unwrap_or_default().to_string_lossy();

@@ -15,6 +15,7 @@ pub mod inspect;
 pub mod manage;
 pub mod read;
 
+mod acknowledged;
 mod adoption;
 mod background;
 mod blocks;

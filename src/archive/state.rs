@@ -1,5 +1,6 @@
 //! An open archive: what every use-case may reach, and the few questions about it that need no use-case.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -23,6 +24,7 @@ use crate::document::malware::Scanner;
 use crate::error::{Code, Error, Finding, Result};
 use crate::evidence::trust::Trust;
 use crate::evidence::tsp::Authorities;
+use crate::id::{DocumentId, PackageRef, Sequence};
 use crate::intake::journal::Journal;
 use crate::intake::manifest::ReplayKey;
 use crate::intake::refusal::{Head as RefusalsHead, RefusalLog};
@@ -90,6 +92,10 @@ pub struct Archive {
     pub(super) local: Local,
     /// What was found at opening and repaired or set aside; shown by `check` and `/readyz`.
     pub(super) opening: Vec<Finding>,
+    /// Documents of records that are not as they were receipted, with their numbers.
+    pub(super) distrusted: BTreeMap<DocumentId, Sequence>,
+    /// Documents of the journal that may be sealed already, in a package that did not open: they are not sealed again.
+    pub(super) in_doubt: BTreeMap<DocumentId, PackageRef>,
     pub(super) closed: AtomicBool,
     /// What `/metrics` shows of the alarms.
     pub(super) alarms_counted: super::alarms::Counted,

@@ -1,13 +1,13 @@
 //! From plain files to catalog rows: the same for a journal record (not sealed) and a package's members (sealed), so that
 //! the two indexes can never disagree on how a document is described.
 
+use super::acknowledged::Acknowledged;
 use super::find::field_specs;
 use crate::catalog::{DepositRow, DocumentRow, indexed};
 use crate::document::agid::AgidFile;
 use crate::document::class::Classes;
 use crate::error::{Code, Error, Result};
 use crate::id::{Lane, PackageRef, Sequence};
-use crate::intake::journal::StoredRecord;
 use crate::intake::manifest::Manifest;
 
 /// A document's row from its metadata file.
@@ -52,23 +52,22 @@ pub(super) fn deposit_row(manifest: &Manifest, sequence: Sequence, first: &Docum
     }
 }
 
-/// The rows of a journal record; `met` sees each metadata file on the way.
+/// The rows of a verified journal record; `met` sees each metadata file on the way.
 pub(super) fn rows_of_record(
     classes: &Classes,
-    record: &StoredRecord,
+    held: &Acknowledged,
     lane: Lane,
     met: impl Fn(&AgidFile),
 ) -> Result<(DepositRow, Vec<DocumentRow>)> {
-    let manifest = Manifest::parse(&record.manifest()?)?;
-    let sequence = record.head.sequence;
-    let mut rows = Vec::with_capacity(record.head.documents.len());
-    for document in &record.head.documents {
-        let file = crate::document::agid::parse(&record.metadata(document.id)?)?;
+    let sequence = held.facts.sequence;
+    let mut rows = Vec::with_capacity(held.facts.deposit.documents.len());
+    for document in &held.facts.deposit.documents {
+        let file = crate::document::agid::parse(&held.metadata(document.id)?)?;
         met(&file);
         rows.push(document_row(classes, file, lane, sequence, None)?);
     }
     let first =
         rows.first().ok_or_else(|| Error::new(Code::JournalDamaged, "a record without documents").at(sequence))?;
-    let deposit = deposit_row(&manifest, sequence, first);
+    let deposit = deposit_row(&held.manifest, sequence, first);
     Ok((deposit, rows))
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
 
 /// Longest record line or personal part: far above any act, far below what would hurt memory.
@@ -56,9 +57,9 @@ pub(super) fn check_record_kind(kind: &str) -> Result<()> {
 
 /// A file's bytes, `None` when it is not there; larger than `limit` is an error, so that no file decides our memory.
 pub(super) fn read_bounded(path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.at_path(path)?,
+    let file = match durable::open_plain(path) {
+        Err(e) if e.code == Code::FileMissing => return Ok(None),
+        other => other?,
     };
     let mut bytes = Vec::new();
     file.take(limit as u64 + 1).read_to_end(&mut bytes).at_path(path)?;
@@ -91,9 +92,9 @@ pub(super) struct Lines {
 impl Lines {
     /// From this offset on; `None` when there is no such file.
     pub fn open(path: &Path, offset: u64, limit: usize) -> Result<Option<Self>> {
-        let mut file = match File::open(path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.at_path(path)?,
+        let mut file = match durable::open_plain(path) {
+            Err(e) if e.code == Code::FileMissing => return Ok(None),
+            other => other?,
         };
         file.seek(SeekFrom::Start(offset)).at_path(path)?;
         Ok(Some(Self { reader: BufReader::with_capacity(1 << 16, file), offset, limit }))

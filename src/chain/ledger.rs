@@ -8,7 +8,6 @@ mod read;
 
 pub use read::{PAGE_BYTES, PAGE_ENTRIES, Page};
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -244,7 +243,7 @@ impl Ledger {
     pub fn derive_tiles(&self) -> Result<()> {
         let _writer = self.writer()?;
         let path = self.files.chain("entries");
-        let file = File::open(&path).at_path(&path)?;
+        let file = durable::open_plain(&path)?;
         let view = self.view();
         tiles::write_all(&self.files.chain(""), &view.index, &|seq| view.index.read(&file, &path, seq))
     }
@@ -327,9 +326,9 @@ impl Ledger {
     fn record_end(&self, kind: &str) -> Result<u64> {
         use std::os::unix::fs::FileExt;
         let path = self.files.record(kind);
-        let file = match File::open(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-            other => other.at_path(&path)?,
+        let file = match durable::open_plain(&path) {
+            Err(e) if e.code == Code::FileMissing => return Ok(0),
+            other => other?,
         };
         let length = file.metadata().at_path(&path)?.len();
         let mut last = [b'\n'];

@@ -3,7 +3,6 @@
 //! Invariant: nothing is signed here. Without a valid `pending`, entries and checkpoint that differ are damage, and the
 //! chain does not open.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -168,7 +167,7 @@ fn complete(
 /// Steps 3 to 5 of an append: tiles, checkpoint, and pending goes.
 pub(super) fn finish(files: &Files, index: &Index, note: &str) -> Result<()> {
     let path = files.chain("entries");
-    let file = File::open(&path).at_path(&path)?;
+    let file = durable::open_plain(&path)?;
     tiles::write_last(&files.chain(""), index, &|seq| index.read(&file, &path, seq))?;
     durable::replace(&files.chain("checkpoint"), note.as_bytes(), durable::MODE_PLAIN)?;
     durable::remove_file(&files.chain("pending"))
@@ -196,7 +195,7 @@ fn complete_line(files: &Files, file: &mut Appending, damage: (&str, Code), offs
         return Err(Error::new(code, "shorter or longer than chain/pending says").at(name));
     };
     let mut found = Vec::new();
-    let mut reader = File::open(file.path()).at_path(file.path())?;
+    let mut reader = durable::open_plain(file.path())?;
     reader.seek(SeekFrom::Start(offset)).at_path(file.path())?;
     reader.take(length).read_to_end(&mut found).at_path(file.path())?;
     if found == wanted {

@@ -5,7 +5,6 @@
 //! moved meanwhile. Clauses: RFC 9162, C2SP signed-note and tlog-tiles, formats "Chain and records".
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +20,8 @@ use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
 use super::record::{self, ACCESSES, is_temporary};
 use super::tiles;
-use crate::error::{AtPath, AtPlace, Code, Error, Finding, Kind as Trouble, Result};
+use crate::durable;
+use crate::error::{AtPlace, Code, Error, Finding, Kind as Trouble, Result};
 use crate::hash::Sha256;
 
 /// How long an append may be under way before it counts as interrupted.
@@ -209,7 +209,7 @@ impl Run {
 
     fn tiles(&mut self, index: &Index) -> Result<()> {
         let path = self.files.chain("entries");
-        let file = File::open(&path).at_path(&path)?;
+        let file = durable::open_plain(&path)?;
         let expected = tiles::expected(index.size());
         for (name, tile) in &expected {
             let place = format!("chain/{}", name.display());

@@ -4,7 +4,6 @@
 //! that is no entry is the chain's verification to report, an entry that says too little of its package is ours.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use super::report::{Finding, Place};
 use crate::chain::{Entry, Kind, MAX_LINE};
+use crate::durable;
 use crate::error::{AtPath, Code, Result};
 use crate::hash::Sha256;
 use crate::id::{ClassId, Lane, PackageRef, SeriesId};
@@ -113,7 +113,7 @@ pub(super) struct OnChain {
 /// Reads the first `size` entries; all there are when the checkpoint could not be judged.
 pub(super) fn read(root: &Path, size: Option<u64>) -> Result<OnChain> {
     let path = root.join(ENTRIES);
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(&path).at_path(&path)?);
+    let mut reader = BufReader::with_capacity(1 << 16, durable::open_plain(&path)?);
     let mut all = OnChain::default();
     let mut line = Vec::new();
     for number in 1..=size.unwrap_or(u64::MAX) {

@@ -116,6 +116,7 @@ codes! {
     Io = "io", Io, "input/output error", "errore di lettura o scrittura", "see the cause; nothing was changed", "vedere la causa; nulla è stato modificato";
     DiskFull = "disk-full", Unavailable, "no space left", "spazio esaurito", "free space on that file system; what was acknowledged is safe", "liberare spazio; quanto già accettato è al sicuro";
     FileMissing = "file-missing", Io, "file or folder not found", "file o cartella non trovati", "check the path", "controllare il percorso";
+    FileNotPlain = "file-not-plain", Damage, "a link, pipe, device or folder stands where a plain file belongs", "un collegamento, una pipe, un dispositivo o una cartella occupa il posto di un file", "find out who put it there; put the file back from a copy", "scoprire chi l'ha messo; rimettere il file da una copia";
     FilePermission = "file-permission", Io, "permission denied", "permesso negato", "check owner and mode", "controllare proprietario e permessi";
     Internal = "internal", Io, "internal error", "errore interno", "please report it with the log", "segnalarlo insieme al log";
     FolderNotEmpty = "folder-not-empty", Usage, "the folder exists and is not empty", "la cartella esiste e non è vuota", "choose another, or remove it", "sceglierne un'altra o rimuoverla";

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use crate::durable;
 use crate::error::{AtPath as _, Code, Error, Result};
 use crate::evidence::cms::unwrap::{armour, pem_blocks};
 use crate::evidence::x509::Certificate;
@@ -23,7 +24,7 @@ impl Anchors {
             if std::fs::metadata(path).at_path(path)?.len() > MAX_FILE {
                 return Err(Error::new(Code::ConfigInvalid, "too large for a file of certificates").at(path.display()));
             }
-            let bytes = std::fs::read(path).at_path(path)?;
+            let bytes = durable::read_linked(path)?;
             let found = Self::parse(&bytes).map_err(|e| {
                 Error::new(Code::ConfigInvalid, format!("not a file of certificates: {e}")).at(path.display())
             })?;

@@ -49,9 +49,13 @@ pub async fn content(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let id: BundleId = id.parse()?;
-    let path = blocking(move || service.archive.bundle_file(&actor, id)).await?;
-    let file = tokio::fs::File::open(&path).await.at_path(&path)?;
-    let length = file.metadata().await.at_path(&path)?.len();
+    let (file, length) = blocking(move || {
+        let path = service.archive.bundle_file(&actor, id)?;
+        let file = crate::durable::open_plain(&path)?;
+        let length = file.metadata().at_path(&path)?.len();
+        Ok((tokio::fs::File::from_std(file), length))
+    })
+    .await?;
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),

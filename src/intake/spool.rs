@@ -4,7 +4,6 @@
 //! ever acknowledged, so it is emptied when the archive is opened, and a spooled body that is dropped takes its file with
 //! it. Memory is at most [`MEMORY_LIMIT`] a body, whatever its size (issue: 100 MB bodies with flat memory).
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -171,7 +170,7 @@ impl Spooled {
             SpooledBody::Memory(bytes) => Ok(Box::new(&bytes[..])),
             SpooledBody::File(temporary) => {
                 let path = temporary.path()?;
-                Ok(Box::new(File::open(path).at_path(path)?))
+                Ok(Box::new(durable::open_plain(path)?))
             }
         }
     }

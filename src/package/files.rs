@@ -3,10 +3,10 @@
 //! The seam to the vaults: the reader asks for files by name and gets plain bytes it can seek in. Encryption of personal
 //! classes will be another implementation of [`Files`] around this one.
 
-use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
+use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::vault::VaultFiles;
 
@@ -50,7 +50,7 @@ impl Files for Folder {
             return Err(Error::new(Code::Usage, "not the name of a package's file").at(name));
         }
         let path = self.0.join(name);
-        let file = File::open(&path).at_path(&path)?;
+        let file = durable::open_plain(&path)?;
         Ok(Box::new(file))
     }
 

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::policy::{Policy, Retention};
+use crate::durable;
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::hash::Sha256;
 use crate::id::PolicyId;
@@ -70,7 +71,7 @@ impl Policies {
                 );
             }
             let mut text = String::new();
-            let file = std::fs::File::open(&path).at_path(&path)?;
+            let file = durable::open_plain(&path)?;
             file.take(LARGEST_FILE + 1).read_to_string(&mut text).at_path(&path)?;
             if text.len() as u64 > LARGEST_FILE {
                 return Err(

@@ -3,9 +3,9 @@
 //! A package is copied into a hidden folder beside its place (staging may be on another file system), each file synced, and
 //! published by one rename; readers see all of it or nothing. Links are never followed inside a package.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +66,19 @@ impl LocalVault {
     fn writer(&self) -> MutexGuard<'_, ()> {
         // The guard protects no data, only the order of system calls; a panic elsewhere does not spoil it.
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a folder on the way to this file is a link. The vault's own folder may be one: that is where it is mounted.
+    fn leads_elsewhere(&self, package: &PackageRef, file: &str) -> bool {
+        let series = self.root.join(package.series.as_str());
+        let mut on_the_way = vec![series, self.folder(package)];
+        let mut below = self.folder(package);
+        let parts: Vec<&str> = file.split('/').collect();
+        for part in &parts[..parts.len() - 1] {
+            below.push(part);
+            on_the_way.push(below.clone());
+        }
+        on_the_way.iter().any(|folder| fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink()))
     }
 
     /// A missing file of a vault that is not there is a missing vault.
@@ -162,13 +175,17 @@ impl Vault for LocalVault {
     fn open(&self, package: &PackageRef, file: &str) -> Result<Box<dyn ReadSeek + Send>> {
         check_name(file)?;
         let path = self.folder(package).join(file);
+        if self.leads_elsewhere(package, file) {
+            return Err(foreign(&path));
+        }
         let open = plain_file(&path).map_err(|error| self.missing_or(error))?;
         Ok(Box::new(open))
     }
 
     fn exists(&self, package: &PackageRef) -> Result<bool> {
         self.mounted()?;
-        Ok(fs::symlink_metadata(self.folder(package)).is_ok_and(|meta| meta.is_dir()))
+        let plain = fs::symlink_metadata(self.folder(package)).is_ok_and(|meta| meta.is_dir());
+        Ok(plain && !self.leads_elsewhere(package, ""))
     }
 
     fn list_series(&self) -> Result<Listing<SeriesId>> {
@@ -183,7 +200,7 @@ impl Vault for LocalVault {
     fn list_packages(&self, series: &SeriesId) -> Result<Listing<PackageRef>> {
         self.mounted()?;
         let folder = self.root.join(series.as_str());
-        if !folder.exists() {
+        if !fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
             return Ok(Listing { items: Vec::new(), foreign: Vec::new() });
         }
         list(&folder, |name, is_dir| {
@@ -196,6 +213,9 @@ impl Vault for LocalVault {
         self.mounted()?;
         let folder = self.folder(package);
         let mut found = Vec::new();
+        if self.leads_elsewhere(package, "") {
+            return Ok(found);
+        }
         walk(&folder, "", &mut found)?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
@@ -215,20 +235,15 @@ fn read_id(root: &Path) -> Result<String> {
     Err(missing("not a vault's id".into()))
 }
 
-/// Opens a plain file and nothing else: `O_NOFOLLOW` against links, `O_NONBLOCK` so that a FIFO put there cannot hang us.
+/// A plain file and nothing else. To a vault, whose copies can be told apart, anything else is a missing file.
 fn plain_file(path: &Path) -> Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path).map_err(|e| {
-        if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
-            not_plain(path)
-        } else {
-            Error::io(path.display(), e)
-        }
-    })?;
-    if file.metadata().at_path(path)?.is_file() { Ok(file) } else { Err(not_plain(path)) }
+    durable::open_plain(path).map_err(|error| match error.code {
+        Code::FileNotPlain => foreign(path),
+        _ => error,
+    })
 }
 
-fn not_plain(path: &Path) -> Error {
+fn foreign(path: &Path) -> Error {
     Error::new(Code::FileMissing, "there is something else under that name").at(path.display())
 }
 
@@ -238,7 +253,7 @@ fn same(ours: &Path, theirs: &Path) -> Result<Option<bool>> {
         return Ok(None);
     }
     let (mut a, mut b) = (
-        File::open(ours).at_path(ours)?,
+        durable::open_plain(ours)?,
         match plain_file(theirs) {
             Err(error) if error.code == Code::FileMissing => return Ok(Some(false)),
             other => other?,
@@ -264,7 +279,7 @@ fn same(ours: &Path, theirs: &Path) -> Result<Option<bool>> {
 
 /// Drops a synced file from the page cache, so that reading it back reads the disk. Only advice: failure changes nothing.
 fn forget_cache(path: &Path) {
-    if let Ok(file) = File::open(path) {
+    if let Ok(file) = durable::open_plain(path) {
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
     }
 }
@@ -274,8 +289,8 @@ fn list<T: Ord>(folder: &Path, accept: impl Fn(&str, bool) -> Option<Option<T>>)
     let mut listing = Listing { items: Vec::new(), foreign: Vec::new() };
     for entry in fs::read_dir(folder).at_path(folder)? {
         let entry = entry.at_path(folder)?;
-        // Series may be links to other disks, so links to folders count as folders here.
-        let is_dir = entry.path().is_dir();
+        // A link is foreign, wherever it leads: what stands behind it is not in this vault.
+        let is_dir = entry.file_type().at_path(&entry.path())?.is_dir();
         match entry.file_name().to_str().and_then(|name| accept(name, is_dir)) {
             Some(item) => listing.items.extend(item),
             None => listing.foreign.push(entry.file_name().to_string_lossy().into_owned()),

@@ -174,15 +174,31 @@ fn what_does_not_belong_is_listed_and_never_followed() {
     fs::remove_file(folder.join("content.tar.zst")).unwrap();
     symlink("/etc/hostname", folder.join("content.tar.zst")).unwrap();
     fs::set_permissions(folder.join("PIndex.xml"), fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(vault.list_series().unwrap().foreign, ["notes.txt"]);
+    // Links to folders, at every height: named, not entered, and nothing is read through them.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir_all(elsewhere.path().join("00000001/evidence")).unwrap();
+    fs::write(elsewhere.path().join("00000001/toc"), "theirs").unwrap();
+    symlink(elsewhere.path(), dir.path().join("generic")).unwrap();
+    symlink(elsewhere.path().join("00000001"), dir.path().join("invoice/00000002")).unwrap();
+    symlink(elsewhere.path(), folder.join("linked")).unwrap();
+    let series = vault.list_series().unwrap();
+    assert_eq!((series.items, series.foreign), (vec![name.series.clone()], names(&["generic", "notes.txt"])));
+    for through in ["generic/1", "invoice/2"].map(package) {
+        assert!(!vault.exists(&through).unwrap());
+        assert_eq!(vault.list_files(&through).unwrap().len(), 0);
+        assert_eq!(vault.open(&through, "toc").err().unwrap().code, Code::FileMissing);
+    }
+    assert_eq!(vault.list_packages(&"generic".parse().unwrap()).unwrap().items, []);
     let listing = vault.list_packages(&name.series).unwrap();
-    assert_eq!((listing.items, listing.foreign), (vec![name.clone()], names(&[".00000009.making", "1"])));
+    let foreign = names(&[".00000009.making", "00000002", "1"]);
+    assert_eq!((listing.items, listing.foreign), (vec![name.clone()], foreign));
     let listed: Vec<_> = vault.list_files(&name).unwrap().into_iter().map(|f| (f.name, f.regular)).collect();
     let expected = [
         ("PIndex.xml", true),
         ("content.tar.zst", false),
         ("evidence/0001.ers", true),
         ("evidence/deep", false),
+        ("linked", false),
         ("toc", false),
         ("virus .exe", false),
     ];

@@ -22,6 +22,7 @@ pub use template::Template;
 use std::io::Read;
 use std::path::Path;
 
+use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
 
 /// Name of the file in the archive's folder.
@@ -31,11 +32,11 @@ pub const FILE_NAME: &str = "custode.toml";
 const LARGEST_FILE: u64 = 1024 * 1024;
 
 impl Config {
-    /// Reads `custode.toml` of the archive in `archive`. Relative paths in it are resolved against that folder.
+    /// Reads `custode.toml` of the archive in `archive`; it may be a link, since operators keep it with their other files. Relative paths in it are resolved against that folder.
     pub fn load(archive: &Path) -> Result<Self> {
         let path = archive.join(FILE_NAME);
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(&path).at_path(&path)?;
+        let file = durable::open_linked(&path)?;
         file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).at_path(&path)?;
         if bytes.len() as u64 > LARGEST_FILE {
             return Err(Error::new(Code::ConfigInvalid, format!("larger than {LARGEST_FILE} bytes")).at(FILE_NAME));

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::agents::{Agent, HolderKind, HolderRole, RelevantDocument};
-use crate::error::{AtPath, Code, Error, Lang, Result};
+use crate::durable;
+use crate::error::{Code, Error, Lang, Result};
 use crate::id::ClassId;
 use crate::units::{Lapse, Size};
 
@@ -159,7 +160,7 @@ impl Secret {
     pub fn read(&self) -> Result<String> {
         let secret = match self {
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).at_path(path)?;
+                let text = durable::read_linked_text(path)?;
                 text.lines().next().unwrap_or_default().to_owned()
             }
             Self::Env(name) => std::env::var(name).map_err(|_| {

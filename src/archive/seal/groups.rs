@@ -107,8 +107,19 @@ impl Archive {
                     let key = (row.class.clone(), row.class_version);
                     (key, Waiting { id, bytes: row.bytes, accepted_at: row.accepted_at })
                 };
-                let Some(((of, version), waiting)) = self.unsealed.with(id, described) else { continue };
+                let Some(((of, version), waiting)) = self.unsealed.with(id, described) else {
+                    if let Some(sequence) = self.distrusted.get(&id) {
+                        let error = crate::archive::read::distrusted(id, *sequence);
+                        report.findings.push(Self::left_behind(&error, format!("document {id}")));
+                    }
+                    continue;
+                };
                 if class.is_some_and(|class| *class != of) {
+                    continue;
+                }
+                if let Some(package) = self.in_doubt.get(&id) {
+                    let error = Error::new(Code::PackageMissing, "it may hold the document already").at(package);
+                    report.findings.push(Self::left_behind(&error, format!("document {id}")));
                     continue;
                 }
                 let placed = (|| {

@@ -9,7 +9,6 @@ use super::groups::Group;
 use super::stamp::Staged;
 use super::{Archive, Report};
 use crate::archive::config::{Agent, AgentName, RelevantDocument};
-use crate::archive::deposit::note_facts;
 use crate::archive::open::LANE;
 use crate::catalog::DocumentRow;
 use crate::chain::Kind;
@@ -19,7 +18,6 @@ use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence, SeriesId, new_uuid};
 use crate::intake::journal::{Journal, StoredRecord};
-use crate::intake::receipt::{check_note, rdv};
 use crate::package::pindex::{self, Process};
 use crate::package::plan::{Document, Plan, Receipt};
 use crate::package::writer::{MemberSource, Staging, recheck};
@@ -169,27 +167,11 @@ impl Archive {
     }
 
     /// What the archive signed of this number, and not what the journal says it did.
-    pub(in crate::archive) fn verified_receipt(
-        &self,
-        sequence: Sequence,
-    ) -> Result<(crate::intake::receipt::Facts, Receipt)> {
+    fn verified_receipt(&self, sequence: Sequence) -> Result<(crate::intake::receipt::Facts, Receipt)> {
         let missing = || Error::new(Code::JournalBody, "its record is gone").at(format!("number {sequence}"));
-        let record = self.journal.record(sequence)?.ok_or_else(missing)?;
-        let (rdv_bytes, note, manifest) = (record.rdv()?, record.note()?, record.manifest()?);
-        let facts = rdv::parse(&rdv_bytes)?;
-        let text = note_facts(self, &note)?;
-        check_note(&text, &crate::intake::receipt::origin(&self.origin), &facts, &rdv_bytes)?;
-        if facts.manifest_sha256 != Sha256::of(&manifest) {
-            return Err(Error::new(Code::ReceiptMismatch, "the manifest is not the one receipted")
-                .at(format!("number {sequence}")));
-        }
-        let receipt = Receipt {
-            id: facts.deposit.receipt,
-            rdv_sha256: Sha256::of(&rdv_bytes),
-            note_sha256: Sha256::of(&note),
-            manifest_sha256: facts.manifest_sha256,
-        };
-        Ok((facts, receipt))
+        let held = self.acknowledged(sequence)?.ok_or_else(missing)?;
+        let receipt = held.receipt();
+        Ok((held.facts, receipt))
     }
 
     /// Who acted, for the index (UNI 11386:2020, Process): from custode.toml, never a placeholder.

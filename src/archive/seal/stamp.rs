@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Archive;
 use crate::durable;
-use crate::error::{AtPath, Code, Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::evidence::ers::Tree;
 use crate::evidence::tsp::{self, Token};
 use crate::hash::Sha256;
@@ -53,7 +53,7 @@ impl Run {
             }
             return Ok(None);
         }
-        let bytes = std::fs::read(&path).at_path(&path)?;
+        let bytes = durable::read_plain(&path)?;
         let run: Self = serde_json::from_slice(&bytes)
             .map_err(|e| Error::new(Code::Internal, format!("not readable: {e}")).at(path.display()))?;
         Ok(Some(Self { staging: staging.to_owned(), ..run }))
@@ -94,12 +94,12 @@ impl Archive {
         if !request_path.exists() {
             durable::write_new(&request_path, &tsp::new_request(root)?, durable::MODE_PLAIN)?;
         }
-        let request = std::fs::read(&request_path).at_path(&request_path)?;
+        let request = durable::read_plain(&request_path)?;
         if tsp::Query::parse(&request)?.sha256()? != root {
             return Err(Error::new(Code::Internal, "the stored request is of another run").at(request_path.display()));
         }
         if reply_path.exists() {
-            let reply = std::fs::read(&reply_path).at_path(&reply_path)?;
+            let reply = durable::read_plain(&reply_path)?;
             // Judged at its own time: the stop may have lasted longer than the window for fresh tokens.
             let token = tsp::verify_token(&tsp::token_of_reply(&reply)?, root, self.authorities.anchors())?;
             return Ok(Stamped { reply, token });

@@ -112,9 +112,9 @@ impl State {
             if (entries, tally) != (head.entries, head.tally) {
                 return Err(damaged("entries are missing or too many"));
             }
-            let marked = match std::fs::read_to_string(self.mark()) {
+            let marked = match crate::durable::read_plain_text(&self.mark()) {
                 Ok(text) => text.trim().parse().map_err(|_| damaged("unreadable mark"))?,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound && head.generation <= 1 => 0,
+                Err(e) if e.code == crate::error::Code::FileMissing && head.generation <= 1 => 0,
                 Err(e) => return Err(damaged(format!("mark: {e}"))),
             };
             if head.generation < marked {

@@ -3,7 +3,6 @@
 //! Invariant: readers go by the head, never by what an append has written already; a line is given only when its hash is
 //! the one the tree holds.
 
-use std::fs::File;
 use std::sync::PoisonError;
 
 use serde_json::{Map, Value};
@@ -13,7 +12,8 @@ use crate::chain::entry::{Entry, Head};
 use crate::chain::files::{Lines, MAX_RECORD, check_record_kind};
 use crate::chain::proof::Proof;
 use crate::chain::record::{self, ACCESSES, RecordLine};
-use crate::error::{AtPath, Code, Error, Finding, Result};
+use crate::durable;
+use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
 
 /// Most entries in one page.
@@ -56,7 +56,7 @@ impl Ledger {
     /// Entries `from` (included) to `to` (excluded), at most [`PAGE_ENTRIES`] and [`PAGE_BYTES`] at a time.
     pub fn entries(&self, from: u64, to: u64) -> Result<Page> {
         let path = self.files.chain("entries");
-        let file = File::open(&path).at_path(&path)?;
+        let file = durable::open_plain(&path)?;
         let view = self.view();
         let to = to.min(view.head.size);
         let mut page = Page { entries: Vec::new(), next: None };

@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::Metadata;
 use super::format::Format;
 use super::reader::ReaderKind;
+use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
 use crate::id::{ClassId, PolicyId};
@@ -240,7 +241,7 @@ impl Classes {
         paths.sort();
         let mut classes = Self::default();
         for path in paths {
-            let text = std::fs::read_to_string(&path).at_path(&path)?;
+            let text = durable::read_plain_text(&path)?;
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             classes.insert(Class::parse(&text, &path.display().to_string())?, &name)?;
         }

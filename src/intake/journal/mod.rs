@@ -41,7 +41,7 @@ pub use verify::{Verified, verify};
 
 use crate::clock::Clock;
 use crate::durable;
-use crate::error::{AtPath, Code, Error, Finding, Result};
+use crate::error::{Code, Error, Finding, Result};
 use crate::id::{DocumentId, Lane, ReceiptId, Sequence};
 use crate::intake::spool::Spooled;
 use format::segment_name;
@@ -320,7 +320,7 @@ impl Journal {
         {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(File::open(path).at_path(path)?);
+        let file = Arc::new(durable::open_plain(path)?);
         *reading = Some((number, Arc::clone(&file)));
         Ok(file)
     }

@@ -5,7 +5,6 @@
 //! accepted even if nobody saw the answer.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -140,7 +139,7 @@ impl Tail {
         let mut aside = Vec::new();
         for (at, &(segment, offset, end)) in self.stretches.iter().enumerate() {
             let path = folder.join(segment_name(segment));
-            let file = Arc::new(File::open(&path).at_path(&path)?);
+            let file = Arc::new(durable::open_plain(&path)?);
             let sha256 = Digests::of_reader(&mut Section::new(file, offset, end - offset)).at_path(&path)?.sha256;
             let short: String = sha256.to_string().chars().take(16).collect();
             let name = format!("lane-{:04}-{}-{offset}-{short}", settings.lane.0, segment_name(segment));
@@ -166,7 +165,7 @@ impl Tail {
 /// Whether these bytes are a header that was not written to its end: no newline, and no whole header with something else in
 /// its newline's place.
 fn half_a_header(path: &Path, offset: u64, end: u64) -> Result<bool> {
-    let file = Arc::new(File::open(path).at_path(path)?);
+    let file = Arc::new(durable::open_plain(path)?);
     let length = (end - offset).min(HEADER_LIMIT as u64 + 1);
     let mut bytes = Vec::new();
     Section::new(file, offset, length).read_to_end(&mut bytes).at_path(path)?;
@@ -175,7 +174,7 @@ fn half_a_header(path: &Path, offset: u64, end: u64) -> Result<bool> {
 }
 
 fn copy_stretch(path: &Path, offset: u64, end: u64, target: &Path) -> Result<()> {
-    let file = Arc::new(File::open(path).at_path(path)?);
+    let file = Arc::new(durable::open_plain(path)?);
     let mut writing = durable::Writing::start(target, durable::MODE_PLAIN)?;
     std::io::copy(&mut Section::new(file, offset, end - offset), &mut writing).at_path(target)?;
     writing.finish()
@@ -231,7 +230,7 @@ pub(super) fn check_body(folder: &Path, document: DocumentId, part: Part, lane: 
 }
 
 fn digest(path: &Path, expected: u64) -> Result<(u64, Option<Sha256>)> {
-    let mut file = File::open(path).at_path(path)?;
+    let mut file = durable::open_plain(path)?;
     let length = file.metadata().at_path(path)?.len();
     if length != expected {
         return Ok((length, None));

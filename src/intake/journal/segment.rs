@@ -9,6 +9,7 @@ use sha2::Digest as _;
 
 use super::format::{HEAD_LIMIT, HEADER_LIMIT, HEADER_START, Header, RecordHead, segment_name};
 use super::scan::{Placed, Until};
+use crate::durable;
 use crate::error::{AtPath, Result};
 use crate::hash::Sha256;
 
@@ -72,7 +73,7 @@ pub(super) struct Reading {
 impl Reading {
     pub fn open(folder: &Path, number: u64, until: Until) -> Result<Self> {
         let path = folder.join(segment_name(number));
-        let file = File::open(&path).at_path(&path)?;
+        let file = durable::open_plain(&path)?;
         let length = file.metadata().at_path(&path)?.len();
         let end = match until {
             Some((active, durable)) if active == number => length.min(durable),

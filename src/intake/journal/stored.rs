@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::format::{HEAD_LIMIT, Part, RecordHead, Stored};
 use super::segment::Section;
+use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, Sequence};
@@ -113,13 +114,13 @@ impl StoredRecord {
             }
             Stored::File => {
                 let path = self.bodies.join(document.to_string());
-                let file = File::open(&path).map_err(|e| missing_body(document, e))?;
+                let file = durable::open_plain(&path).map_err(|e| missing_body(document, e))?;
                 Ok(Section::new(Arc::new(file), 0, head.content.bytes))
             }
         }
     }
 }
 
-fn missing_body(document: DocumentId, cause: std::io::Error) -> Error {
+fn missing_body(document: DocumentId, cause: Error) -> Error {
     Error::new(Code::JournalBody, cause.to_string()).at(format!("intake bodies/{document}")).because(cause)
 }

@@ -5,7 +5,6 @@
 //! anything valid is damage. The archive puts [`Head`] on the chain in batches (entry `refusals`).
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -126,7 +125,7 @@ impl RefusalLog {
         if let Some((torn, offset)) = walk.tail {
             let path = intake.join(name(torn));
             durable::create_dir_all(quarantine)?;
-            let mut file = File::open(&path).at_path(&path)?;
+            let mut file = durable::open_plain(&path)?;
             file.seek(SeekFrom::Start(offset)).at_path(&path)?;
             let copy = format!("{}-{offset}", name(torn));
             let mut writing = durable::Writing::start(&quarantine.join(&copy), durable::MODE_PLAIN)?;
@@ -185,7 +184,7 @@ impl RefusalLog {
     pub fn get(&self, refusal: RefusalId) -> Result<Option<Refusal>> {
         let Some((number, offset)) = self.state().places.get(&refusal).copied() else { return Ok(None) };
         let path = self.folder.join(name(number));
-        let mut file = File::open(&path).at_path(&path)?;
+        let mut file = durable::open_plain(&path)?;
         file.seek(SeekFrom::Start(offset)).at_path(&path)?;
         let mut line = Vec::new();
         BufReader::new(file).take(LINE_LIMIT).read_until(b'\n', &mut line).at_path(&path)?;
@@ -276,7 +275,7 @@ fn void(folder: &Path, files: &[u32]) -> Result<Vec<(u32, Resumed)>> {
     for &number in files {
         let path = folder.join(name(number));
         let mut bytes = Vec::new();
-        BufReader::new(File::open(&path).at_path(&path)?).take(4096).read_until(b'\n', &mut bytes).at_path(&path)?;
+        BufReader::new(durable::open_plain(&path)?).take(4096).read_until(b'\n', &mut bytes).at_path(&path)?;
         let line = bytes.strip_suffix(b"\n").and_then(open_line::<Line>);
         void.extend(line.and_then(|line| line.resumed).map(|resumed| (number, resumed)));
     }
@@ -297,7 +296,7 @@ fn walk(folder: &Path, visit: Visit<'_>) -> Result<Walk> {
     let mut walk = Walk { head: Head { lines: 0, sha256: Sha256::ZERO }, damage: None, tail: None, files };
     for number in walk.files.clone() {
         let path = folder.join(name(number));
-        let mut reader = BufReader::new(File::open(&path).at_path(&path)?);
+        let mut reader = BufReader::new(durable::open_plain(&path)?);
         let mut offset = 0;
         let mut bad: Option<u64> = None;
         loop {

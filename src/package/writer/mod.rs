@@ -10,7 +10,6 @@
 
 mod source;
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -67,7 +66,7 @@ impl Staging {
     /// Opens what an interrupted sealing left.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(PLAN);
-        let plan = Plan::parse(&std::fs::read(&path).at_path(&path)?).map_err(|e| e.at(path.display()))?;
+        let plan = Plan::parse(&durable::read_plain(&path)?).map_err(|e| e.at(path.display()))?;
         Ok(Self { folder: folder.to_owned(), plan })
     }
 
@@ -188,7 +187,7 @@ impl Staging {
         if !path.exists() {
             return Ok(None);
         }
-        let digests = Digests::of_reader(&mut File::open(&path).at_path(&path)?).at_path(&path)?;
+        let digests = Digests::of_reader(&mut durable::open_plain(&path)?).at_path(&path)?;
         Ok((FileFacts::new(name, digests) == facts).then_some(facts))
     }
 
@@ -274,10 +273,10 @@ impl Staging {
 
     fn kept_facts(&self, name: &str) -> Result<Option<FileFacts>> {
         let path = self.facts_path(name);
-        match std::fs::read(&path) {
+        match durable::read_plain(&path) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::io(path.display(), e)),
+            Err(e) if e.code == Code::FileMissing => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
