@@ -266,6 +266,69 @@ impl Write for Writing {
     }
 }
 
+/// A file for whoever asked for it, outside the archive: written beside its place and given its name when it is whole.
+/// An existing file of that name is never touched: not when it starts, not when somebody made one meanwhile. Dropped
+/// unfinished, nothing is left.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    done: bool,
+}
+
+impl NewFile {
+    /// Starts it. An existing file (or anything else) of that name is an error of kind `AlreadyExists`.
+    pub fn start(path: &Path) -> Result<Self> {
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at_path(path);
+        }
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{}.part", std::process::id()));
+        let temporary = path.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).at_path(&temporary)?;
+        Ok(Self { file, temporary, path: path.to_owned(), done: false })
+    }
+
+    /// Gives it its name; durable on return.
+    /// `fsync`, `link` (fails if present), `unlink`, `fsync(dir)`.
+    pub fn finish(mut self) -> Result<()> {
+        let directory = open_directory(parent(&self.path)).at_path(parent(&self.path))?;
+        sync(&self.file).at_path(&self.temporary)?;
+        fault::step().at_path(&self.path)?;
+        match fs::hard_link(&self.temporary, &self.path) {
+            Ok(()) => fs::remove_file(&self.temporary).at_path(&self.temporary)?,
+            // A stick without hard links: looked at, then renamed; nobody else writes there in between, mostly.
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists && fs::symlink_metadata(&self.path).is_err() => {
+                fs::rename(&self.temporary, &self.path).at_path(&self.path)?;
+            }
+            Err(e) => return Err(e).at_path(&self.path),
+        }
+        self.done = true;
+        sync(&directory).at_path(parent(&self.path))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.done {
+            // Nobody was promised anything of it.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
 /// A file that only grows (journal segment, chain, records).
 #[derive(Debug)]
 pub struct Appending {
@@ -421,6 +484,30 @@ mod tests {
             fs::read_dir(dir.path()).unwrap().filter(|e| e.as_ref().unwrap().file_name() != ".a.tmp").count(),
             1
         );
+    }
+
+    #[test]
+    fn a_file_for_somebody_is_whole_or_not_there_and_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("copia.eml");
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        let mut half = NewFile::start(&path).unwrap();
+        half.write_all(b"half").unwrap();
+        assert!(!path.exists());
+        drop(half);
+        assert_eq!(names(), 0);
+        let mut whole = NewFile::start(&path).unwrap();
+        whole.write_all(b"whole").unwrap();
+        whole.finish().unwrap();
+        assert_eq!((fs::read(&path).unwrap(), names()), (b"whole".to_vec(), 1));
+        assert!(NewFile::start(&path).is_err());
+        // One that came meanwhile stays as it is.
+        let other = dir.path().join("altra.eml");
+        let mut late = NewFile::start(&other).unwrap();
+        late.write_all(b"late").unwrap();
+        fs::write(&other, "first").unwrap();
+        assert!(late.finish().is_err());
+        assert_eq!((fs::read(&other).unwrap(), names()), (b"first".to_vec(), 2));
     }
 
     #[test]

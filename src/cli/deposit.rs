@@ -127,8 +127,10 @@ fn metadata(args: &Args) -> Result<Map<String, Value>> {
         None => Map::new(),
         Some(path) => {
             let bytes = std::fs::read(path).at_path(path)?;
-            serde_json::from_slice(&bytes).map_err(|e| {
-                Error::new(Code::MetadataNotJson, "a JSON object is expected").at(format!(
+            crate::document::json::strict(&bytes).map_err(|e| {
+                let twice = crate::document::json::is_duplicate(&e);
+                let what = if twice { "a field is given twice" } else { "a JSON object is expected" };
+                Error::new(Code::MetadataNotJson, what).at(format!(
                     "{}, line {}, column {}",
                     path.display(),
                     e.line(),

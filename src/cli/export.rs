@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::api::{Api, Payload};
 use super::print::{self, say};
 use super::{Exit, Global, check};
-use crate::error::{AtPath, Code, Error, Result};
+use crate::durable::NewFile;
+use crate::error::{Code, Error, Result};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -56,21 +57,14 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
-/// Asks for a bundle, waits until it is made and copies it to a new file; half a bundle is removed.
+/// Asks for a bundle, waits until it is made and copies it to a new file, which is whole or not there.
 pub async fn make(api: &Api, request: Value, output: &Path, json: bool) -> Result<Value> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(output).at_path(output)?;
-    let made = async {
-        let started = api.post("/v1/bundles", request).await?;
-        let location = started["location"].as_str().unwrap_or_default().to_owned();
-        let facts = check::wait(api, &location, json).await?;
-        let reply = api.send(Method::GET, &format!("{location}/content"), &[], Payload::Empty).await?;
-        reply.copy_to(&mut file, &output.display().to_string()).await?;
-        Ok(facts)
-    }
-    .await;
-    if made.is_err() {
-        // Half a bundle under the final name would be taken for a whole one.
-        let _ = crate::durable::remove_file(output);
-    }
-    made
+    let mut file = NewFile::start(output)?;
+    let started = api.post("/v1/bundles", request).await?;
+    let location = started["location"].as_str().unwrap_or_default().to_owned();
+    let facts = check::wait(api, &location, json).await?;
+    let reply = api.send(Method::GET, &format!("{location}/content"), &[], Payload::Empty).await?;
+    reply.copy_to(&mut file, &output.display().to_string()).await?;
+    file.finish()?;
+    Ok(facts)
 }

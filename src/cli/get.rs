@@ -6,7 +6,8 @@ use axum::http::Method;
 
 use super::api::{Api, Payload};
 use super::{Exit, Global};
-use crate::error::{AtPath, Result};
+use crate::durable::NewFile;
+use crate::error::Result;
 use crate::id::DocumentId;
 
 /// Arguments.
@@ -14,7 +15,7 @@ use crate::id::DocumentId;
 pub struct Args {
     /// The document.
     id: DocumentId,
-    /// Where to write it; without it, standard output. An existing file is not touched.
+    /// Where to write it; without it, standard output. An existing file is not touched, and no half file is left.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Why; needed for some classes.
@@ -41,8 +42,10 @@ async fn copy(args: &Args, api: &Api) -> Result<()> {
     match &args.output {
         None => reply.copy_to(&mut std::io::stdout(), "standard output").await?,
         Some(output) => {
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(output).at_path(output)?;
-            reply.copy_to(&mut file, &output.display().to_string()).await?
+            let mut file = NewFile::start(output)?;
+            let length = reply.copy_to(&mut file, &output.display().to_string()).await?;
+            file.finish()?;
+            length
         }
     };
     Ok(())

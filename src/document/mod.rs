@@ -12,6 +12,7 @@ mod body;
 pub mod class;
 mod context;
 pub mod format;
+pub mod json;
 pub mod malware;
 mod merge;
 pub mod reader;

@@ -17,7 +17,7 @@ use futures_util::{Stream, StreamExt as _};
 use super::auth::Caller;
 use super::{Service, blocking, content_digest};
 use crate::archive::deposit::{Answer, Channel, ClientManifest, Deposit, File};
-use crate::document::Metadata;
+use crate::document::{Metadata, json};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hasher, Sha256};
 use crate::intake::spool::Spooled;
@@ -85,14 +85,20 @@ async fn one(
             other => match other.strip_prefix("m.") {
                 Some(field) => {
                     in_url = true;
-                    metadata.insert(field.to_owned(), serde_json::Value::String(value));
+                    if metadata.insert(field.to_owned(), serde_json::Value::String(value)).is_some() {
+                        return Err(Error::new(Code::Usage, "given twice").at(other));
+                    }
                 }
                 None => return Err(Error::new(Code::Usage, "unknown parameter").at(other)),
             },
         }
     }
     if let Some(value) = headers.get("custode-metadata") {
-        metadata.extend(metadata_header(value.as_bytes())?);
+        let given = metadata_header(value.as_bytes())?;
+        if let Some(twice) = given.keys().find(|field| metadata.contains_key(*field)) {
+            return Err(Error::new(Code::Usage, "given in the query and in Custode-Metadata").at(format!("m.{twice}")));
+        }
+        metadata.extend(given);
     }
     let declared = content_digest::declared(&headers)?;
     service.archive.may_deposit(&actor, class.as_deref())?;
@@ -168,6 +174,10 @@ pub async fn deposit(
         if part.name() == Some("manifest") {
             if manifest.is_some() {
                 return Err(Error::new(Code::ManifestInvalid, "there are two").at("manifest"));
+            }
+            if !files.is_empty() {
+                return Err(Error::new(Code::ManifestInvalid, "it comes after the files; it must be the first part")
+                    .at("manifest"));
             }
             let mut bytes = Vec::new();
             while let Some(chunk) = part.chunk().await.map_err(cut)? {
@@ -304,8 +314,9 @@ fn header_text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>
 }
 
 fn metadata_header(bytes: &[u8]) -> Result<Metadata> {
-    serde_json::from_slice(bytes).map_err(|e| {
-        Error::new(Code::MetadataNotJson, "a JSON object is expected")
-            .at(format!("Custode-Metadata, column {}", e.column()))
+    json::strict(bytes).map_err(|e| {
+        let twice = json::is_duplicate(&e);
+        let what = if twice { "a field is given twice" } else { "a JSON object is expected" };
+        Error::new(Code::MetadataNotJson, what).at(format!("Custode-Metadata, column {}", e.column()))
     })
 }

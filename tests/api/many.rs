@@ -105,6 +105,57 @@ fn what_does_not_fit_the_manifest_is_refused_whole() {
 }
 
 #[test]
+fn what_is_said_twice_or_too_late_is_refused_and_the_place_is_named() {
+    let server = Server::new();
+    let token = server.archive.token("producer");
+    let before = server.state();
+    let header = |given: &str| {
+        let request = server.post("/v1/documents?class=generic&name=a.txt", &token).header("custode-metadata", given);
+        problem(request.body("x").send().unwrap(), 400)
+    };
+    for twice in [r#"{"subject":"Rossi","subject":"Bianchi"}"#, r#"{"subject":"x","altro":{"n":1,"n":2}}"#] {
+        let answer = header(twice);
+        assert_eq!(answer["code"], "metadata/not-json");
+        assert!(answer["place"].as_str().unwrap().starts_with("Custode-Metadata, column "), "{answer}");
+        assert!(!answer.to_string().contains("Rossi") && !answer.to_string().contains("Bianchi"), "{answer}");
+    }
+    let query = "/v1/documents?class=generic&name=a.txt&m.subject=Rossi";
+    let both = server.post(query, &token).header("custode-metadata", r#"{"subject":"Bianchi"}"#).body("x");
+    assert_eq!(problem(both.send().unwrap(), 400)["place"], "m.subject");
+    let again = server.post(&format!("{query}&m.subject=Bianchi"), &token).body("x").send().unwrap();
+    assert_eq!(problem(again, 400)["place"], "m.subject");
+
+    let send = |parts: &[(&str, Option<&str>, &[u8])]| {
+        let (media, body) = multipart(parts);
+        problem(server.post("/v1/deposits", &token).header("content-type", media).body(body).send().unwrap(), 422)
+    };
+    let twice = br#"{"class":"generic","files":[{"name":"a.txt","metadata":{"subject":"Rossi","subject":"B"}}]}"#;
+    let answer = send(&[("manifest", None, twice), ("file", Some("a.txt"), b"a")]);
+    assert_eq!(answer["code"], "intake/manifest");
+    assert!(answer["place"].as_str().unwrap().starts_with("manifest, line 1") && !answer.to_string().contains("Rossi"));
+    let late = manifest("generic", &["a.txt"]).to_string();
+    let answer = send(&[("file", Some("a.txt"), b"a"), ("manifest", None, late.as_bytes())]);
+    assert_eq!((answer["code"].as_str(), answer["place"].as_str()), (Some("intake/manifest"), Some("manifest")));
+    assert!(answer["detail"].as_str().unwrap().contains("first part"), "{answer}");
+    assert_eq!(server.state(), before);
+}
+
+#[test]
+fn a_name_that_deceives_the_eye_is_kept_as_it_is_and_marked() {
+    let server = Server::new();
+    let token = server.archive.token("producer");
+    for (n, name) in
+        ["fattura\u{202e}fdp.exe", "a\u{200b}b.txt", "\u{2066}x.txt", "\u{feff}y.txt"].into_iter().enumerate()
+    {
+        let receipt = server.generic(&token, name, format!("contenuto {n}").as_bytes());
+        assert_eq!(receipt["documents"][0]["name"], name);
+        assert!(codes(&receipt).contains(&"intake/name-deceptive".to_owned()), "{receipt}");
+    }
+    let plain = server.generic(&token, "città è così – 日本.txt", b"contenuto");
+    assert!(!codes(&plain).contains(&"intake/name-deceptive".to_owned()));
+}
+
+#[test]
 fn a_body_that_is_not_a_deposit_is_a_problem() {
     let server = Server::new();
     let token = server.archive.token("producer");

@@ -96,6 +96,14 @@ pub(super) fn place(deposit: &Deposit, n: usize) -> String {
     if deposit.files.len() == 1 { "body".to_owned() } else { format!("file {}", n + 1) }
 }
 
+/// Characters that make a name look like another: those that turn the direction of the text (`fattura\u{202e}fdp.exe`), those
+/// that are not shown, and tags (Unicode technical report 36, section 2.5).
+fn deceives(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 fn names(deposit: &Deposit) -> Vec<(usize, Finding)> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -107,6 +115,9 @@ fn names(deposit: &Deposit) -> Vec<(usize, Finding)> {
         } else if file.name.contains(['/', '\\']) || file.name == "." || file.name == ".." {
             // No path is ever made of a name, so it can be kept as the text it is.
             found.push((n, Finding::warning(Code::NameHostile, &place, "")));
+        }
+        if file.name.chars().any(deceives) {
+            found.push((n, Finding::warning(Code::NameDeceptive, &place, "")));
         }
         if !seen.insert(&file.name) {
             found.push((n, Finding::error(Code::PartDuplicate, place, "")));

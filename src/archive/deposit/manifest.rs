@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 
 use super::File;
-use crate::document::Metadata;
+use crate::document::{Metadata, json};
 use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
 
@@ -52,12 +52,10 @@ pub struct ClientManifest {
 impl ClientManifest {
     /// Reads it; an error names line and column, never what stood there.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let manifest: Self = serde_json::from_slice(bytes).map_err(|e| {
-            Error::new(Code::ManifestInvalid, format!("{:?}", e.classify())).at(format!(
-                "manifest, line {}, column {}",
-                e.line(),
-                e.column()
-            ))
+        let manifest: Self = json::strict(bytes).map_err(|e| {
+            let what =
+                if json::is_duplicate(&e) { "a name stands twice".to_owned() } else { format!("{:?}", e.classify()) };
+            Error::new(Code::ManifestInvalid, what).at(format!("manifest, line {}, column {}", e.line(), e.column()))
         })?;
         if manifest.files.len() > MAX_FILES {
             return Err(Error::new(Code::ManifestInvalid, format!("more than {MAX_FILES} files")).at("manifest, files"));

@@ -158,3 +158,21 @@ fn one_flipped_byte_is_found_and_a_torn_last_line_is_set_aside() {
     assert_eq!((findings, log.head().lines), (vec![], 4), "two, the opening line of the fresh file, and one");
     assert_eq!(log.get(fourth.refused.refusal).unwrap().unwrap(), fourth);
 }
+
+#[test]
+fn names_of_thousands_of_files_are_taken_out_in_one_pass() {
+    let names: Vec<String> = (0..3000).map(|n| format!("allegato riservato {n} {}.pdf", "x".repeat(150))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut one = refused("a");
+    let texts = |n: usize| format!("{} and {}", names[n], names[(n * 7) % names.len()]);
+    one.findings = (0..names.len()).map(|n| Finding::error(Code::NameInvalid, texts(n), texts(n))).collect();
+    let started = std::time::Instant::now();
+    let clean = one.without_names(&names);
+    assert_eq!(clean.findings[12].place, "file 13 and file 85");
+    assert!(clean.findings.iter().all(|f| !f.place.contains("riservato") && !f.message.contains("riservato")));
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+    // A name inside another one does not leave the other's rest.
+    let mut nested = refused("a");
+    nested.findings = vec![Finding::error(Code::NameInvalid, "rossi.pdf, rossi.pdf.p7m", "x")];
+    assert_eq!(nested.without_names(&["rossi.pdf", "rossi.pdf.p7m"]).findings[0].place, "file 1, file 2");
+}
