@@ -35,7 +35,7 @@ use crate::document::malware;
 use crate::durable;
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
-use crate::evidence::trust::Trust;
+use crate::evidence::trust::Purpose;
 use crate::evidence::tsp::{Authorities, HttpAuthority, Rules};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, Lane, PackageRef, Sequence};
@@ -219,6 +219,9 @@ impl Archive {
         let catalog: Arc<dyn Catalog> = Arc::new(catalog);
         let (access, findings) = Access::load(&ledger)?;
         opening.extend(findings);
+        let (trust, findings) = config.trust.load()?;
+        let trust = trust.with(Purpose::TimeStamp, Anchors::from_pem_files(&config.tsa.anchors)?);
+        opening.extend(findings);
         let authorities = authorities(&config, genesis.profile, &keys, &clock)?;
 
         let mut settings = Settings::new(layout.root(), LANE, Arc::clone(&clock));
@@ -269,7 +272,7 @@ impl Archive {
             policies: RwLock::new(policies),
             access: RwLock::new(access),
             authorities,
-            trust: Arc::new(Trust::empty()),
+            trust: Arc::new(trust),
             in_flight: InFlight::default(),
             sealing: Mutex::new(()),
             background: Background::default(),

@@ -283,7 +283,7 @@ codes! {
     SignatureAlgorithm = "signature/algorithm", Finding, "signed with an algorithm that is not known here", "firmato con un algoritmo non conosciuto", "", "";
     SignatureNoCertificate = "signature/certificate-missing", Finding, "the signer's certificate is not there", "manca il certificato del firmatario", "", "";
     SignatureOtherCertificate = "signature/certificate-other", Finding, "the signature names another certificate than the one it verifies with", "la firma indica un certificato diverso da quello con cui si verifica", "", "";
-    SignatureNotCades = "signature/not-cades", Finding, "no signing-certificate attribute: plain CMS, not CAdES", "manca l'attributo signing-certificate: CMS semplice, non CAdES", "", "";
+    SignatureNotCades = "signature/not-cades", Finding, "nothing signed names the certificate: a plain signature, not CAdES or XAdES", "nulla di firmato indica il certificato: firma semplice, non CAdES o XAdES", "", "";
     SignatureAddress = "signature/address", Finding, "the certificate's address is not the sender's", "l'indirizzo del certificato non è quello del mittente", "", "";
     SignatureProfile = "signature/profile", Finding, "the certificate is not as the rules for this use say", "il certificato non è conforme alle regole per questo uso", "", "";
     SignatureChainNotChecked = "signature/chain-not-checked", Finding, "no trust anchors are configured for this use: the chain was not judged", "nessuna ancora di fiducia configurata per questo uso: catena non giudicata", "see [trust] in custode.toml", "vedere [trust] in custode.toml";

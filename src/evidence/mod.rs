@@ -16,6 +16,7 @@ pub mod trust;
 pub mod tsp;
 pub mod verdict;
 pub mod x509;
+pub mod xades;
 
 /// An ASN.1 object identifier.
 pub type Oid = const_oid::ObjectIdentifier;

@@ -13,6 +13,7 @@ mod raw;
 mod resolve;
 mod resolved;
 mod template;
+mod trust;
 
 pub use agents::{Agent, AgentId, AgentName, HolderKind, HolderRole, RelevantDocument};
 pub use profile::Profile;

@@ -25,6 +25,7 @@ pub(super) struct Raw {
     #[serde(default)]
     pub agreements: Vec<Spanned<Agreement>>,
     pub tsa: Option<Spanned<Tsa>>,
+    pub trust: Option<Spanned<Trust>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
     pub sealing: Option<Spanned<Sealing>>,
@@ -108,6 +109,17 @@ pub(super) struct Authority {
     pub password_file: Text,
     pub password_env: Text,
     pub timeout: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trust {
+    pub pec: Texts,
+    pub signatures: Texts,
+    pub time_stamps: Texts,
+    pub trusted_lists: Texts,
+    pub trusted_list_signers: Texts,
+    pub pec_directory: Texts,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -59,6 +59,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let default_refusals = intake.as_ref().map_or(FEWEST_REFUSALS, |intake| intake.max_refusals);
     let agreements = agreements(raw.agreements, default_refusals, problems);
     let tsa = limits::tsa(raw.tsa, problems, archive);
+    let trust = super::trust::trust(raw.trust, problems, archive);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
     let sealing = limits::sealing(raw.sealing, problems);
@@ -79,6 +80,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         intake: intake?,
         agreements,
         tsa: tsa?,
+        trust,
         malware: malware?,
         logs: logs?,
         sealing: sealing?,

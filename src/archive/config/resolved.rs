@@ -40,6 +40,8 @@ pub struct Config {
     pub agreements: Vec<Agreement>,
     /// Time-stamping.
     pub tsa: Tsa,
+    /// Whom it believes when it judges signatures of documents.
+    pub trust: crate::evidence::trust::Sources,
     /// The malware control.
     pub malware: Malware,
     /// Logs of PEC providers.

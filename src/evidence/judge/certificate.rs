@@ -1,7 +1,7 @@
 //! The signer's certificate: who it names, whether it is of the kind the use asks for, whether its address is the sender's
 //! (`reference/pec` section 9, steps 7 and 8; RFC 6109 section 4.3).
 
-use super::Purpose;
+use super::{Judge, Purpose};
 use crate::error::{Code, Result};
 use crate::evidence::asn1::{Reader, tag};
 use crate::evidence::oids;
@@ -57,13 +57,13 @@ pub(super) fn address(report: &SignatureReport, from: Option<&str>) -> AspectVer
 }
 
 /// Whether the certificate is of the kind this use asks for.
-pub(super) fn profile(certificate: Option<&Certificate>, purpose: Purpose) -> AspectVerdict {
+pub(super) fn profile(judge: &Judge<'_>, certificate: Option<&Certificate>, purpose: Purpose) -> AspectVerdict {
     let aspect = Aspect::Profile;
     let Some(certificate) = certificate else {
         return AspectVerdict { detail: "no certificate".into(), ..AspectVerdict::not_asked(aspect) };
     };
     let judged = match purpose {
-        Purpose::Pec => provider(certificate),
+        Purpose::Pec => provider(certificate).map(|(wrong, note)| listed(judge, certificate, wrong, note)),
         Purpose::Signature => signer(certificate),
     };
     match judged {
@@ -111,6 +111,26 @@ fn provider(certificate: &Certificate) -> Judged {
     }
     let old = constraints.is_some();
     Ok((wrong, if old { "basicConstraints stands there and says no authority, as in old certificates" } else { "" }))
+}
+
+/// Where a directory of providers is configured, the certificate must be in it.
+fn listed(
+    judge: &Judge<'_>,
+    certificate: &Certificate,
+    mut wrong: Vec<&'static str>,
+    note: &'static str,
+) -> (Vec<&'static str>, &'static str) {
+    let Some(directory) = judge.trust.directory() else { return (wrong, note) };
+    let emails = certificate.emails().unwrap_or_default();
+    let domain = emails.first().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
+    match directory.lists(certificate, domain) {
+        Some(true) => (wrong, "listed in the PEC directory, with its domain"),
+        Some(false) => (wrong, "listed in the PEC directory"),
+        None => {
+            wrong.push("not listed in the PEC directory");
+            (wrong, note)
+        }
+    }
 }
 
 fn signer(certificate: &Certificate) -> Judged {

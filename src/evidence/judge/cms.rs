@@ -98,7 +98,7 @@ impl Walk<'_> {
         report.verdicts.push(signature(&found, signer));
         report.verdicts.push(signing_certificate(&found, self.purpose));
         report.verdicts.push(AspectVerdict::not_asked(Aspect::Address));
-        report.verdicts.push(certificate::profile(found.certificate.as_ref(), self.purpose));
+        report.verdicts.push(certificate::profile(self.judge, found.certificate.as_ref(), self.purpose));
         let stamps = stamp::judge(self.judge, signer, place);
         let bag = &self.data.certificates;
         time::judge(self.judge, &mut report, found.certificate.as_ref(), bag, self.purpose, stamps.best);

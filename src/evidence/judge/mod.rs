@@ -8,6 +8,7 @@ mod certificate;
 mod cms;
 mod stamp;
 mod time;
+mod xades;
 
 pub use cms::digests_needed;
 
@@ -77,6 +78,11 @@ impl Judge<'_> {
             report.set(verdict);
         }
         Ok(reports)
+    }
+
+    /// Judges the signatures in the root of an XML document, over its bytes as they came; none when there is none.
+    pub fn xades(&self, xml: &[u8], place: &str) -> Result<Vec<SignatureReport>> {
+        xades::judge(self, xml, place)
     }
 }
 

@@ -140,7 +140,8 @@ pub(super) fn chain(
                 let why = "an authority of the chain has an RSA key shorter than 2048 bits";
                 return AspectVerdict::new(aspect, Outcome::Weak, Code::SignatureWeakKey, why);
             }
-            AspectVerdict::good(aspect, "")
+            let listed = purpose == trust::Purpose::Signature && judge.trust.is_qualified(&path, at);
+            AspectVerdict::good(aspect, if listed { "to a service granted then in a trusted list" } else { "" })
         }
         Chain::NoAnchors => {
             let why = "no anchors are configured for this use";

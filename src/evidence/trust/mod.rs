@@ -4,17 +4,24 @@
 //! remembered ([`cache`]), so that the same provider's certificate is not judged again with every message.
 
 pub mod cache;
+pub mod directory;
+pub mod list;
+mod load;
+
+pub use load::Sources;
 
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use crate::error::{Code, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::x509::Certificate;
 use crate::evidence::x509::path::{self, PathError, Rfc5280};
 use cache::{Cache, Key};
+use directory::Directory;
+use list::{Service, TrustedList};
 
-use crate::error::Code;
 
 /// What a certificate is used for; each has its own anchors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +55,10 @@ pub struct Trust {
     pec: Anchors,
     signatures: Anchors,
     time_stamps: Anchors,
+    /// `signatures`, and the services of the trusted lists.
+    signers: Anchors,
+    list: TrustedList,
+    directory: Directory,
     cache: Cache,
 }
 
@@ -71,16 +82,44 @@ impl Trust {
             Purpose::Signature => &mut self.signatures,
             Purpose::TimeStamp => &mut self.time_stamps,
         };
-        *room = std::mem::take(room).and(anchors);
+        *room = std::mem::take(room).and(anchors.clone());
+        if purpose == Purpose::Signature {
+            self.signers = std::mem::take(&mut self.signers).and(anchors);
+        }
         self.cache = Cache::default();
         self
+    }
+
+    /// With the services of trusted lists as anchors of signatures, each for as long as it was granted.
+    pub fn with_list(mut self, list: TrustedList) -> Result<Self> {
+        self.signers = std::mem::take(&mut self.signers).and(list.anchors(Service::QualifiedCertificates)?);
+        self.list = self.list.and(list);
+        self.cache = Cache::default();
+        Ok(self)
+    }
+
+    /// With a directory of PEC providers.
+    #[must_use]
+    pub fn with_directory(mut self, directory: Directory) -> Self {
+        self.directory = self.directory.and(directory);
+        self
+    }
+
+    /// The directory of PEC providers; none when none is configured.
+    pub fn directory(&self) -> Option<&Directory> {
+        (!self.directory.is_empty()).then_some(&self.directory)
+    }
+
+    /// Whether a trusted list says that the anchor of a path was granted at an instant.
+    pub fn is_qualified(&self, path: &[Certificate], at: Timestamp) -> bool {
+        path.last().is_some_and(|anchor| self.list.granted(anchor, Service::QualifiedCertificates, at))
     }
 
     /// The anchors of one use.
     pub fn anchors(&self, purpose: Purpose) -> &Anchors {
         match purpose {
             Purpose::Pec => &self.pec,
-            Purpose::Signature => &self.signatures,
+            Purpose::Signature => &self.signers,
             Purpose::TimeStamp => &self.time_stamps,
         }
     }
@@ -88,6 +127,19 @@ impl Trust {
     /// From a certificate through those that came along to an anchor, at an instant (RFC 5280 section 6). What was good practice
     /// once (SHA-1, RSA of 1024 bits) is accepted here; the judge reports it as weak.
     pub fn chain(&self, certificate: &Certificate, bag: &[Certificate], purpose: Purpose, at: Timestamp) -> Chain {
+        let chain = self.path(certificate, bag, purpose, at);
+        if let Chain::Path(path) = &chain
+            && purpose == Purpose::Signature
+            && path.last().is_some_and(|anchor| !self.signatures.certificates().contains(anchor))
+            && !self.is_qualified(path, at)
+        {
+            let why = "the service was not granted then in the trusted list";
+            return Chain::Broken(Code::SignatureUntrusted, why.to_owned());
+        }
+        chain
+    }
+
+    fn path(&self, certificate: &Certificate, bag: &[Certificate], purpose: Purpose, at: Timestamp) -> Chain {
         let anchors = self.anchors(purpose);
         if anchors.is_empty() {
             return Chain::NoAnchors;
