@@ -4,8 +4,8 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use super::raw;
 use super::locate::Problems;
+use super::raw;
 use crate::evidence::trust::Sources;
 
 pub(super) fn trust(table: Option<Spanned<raw::Trust>>, problems: &mut Problems<'_>, archive: &Path) -> Sources {

@@ -62,15 +62,21 @@ fn digest(coverage: Coverage) -> AspectVerdict {
             AspectVerdict::new(aspect, Outcome::Weak, Code::SignatureWeak, format!("{} is weak", algorithm.name()))
         }
         Coverage::Whole(_) => AspectVerdict::good(aspect, ""),
-        Coverage::Altered => {
-            AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureDigest, "what a reference covers is not what was signed")
-        }
+        Coverage::Altered => AspectVerdict::new(
+            aspect,
+            Outcome::Bad,
+            Code::SignatureDigest,
+            "what a reference covers is not what was signed",
+        ),
         Coverage::Elsewhere => {
             AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureReference, "no reference covers the whole document")
         }
-        Coverage::Unsupported => {
-            AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureUnsupported, "a reference of a kind not read here")
-        }
+        Coverage::Unsupported => AspectVerdict::new(
+            aspect,
+            Outcome::NotChecked,
+            Code::SignatureUnsupported,
+            "a reference of a kind not read here",
+        ),
     }
 }
 
@@ -80,15 +86,15 @@ fn signature(verified: &Verified) -> AspectVerdict {
         (_, None) => {
             AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureNoCertificate, "no certificate in KeyInfo")
         }
-        (None, _) => {
-            AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureAlgorithm, "an algorithm that is not known here")
-        }
-        (Some(false), _) => AspectVerdict::new(
+        (None, _) => AspectVerdict::new(
             aspect,
-            Outcome::Bad,
-            Code::SignatureMath,
-            "the signature does not match SignedInfo",
+            Outcome::NotChecked,
+            Code::SignatureAlgorithm,
+            "an algorithm that is not known here",
         ),
+        (Some(false), _) => {
+            AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureMath, "the signature does not match SignedInfo")
+        }
         (Some(true), Some(certificate)) => weak_key(certificate).unwrap_or_else(|| AspectVerdict::good(aspect, "")),
     }
 }

@@ -31,7 +31,8 @@ impl Directory {
             return Err(Error::new(Code::ConfigInvalid, "too large for a directory of PEC providers"));
         }
         if let Ok(opened) = cms::open(bytes) {
-            let content = opened.data.content.ok_or_else(|| Error::new(Code::P7mDetached, "a signature without LDIF"))?;
+            let content =
+                opened.data.content.ok_or_else(|| Error::new(Code::P7mDetached, "a signature without LDIF"))?;
             return Ok(Self::ldif(&content));
         }
         Ok(Self::ldif(bytes))

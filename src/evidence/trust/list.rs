@@ -93,10 +93,13 @@ impl TrustedList {
     /// Whether a service with this certificate was granted at an instant.
     pub fn granted(&self, certificate: &Certificate, service: Service, at: Timestamp) -> bool {
         // The same key may stand in several certificates of one service.
-        let same = |known: &Certificate| known == certificate || known.spki() == certificate.spki() && known.subject() == certificate.subject();
-        self.0.iter().filter(|l| l.service == service && l.certificates.iter().any(same)).any(|listed| {
-            listed.states.iter().find(|(from, _)| *from <= at).is_some_and(|(_, granted)| *granted)
-        })
+        let same = |known: &Certificate| {
+            known == certificate || known.spki() == certificate.spki() && known.subject() == certificate.subject()
+        };
+        self.0
+            .iter()
+            .filter(|l| l.service == service && l.certificates.iter().any(same))
+            .any(|listed| listed.states.iter().find(|(from, _)| *from <= at).is_some_and(|(_, granted)| *granted))
     }
 }
 

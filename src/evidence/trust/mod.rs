@@ -22,7 +22,6 @@ use cache::{Cache, Key};
 use directory::Directory;
 use list::{Service, TrustedList};
 
-
 /// What a certificate is used for; each has its own anchors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {

@@ -81,7 +81,8 @@ fn the_directory_lists_certificates_by_their_sha1() {
     assert_eq!(look(&directory, "pec.example.it"), Some(true));
     assert_eq!(look(&directory, "altro.example.it"), Some(false));
     assert_eq!(directory.lists(&Certificate::parse(&pki.root).unwrap(), None), None);
-    let signed = crate::evidence::cms::sign(&crate::evidence::cms::Spec::new(ldif.as_bytes(), &pki.leaf_key, &pki.leaf));
+    let signed =
+        crate::evidence::cms::sign(&crate::evidence::cms::Spec::new(ldif.as_bytes(), &pki.leaf_key, &pki.leaf));
     let both = Directory::parse(&signed.unwrap()).unwrap().and(Directory::ldif(b"providerCertificateHash: 00"));
     assert_eq!(look(&both, "pec.example.it"), Some(true));
     for cut in 0..ldif.len() {
@@ -124,7 +125,9 @@ fn name_constraints_of_mail_domains_are_honoured() {
         let chain = trust.chain(&leaf, &bag, Purpose::Pec, at("2027-01-01T00:00:00Z"));
         match chain {
             Chain::Path(path) => assert!(fine && path.len() == 3, "{email}"),
-            other => assert!(matches!(other, Chain::Broken(Code::SignatureNameConstraint, _)) && !fine, "{email}: {other:?}"),
+            other => {
+                assert!(matches!(other, Chain::Broken(Code::SignatureNameConstraint, _)) && !fine, "{email}: {other:?}")
+            }
         }
     }
 }

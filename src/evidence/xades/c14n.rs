@@ -30,7 +30,8 @@ pub struct Subset<'a> {
 
 /// The canonical form.
 pub fn canonicalise(tree: &Tree<'_>, subset: &Subset<'_>, method: &Method) -> String {
-    let mut writer = Writer { tree, method, without: subset.without, scope: Vec::new(), rendered: Vec::new(), out: String::new() };
+    let mut writer =
+        Writer { tree, method, without: subset.without, scope: Vec::new(), rendered: Vec::new(), out: String::new() };
     if subset.apex == 0 {
         writer.document();
     } else {
@@ -173,8 +174,11 @@ impl Writer<'_, '_> {
     }
 
     fn attributes(&mut self, id: Id, element: &Element, apex: bool) {
-        let mut all: Vec<(&str, &str, &str, &str)> =
-            element.attributes.iter().map(|a| (&*a.namespace, a.local.as_str(), a.prefix.as_str(), a.value.as_str())).collect();
+        let mut all: Vec<(&str, &str, &str, &str)> = element
+            .attributes
+            .iter()
+            .map(|a| (&*a.namespace, a.local.as_str(), a.prefix.as_str(), a.value.as_str()))
+            .collect();
         if apex && !self.method.exclusive {
             // xml:lang, xml:space … of the elements around hold inside (xml-c14n 1.0 section 2.4).
             let mut around = self.tree.node(id).parent;

@@ -54,7 +54,8 @@ pub(super) fn read(tree: &Tree<'_>, signature: Id, covered: &[Id]) -> Option<Pro
         .find(|signed| covered.iter().any(|id| tree.within(*signed, *id)))?;
     let properties = child(tree, signed, "SignedSignatureProperties")?;
     let signing_time = child(tree, properties, "SigningTime").and_then(|id| tree.text(id).trim().parse().ok());
-    let first = ["SigningCertificateV2", "SigningCertificate"].into_iter().find_map(|name| child(tree, properties, name));
+    let first =
+        ["SigningCertificateV2", "SigningCertificate"].into_iter().find_map(|name| child(tree, properties, name));
     let digest = first.and_then(|id| down(tree, id, &["Cert", "CertDigest"]));
     let certificate = digest.and_then(|id| {
         let algorithm = tree.child(id, DS, "DigestMethod").and_then(|e| tree.attribute(e, "Algorithm"))?;

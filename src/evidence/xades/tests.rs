@@ -29,7 +29,19 @@ struct Signer {
 impl Signer {
     fn new(kind: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut arguments = vec!["req", "-x509", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj", "/CN=Prova"];
+        let mut arguments = vec![
+            "req",
+            "-x509",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=Prova",
+        ];
         match kind {
             "ec" => arguments.extend(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]),
             _ => arguments.extend(["-newkey", "rsa:2048"]),
@@ -129,12 +141,20 @@ fn what_xmlsec1_signs_is_good_and_what_is_edited_is_not() {
         Shape { xades: true, ..Shape::default() },
         Shape { transforms: with(EXCLUSIVE), canonical: EXCLUSIVE, xades: true, ..Shape::default() },
         Shape { transforms: prefixes, ..Shape::default() },
-        Shape { transforms: with(&format!("{INCLUSIVE}#WithComments")), canonical: "http://www.w3.org/2001/10/xml-exc-c14n#WithComments", ..Shape::default() },
+        Shape {
+            transforms: with(&format!("{INCLUSIVE}#WithComments")),
+            canonical: "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
+            ..Shape::default()
+        },
         Shape { transforms: with("http://www.w3.org/2006/12/xml-c14n11"), ..Shape::default() },
         Shape { transforms: SUBTRACT.into(), xades: true, ..Shape::default() },
         Shape { transforms: KEEP.into(), ..Shape::default() },
         Shape { uri: "#radice", transforms: with(EXCLUSIVE), ..Shape::default() },
-        Shape { digest: "http://www.w3.org/2001/04/xmlenc#sha512", signature: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", ..Shape::default() },
+        Shape {
+            digest: "http://www.w3.org/2001/04/xmlenc#sha512",
+            signature: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
+            ..Shape::default()
+        },
         Shape { signature: "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", xades: true, ..Shape::default() },
     ];
     for (at, shape) in shapes.iter().enumerate() {
@@ -180,15 +200,16 @@ fn a_signature_of_something_else_is_not_one_of_the_document() {
         return;
     }
     let signer = Signer::new("rsa");
-    let text = |shape: Shape<'_>| {
-        String::from_utf8(signer.sign(shape.template(&signer.certificate).as_bytes())).unwrap()
-    };
+    let text =
+        |shape: Shape<'_>| String::from_utf8(signer.sign(shape.template(&signer.certificate).as_bytes())).unwrap();
     let coverage = |text: &str| verify(text.as_bytes()).unwrap()[0].coverage;
-    let by_id = text(Shape { uri: "#radice", transforms: format!("{ENVELOPED}{}", transform(EXCLUSIVE)), ..Shape::default() });
+    let by_id =
+        text(Shape { uri: "#radice", transforms: format!("{ENVELOPED}{}", transform(EXCLUSIVE)), ..Shape::default() });
     assert!(matches!(coverage(&by_id), Coverage::Whole(_)));
     // The signed root moved inside a forged one, which takes the signature along.
     let root_at = by_id.find("<p:Fattura").unwrap();
-    let signature = &by_id[by_id.find("<ds:Signature").unwrap()..by_id.find("</ds:Signature>").unwrap() + "</ds:Signature>".len()];
+    let signature =
+        &by_id[by_id.find("<ds:Signature").unwrap()..by_id.find("</ds:Signature>").unwrap() + "</ds:Signature>".len()];
     let original = by_id[root_at..by_id.find("</p:Fattura>").unwrap() + "</p:Fattura>".len()].replace(signature, "");
     let wrapped = format!("<p:Fattura xmlns:p=\"urn:a\"><falso/><vecchia>{original}</vecchia>{signature}</p:Fattura>");
     assert_eq!(coverage(&wrapped), Coverage::Elsewhere);
@@ -196,7 +217,8 @@ fn a_signature_of_something_else_is_not_one_of_the_document() {
     let twice = by_id.replace("<vuoto/>", "<vuoto Id=\"radice\"/>");
     assert_eq!(coverage(&twice), Coverage::Elsewhere);
     // Not in the root.
-    let deep = format!("<fuori>{}</fuori>", &by_id[root_at..by_id.find("</p:Fattura>").unwrap() + "</p:Fattura>".len()]);
+    let deep =
+        format!("<fuori>{}</fuori>", &by_id[root_at..by_id.find("</p:Fattura>").unwrap() + "</p:Fattura>".len()]);
     assert_eq!(verify(deep.as_bytes()).unwrap_err().code, Code::SignatureReference);
     // Signing nothing at all, or only a part.
     let plain = text(Shape::default());
@@ -204,15 +226,18 @@ fn a_signature_of_something_else_is_not_one_of_the_document() {
     let end = plain.find("</ds:Reference>").unwrap() + "</ds:Reference>".len();
     assert_eq!(coverage(&[&plain[..start], &plain[end..]].concat()), Coverage::Elsewhere);
     // A filter that takes away more than signatures is not followed.
-    let greedy = text(Shape { transforms: SUBTRACT.into(), ..Shape::default() }).replace("/descendant::ds:Signature", "/descendant::Voce | /descendant::ds:Signature");
+    let greedy = text(Shape { transforms: SUBTRACT.into(), ..Shape::default() })
+        .replace("/descendant::ds:Signature", "/descendant::Voce | /descendant::ds:Signature");
     assert_eq!(coverage(&greedy), Coverage::Unsupported);
-    let renamed = text(Shape { transforms: SUBTRACT.into(), ..Shape::default() }).replace("/descendant::ds:Signature", "/descendant::p:Signature");
+    let renamed = text(Shape { transforms: SUBTRACT.into(), ..Shape::default() })
+        .replace("/descendant::ds:Signature", "/descendant::p:Signature");
     assert_eq!(coverage(&renamed), Coverage::Unsupported);
     let doctype = format!("<!DOCTYPE a [<!ENTITY b \"c\">]>{plain}");
     assert_eq!(verify(doctype.as_bytes()).unwrap_err().code, Code::XmlDoctype);
     // Cut and bent anywhere: never a panic, never good.
     let bytes = plain.as_bytes();
-    let inside = |at: usize| (plain.find("<ds:SignedInfo").unwrap()..plain.find("</ds:SignatureValue>").unwrap()).contains(&at);
+    let inside =
+        |at: usize| (plain.find("<ds:SignedInfo").unwrap()..plain.find("</ds:SignatureValue>").unwrap()).contains(&at);
     for at in (0..bytes.len()).step_by(13) {
         let _ = verify(&bytes[..at]);
         let mut bent = bytes.to_vec();
@@ -220,7 +245,8 @@ fn a_signature_of_something_else_is_not_one_of_the_document() {
         if let Ok(found) = verify(&bent)
             && inside(at)
         {
-            let good = found.iter().any(|one| matches!(one.coverage, Coverage::Whole(_)) && one.signature == Some(true));
+            let good =
+                found.iter().any(|one| matches!(one.coverage, Coverage::Whole(_)) && one.signature == Some(true));
             assert!(!good || signer.judge(&bent), "byte {at}");
         }
     }
