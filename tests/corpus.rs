@@ -4,7 +4,11 @@
 //! from `cargo run --example corpus -- matrix tests/corpus`; others may stand beside them. Expected metadata are a subset:
 //! a field that is `null` must not be there.
 
+#[path = "support/judges.rs"]
+mod judges;
+
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use custode::corpus;
 use custode::document::class::{Class, Classes};
@@ -147,6 +151,67 @@ fn the_matrix_is_what_the_generator_makes() {
             "{name}: {again}"
         );
     }
+}
+
+/// Files that OpenSSL's own MIME reader does not take apart as the standards say, and what it does instead.
+const OPENSSL_CANNOT: &[(&str, &str)] = &[
+    ("confine-prefisso-dell-altro.eml", "a line that starts like a boundary is one to it"),
+    ("confini-di-soli-trattini.eml", "the same"),
+    ("riga-come-un-confine.eml", "the same"),
+    ("firma-prima-del-contenuto.eml", "the second part is the signature to it"),
+    ("firmata-in-lf.eml", "it converts bare line feeds and does not try the part as stored"),
+    ("riavvolta-profondita-1.eml", "it does not look a level down"),
+    ("troncata-nell-ultimo-confine.eml", "it wants the last delimiter; we refuse the message and judge the signature"),
+];
+
+/// Runs `openssl cms -verify` on a stored message; with an instant, the chain is judged too, at that instant.
+fn openssl(path: &Path, at: Option<i64>) -> bool {
+    let mut command = Command::new("openssl");
+    command.args(["cms", "-verify", "-inform", "SMIME", "-purpose", "any", "-out", "/dev/null", "-in"]).arg(path);
+    match at {
+        Some(at) => {
+            let anchor = folder().join("trust/ca-di-prova.pem");
+            command.args(["-attime", &at.to_string(), "-CAfile"]).arg(anchor)
+        }
+        None => command.arg("-noverify"),
+    };
+    command.output().expect("openssl is here").status.success()
+}
+
+#[test]
+fn openssl_says_the_same_of_every_signed_message() {
+    if !judges::present(&["openssl"]) {
+        return;
+    }
+    let reader = Reader::new();
+    let (mut wrong, mut good, mut bad, mut untrusted) = (Vec::new(), 0, 0, 0);
+    for (class, path) in documents() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if class != "pec-message" || OPENSSL_CANNOT.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let found = reader.look(&class, &bytes, &name);
+        let outcome =
+            |report: &Value, aspect: &str| matches!(report["verdicts"][aspect].as_str(), Some("good" | "weak"));
+        let reports = found.metadata.get("signatures").and_then(Value::as_array).cloned().unwrap_or_default();
+        let ours = reports.first().is_some_and(|r| outcome(r, "digest") && outcome(r, "signature"));
+        if openssl(&path, None) != ours {
+            wrong.push(format!("{name}: we say {ours} of digest and signature"));
+            continue;
+        }
+        *if ours { &mut good } else { &mut bad } += 1;
+        if let (true, Some(report)) = (ours, reports.first()) {
+            let at: jiff::Timestamp = report["reference"]["at"].as_str().unwrap().parse().unwrap();
+            let chain = outcome(report, "chain");
+            if openssl(&path, Some(at.as_second())) != chain {
+                wrong.push(format!("{name}: we say {chain} of the chain"));
+            }
+            untrusted += u32::from(!chain);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(good > 100 && bad > 10 && untrusted >= 3, "{good} good, {bad} bad, {untrusted} untrusted");
 }
 
 #[test]

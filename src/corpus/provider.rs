@@ -11,10 +11,11 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::names::PROVIDERS;
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
+use crate::evidence::asn1::{self, tag};
 use crate::evidence::cms::build::{self, Spec};
 use crate::evidence::key::SigningKey;
 use crate::evidence::oids;
-use crate::evidence::x509::{Dn, Issuer, KeyUsage, Profile, Purposes, issue};
+use crate::evidence::x509::{Dn, Extension, Issuer, KeyUsage, Profile, Purposes, issue};
 
 /// A provider's habits: the variants that readers meet.
 pub struct Style {
@@ -113,6 +114,88 @@ impl Keys {
         })
     }
 
+    /// The same with a certificate of another time: expired, or not valid yet.
+    pub fn sign_mail_dated(
+        &mut self,
+        provider: usize,
+        part: &[u8],
+        at: Timestamp,
+        dated: Timestamp,
+    ) -> Result<Vec<u8>> {
+        let certificate = self.certificate(provider, dated)?;
+        let chain = [self.root.clone()];
+        build::sign(&Spec {
+            attached: false,
+            extra_certificates: &chain,
+            signing_time: Some(at),
+            ..Spec::new(part, &self.providers[provider], &certificate)
+        })
+    }
+
+    /// The same with this digest algorithm.
+    pub fn sign_mail_by(
+        &mut self,
+        provider: usize,
+        part: &[u8],
+        at: Timestamp,
+        digest: DigestAlgorithm,
+    ) -> Result<Vec<u8>> {
+        let certificate = self.certificate(provider, at)?;
+        let chain = [self.root.clone()];
+        build::sign(&Spec {
+            attached: false,
+            extra_certificates: &chain,
+            digest,
+            signing_time: Some(at),
+            ..Spec::new(part, &self.providers[provider], &certificate)
+        })
+    }
+
+    /// The same under an authority that may only certify addresses of `domain`, as the providers' own may.
+    pub fn sign_mail_constrained(
+        &mut self,
+        provider: usize,
+        part: &[u8],
+        at: Timestamp,
+        domain: &str,
+    ) -> Result<Vec<u8>> {
+        let (from, to) = (instant(2020)?, instant(2040)?);
+        let name = Dn::new().country("IT").organization("Autorita Esempio").common_name("CA con vincoli di nome");
+        let spki = self.signer.spki_der()?;
+        let root = Issuer::Authority { key: &self.authority, certificate: &self.root };
+        let mut profile = Profile::authority(name, &spki, root, 7, from, to);
+        let base = asn1::sequence(&[&asn1::tlv(tag::context(1), domain.as_bytes())]);
+        let permitted = asn1::sequence(&[&asn1::tlv(tag::constructed(0), &base)]);
+        profile.more.push(Extension { id: oids::NAME_CONSTRAINTS, critical: true, value: permitted });
+        let middle = issue(&profile)?;
+        let issuer = Issuer::Authority { key: &self.signer, certificate: &middle };
+        let certificate = self.provider_certificate(provider, issuer, 8, from, to)?;
+        let chain = [self.root.clone(), middle.clone()];
+        build::sign(&Spec {
+            attached: false,
+            extra_certificates: &chain,
+            signing_time: Some(at),
+            ..Spec::new(part, &self.providers[provider], &certificate)
+        })
+    }
+
+    fn provider_certificate(
+        &self,
+        who: usize,
+        issuer: Issuer<'_>,
+        serial: u32,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<u8>> {
+        let (provider, domain) = PROVIDERS[who];
+        let spki = self.providers[who].spki_der()?;
+        let name = Dn::new().country("IT").organization(provider).common_name(provider);
+        let mut profile = Profile::leaf(name, &spki, issuer, serial, from, to);
+        profile.emails = vec![format!("posta-certificata@{domain}")];
+        profile.purposes = Some(Purposes { critical: false, list: vec![oids::KP_EMAIL_PROTECTION] });
+        issue(&profile)
+    }
+
     /// CAdES-B-B with the content inside (`.p7m`).
     pub fn sign_file(&mut self, content: &[u8], at: Timestamp) -> Result<Vec<u8>> {
         let certificate = self.certificate(SIGNER, at)?;
@@ -134,13 +217,7 @@ impl Keys {
             profile.key_usage = vec![KeyUsage::ContentCommitment];
             issue(&profile)?
         } else {
-            let (provider, domain) = PROVIDERS[who];
-            let spki = self.providers[who].spki_der()?;
-            let name = Dn::new().country("IT").organization(provider).common_name(provider);
-            let mut profile = Profile::leaf(name, &spki, issuer, serial, from, to);
-            profile.emails = vec![format!("posta-certificata@{domain}")];
-            profile.purposes = Some(Purposes { critical: false, list: vec![oids::KP_EMAIL_PROTECTION] });
-            issue(&profile)?
+            self.provider_certificate(who, issuer, serial, from, to)?
         };
         self.certificates.insert((who, year), certificate.clone());
         Ok(certificate)

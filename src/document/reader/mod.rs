@@ -5,7 +5,7 @@ mod base64_text;
 mod identity;
 mod invoice;
 mod notification;
-mod pec;
+pub mod pec;
 mod pec_log;
 mod signed;
 mod xml;

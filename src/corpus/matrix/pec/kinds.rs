@@ -1,10 +1,9 @@
 //! Good messages: every kind of section 3, in CRLF and in LF, signed with SHA-1 and with SHA-256, the certified data before
 //! and after the message carried.
 
+use super::Set;
 use super::mail::Mail;
-use crate::corpus::matrix::Sample;
 use crate::corpus::pec::notice::Kind;
-use crate::corpus::provider::Keys;
 use crate::error::Result;
 
 /// Name, kind, receipt type, seconds after acceptance.
@@ -26,7 +25,7 @@ const KINDS: &[(&str, Kind, Option<&str>, i64)] = &[
 ];
 
 /// Every good message.
-pub fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
+pub fn samples(set: &mut Set) -> Result<()> {
     for (name, kind, receipt_type, after) in KINDS {
         let regular = Mail::new(*kind, *receipt_type, *after);
         // The order only matters where there are two parts to order.
@@ -41,7 +40,7 @@ pub fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
                     mail.look.daticert_first = daticert_first;
                     mail.look.micalg = if weak { "sha1" } else { "sha-256" };
                     let name = format!(
-                        "{name}-{}-{}{}.eml",
+                        "{name}-{}-{}{}",
                         if lf { "lf" } else { "crlf" },
                         if weak { "sha1" } else { "sha256" },
                         match (orders.len(), daticert_first) {
@@ -50,7 +49,7 @@ pub fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
                             (_, false) => "-dopo",
                         }
                     );
-                    all.push(Sample { class: "pec-message", name, bytes: mail.render(keys)? });
+                    set.mail(&name, &mail)?;
                 }
             }
         }

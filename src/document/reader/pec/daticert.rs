@@ -1,26 +1,16 @@
 //! `daticert.xml`: parsed leniently (any order, blanks trimmed), reported strictly (RFC 6109 section 4.4,
 //! `reference/pec` section 6).
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
 use super::super::xml::{self, Node};
-use super::split::Part;
+use super::headers::bare_id;
 use crate::error::{Code, Finding};
 
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
-
-/// Largest one read, decoded.
-const MAX_BYTES: usize = 1 << 20;
+/// Raw bytes read of one, in whatever transfer encoding.
+pub const MAX_BYTES: usize = 3 << 19;
 /// Recipients kept; the rules guarantee 50, the market goes to 500.
 const MAX_RECIPIENTS: usize = 2000;
 
@@ -36,7 +26,7 @@ pub const KINDS: [&str; 8] = [
 ];
 
 const ERRORS: [&str; 5] = ["nessuno", "no-dest", "no-dominio", "virus", "altro"];
-const RECEIPT_TYPES: [&str; 3] = ["completa", "breve", "sintetica"];
+pub const RECEIPT_TYPES: [&str; 3] = ["completa", "breve", "sintetica"];
 
 /// What the provider certifies.
 #[derive(Debug, Default)]
@@ -51,53 +41,63 @@ pub struct Daticert {
     pub subject: String,
     pub provider: String,
     pub instant: Option<Timestamp>,
+    /// The offset it was written with, `+hhmm`.
+    pub zone: String,
     pub identifier: String,
     pub msgid: String,
     pub receipt_type: String,
     pub delivered_to: String,
+    /// Recipients taken in charge.
+    pub taken: Vec<String>,
     pub error_detail: String,
     pub findings: Vec<Finding>,
 }
 
-/// The part's bytes without their transfer encoding; `None` when it cannot be undone or is too large.
-pub fn decoded(part: &Part) -> Option<Vec<u8>> {
-    let raw = part.raw.as_deref()?;
-    let bytes = match part.encoding.as_str() {
-        "base64" => {
-            let digits: Vec<u8> = raw.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-            LENIENT.decode(digits).ok()?
-        }
-        "quoted-printable" => mail_parser::decoders::quoted_printable::quoted_printable_decode(raw)?,
-        _ => raw.to_vec(),
-    };
-    (bytes.len() <= MAX_BYTES).then_some(bytes)
+/// What an XML part of the envelope is.
+pub enum Certified {
+    /// `daticert.xml`.
+    Daticert(Box<Daticert>),
+    /// Evidence of registered electronic mail (ETSI EN 319 522 and 532, before them TS 102 640).
+    Rem,
+    /// Something else.
+    Other,
 }
 
-/// Reads it; `None` when this XML is something else. Whatever is wrong with it is a warning: the message is kept.
-pub fn read(bytes: &[u8], named: bool) -> Option<Daticert> {
+/// Namespaces of ETSI's evidence.
+const REM: [&str; 3] = ["http://uri.etsi.org/19522/", "http://uri.etsi.org/19532/", "http://uri.etsi.org/02640/"];
+
+/// Reads an XML part. Whatever is wrong with a daticert is a warning: the message is kept.
+pub fn read(bytes: &[u8], named: bool) -> Certified {
     let mut out = Daticert::default();
     let root = match xml::parse(bytes, &[]) {
         Ok(parsed) => {
             out.findings = parsed.findings;
+            for finding in &mut out.findings {
+                finding.place = format!("daticert.xml {}", finding.place);
+            }
             parsed.root
         }
         Err(fault) if named => {
             out.findings.push(Finding::warning(fault.code, format!("daticert.xml {}", fault.place), ""));
             out.bad("", "not read");
-            return Some(out);
+            return Certified::Daticert(Box::new(out));
         }
-        Err(_) => return None,
+        Err(_) => return Certified::Other,
     };
+    if root.namespace().is_some_and(|ns| REM.iter().any(|known| ns.starts_with(known))) {
+        return Certified::Rem;
+    }
     if root.name != "postacert" {
         if named {
             out.bad("root", "not postacert");
-            return Some(out);
+            return Certified::Daticert(Box::new(out));
         }
-        return None;
+        return Certified::Other;
     }
+    out.order(&root);
     out.envelope(&root);
     out.event(&root);
-    Some(out)
+    Certified::Daticert(Box::new(out))
 }
 
 impl Daticert {
@@ -111,11 +111,48 @@ impl Daticert {
         !self.kind.is_empty() || !self.identifier.is_empty()
     }
 
+    /// What the DTD fixes and readers need not: order and number of elements. Reported, never required.
+    fn order(&mut self, root: &Node) {
+        for (of, known) in [
+            ("", &["intestazione", "dati"][..]),
+            ("intestazione", &["mittente", "destinatari", "risposte", "oggetto"]),
+            (
+                "dati",
+                &[
+                    "gestore-emittente",
+                    "data",
+                    "identificativo",
+                    "msgid",
+                    "ricevuta",
+                    "consegna",
+                    "ricezione",
+                    "errore-esteso",
+                ],
+            ),
+        ] {
+            let Some(parent) = (if of.is_empty() { Some(root) } else { root.child(of) }) else { continue };
+            let places: Vec<Option<usize>> =
+                parent.children.iter().map(|child| known.iter().position(|name| *name == child.name)).collect();
+            if places.contains(&None) {
+                self.bad(of, "an element that the DTD does not have");
+            }
+            let places: Vec<usize> = places.into_iter().flatten().collect();
+            if !places.is_sorted() {
+                self.bad(of, "elements not in the order of the DTD");
+            }
+            let repeats = |name: &str| matches!(name, "destinatari" | "ricezione");
+            if places.windows(2).any(|pair| pair[0] == pair[1] && !repeats(known[pair[0]])) {
+                self.bad(of, "an element twice");
+            }
+        }
+    }
+
     fn envelope(&mut self, root: &Node) {
         let kind = root.attribute("tipo").unwrap_or_default().trim();
-        if KINDS.contains(&kind) {
-            self.kind = kind.to_owned();
-        } else {
+        if let Some(known) = KINDS.into_iter().find(|known| known.eq_ignore_ascii_case(kind)) {
+            self.kind = known.to_owned();
+        }
+        if self.kind != kind {
             self.bad("@tipo", "unknown");
         }
         self.error = root.attribute("errore").unwrap_or("nessuno").trim().to_owned();
@@ -143,18 +180,33 @@ impl Daticert {
         if self.recipients.is_empty() {
             self.bad("intestazione/destinatari", "missing");
         }
+        if envelope.all("destinatari").nth(MAX_RECIPIENTS).is_some() {
+            self.bad("intestazione/destinatari", "more than are kept");
+        }
         self.reply_to = envelope.text_at("risposte").to_owned();
+        if envelope.child("risposte").is_none() {
+            self.bad("intestazione/risposte", "missing");
+        }
         self.subject = envelope.text_at("oggetto").to_owned();
     }
 
     fn event(&mut self, root: &Node) {
         let Some(event) = root.child("dati") else { return self.bad("dati", "missing") };
         self.provider = event.text_at("gestore-emittente").to_owned();
-        self.identifier = event.text_at("identificativo").trim_matches(['<', '>']).to_owned();
+        if self.provider.is_empty() {
+            self.bad("dati/gestore-emittente", "missing");
+        }
+        self.identifier = bare_id(event.text_at("identificativo")).to_owned();
         if self.identifier.is_empty() {
             self.bad("dati/identificativo", "missing");
         }
-        self.msgid = event.text_at("msgid").trim_matches(['<', '>']).to_owned();
+        self.msgid = bare_id(event.text_at("msgid")).to_owned();
+        self.taken = event
+            .all("ricezione")
+            .map(|one| one.text.trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .take(MAX_RECIPIENTS)
+            .collect();
         self.delivered_to = event.text_at("consegna").to_owned();
         if event.child("consegna").is_some() && self.delivered_to.is_empty() {
             self.bad("dati/consegna", "empty");
@@ -171,6 +223,7 @@ impl Daticert {
             }
         }
         let date = event.child("data");
+        self.zone = date.and_then(|date| date.attribute("zona")).unwrap_or_default().trim().to_owned();
         self.instant = date.and_then(|date| {
             instant(date.text_at("giorno"), date.text_at("ora"), date.attribute("zona").unwrap_or_default())
         });

@@ -1,0 +1,251 @@
+//! The files a message carries, listed with media type, size and SHA-256; those that are invoices or notifications of the exchange
+//! system are understood too (`reference/pec` section 12).
+//!
+//! Invariant: memory does not grow with a file unless it may be one of those, and then stays below what their readers take; messages
+//! within messages are entered to a fixed depth, and what is not listed for a limit is said.
+
+use std::ops::Range;
+
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use super::breve::Hash;
+use super::original::Original;
+use super::source::Source;
+use super::structure::{Part, Structure};
+use super::transfer::Decoder;
+use crate::document::format;
+use crate::document::reader::xml::MAX_BYTES;
+use crate::document::reader::{Extraction, understand_attachment};
+use crate::error::{AtPlace, Code, Finding, Result, Severity};
+use crate::hash::Sha256;
+
+/// Files listed of one message, at every depth together.
+const MAX_LISTED: usize = 1000;
+/// Messages within messages.
+const MAX_DEPTH: usize = 5;
+/// Files that may be invoices or notifications and are kept in memory to see, in bytes all together.
+const MAX_UNDERSTOOD: u64 = 64 << 20;
+
+/// What was found so far.
+#[derive(Default)]
+pub struct Listing {
+    entries: Vec<Value>,
+    digests: Vec<String>,
+    hashes: Vec<Value>,
+    sdi_identifiers: Vec<String>,
+    invoice_files: Vec<String>,
+    findings: Vec<Finding>,
+    understood: u64,
+    cut: bool,
+}
+
+/// One part to be listed.
+struct File<'a> {
+    source: &'a Source<'a>,
+    part: &'a Part,
+    place: String,
+}
+
+impl Listing {
+    /// Lists the files of a message: all its parts but the texts shown as its body. `place` names the message.
+    pub fn message(&mut self, source: &Source, structure: &Structure, place: &str, depth: usize) -> Result<()> {
+        self.note(structure, place, depth);
+        for (at, part) in structure.parts.iter().enumerate() {
+            let multipart = part.info.media_type.starts_with("multipart/") && structure.children(at).next().is_some();
+            let shown = part.info.media_type.starts_with("text/") && part.info.name.is_none() && !part.info.attached;
+            if multipart || shown {
+                continue;
+            }
+            let path = structure.path(at);
+            let place = if path.is_empty() { place.to_owned() } else { format!("{place}/{path}") };
+            self.file(&File { source, part, place }, depth)?;
+        }
+        Ok(())
+    }
+
+    /// Lists one part.
+    pub fn part(&mut self, source: &Source, part: &Part, place: String) -> Result<()> {
+        self.file(&File { source, part, place }, 0)
+    }
+
+    fn note(&mut self, structure: &Structure, place: &str, depth: usize) {
+        let inner = |code, detail: &str| Finding::warning(code, place, detail);
+        // Of the outermost message its own reader has spoken.
+        if depth > 0 && structure.truncated {
+            self.findings.push(inner(Code::MailInnerCut, ""));
+        }
+        if depth > 0 && structure.too_deep {
+            self.findings.push(inner(Code::MailTooDeep, "a message inside"));
+        }
+        if depth > 0 && structure.too_many {
+            self.findings.push(inner(Code::MailTooMany, ""));
+        }
+    }
+
+    fn file(&mut self, file: &File, depth: usize) -> Result<()> {
+        if self.entries.len() >= MAX_LISTED {
+            if !std::mem::replace(&mut self.cut, true) {
+                self.findings.push(Finding::warning(Code::MailTooMany, "attachment_list", "not all are listed"));
+            }
+            return Ok(());
+        }
+        let File { source, part, place } = file;
+        if let Some(hash) = Hash::of(source, part)? {
+            self.hashes.push(hash.to_json());
+        }
+        let name = part.info.name.as_deref().unwrap_or_default();
+        let read = self.read(source, part).at("content")?;
+        if read.damaged {
+            self.findings.push(Finding::warning(Code::MailEncoding, place.as_str(), ""));
+        }
+        let format = format::recognise(&read.head, name);
+        let sha256 = read.sha256.to_string();
+        let mut entry = json!({
+            "name": name,
+            "media_type": format.media_type,
+            "declared": part.info.media_type,
+            "bytes": read.bytes,
+            "sha256": sha256,
+            "place": place,
+        });
+        if !self.digests.contains(&sha256) {
+            self.digests.push(sha256);
+        }
+        if let Some(whole) = &read.whole {
+            self.understand(whole, name, place, &mut entry);
+        }
+        self.entries.push(entry);
+        let message = part.info.media_type == "message/rfc822" || format.media_type == "message/rfc822";
+        if message {
+            self.inside(source, part, place, depth)?;
+        }
+        Ok(())
+    }
+
+    /// The files of a message that is itself a file.
+    fn inside(&mut self, source: &Source, part: &Part, place: &str, depth: usize) -> Result<()> {
+        if depth >= MAX_DEPTH {
+            self.findings.push(Finding::warning(Code::MailTooDeep, place, "messages within messages"));
+            return Ok(());
+        }
+        match Original::open(source, part)? {
+            Some(inner) => self.message(inner.source.source(), &inner.structure, place, depth + 1),
+            None => Ok(()),
+        }
+    }
+
+    fn understand(&mut self, bytes: &[u8], name: &str, place: &str, entry: &mut Value) {
+        let Some(found) = understand_attachment(bytes, name) else { return };
+        entry["class"] = found.class.into();
+        for field in KEY_FIELDS {
+            if let Some(value) = found.fields.get(*field) {
+                entry[*field] = value.clone();
+            }
+        }
+        let collect = |field: &str, into: &mut Vec<String>| {
+            if let Some(text) = found.text(field).filter(|text| !into.iter().any(|known| known == text)) {
+                into.push(text.to_owned());
+            }
+        };
+        collect("sdi_identifier", &mut self.sdi_identifiers);
+        collect("file_base", &mut self.invoice_files);
+        for mut finding in found.findings {
+            // An attachment never refuses the message that carries it.
+            finding.severity = finding.severity.min(Severity::Warning);
+            finding.place = format!("{place} {}", finding.place).trim_end().to_owned();
+            self.findings.push(finding);
+        }
+    }
+
+    fn read(&mut self, source: &Source, part: &Part) -> std::io::Result<Read> {
+        let mut decoder = Decoder::new(&part.info.encoding);
+        let room = MAX_UNDERSTOOD.saturating_sub(self.understood).min(MAX_BYTES as u64);
+        let mut taken =
+            Taken { hasher: sha2::Sha256::new(), bytes: 0, head: Vec::new(), whole: Some(Vec::new()), room };
+        feed(source, part.body.clone(), &mut decoder, &mut |bytes| taken.take(bytes))?;
+        let whole = taken.whole.filter(|whole| !whole.is_empty());
+        self.understood += whole.as_ref().map_or(0, |whole| whole.len() as u64);
+        let sha256 = Sha256(taken.hasher.finalize().into());
+        Ok(Read { bytes: taken.bytes, sha256, head: taken.head, whole, damaged: decoder.damaged })
+    }
+
+    /// Puts everything into fields and findings.
+    pub fn fill(self, out: &mut Extraction) {
+        out.fields.insert("attachments".to_owned(), self.entries.len().into());
+        if !self.entries.is_empty() {
+            out.fields.insert("attachment_list".to_owned(), self.entries.into());
+        }
+        if !self.hashes.is_empty() {
+            out.fields.insert("hashes".to_owned(), self.hashes.into());
+        }
+        out.set_list("attachment_sha256", self.digests);
+        out.set_list("sdi_identifiers", self.sdi_identifiers);
+        out.set_list("invoice_files", self.invoice_files);
+        out.findings.extend(self.findings);
+    }
+}
+
+/// Fields of an invoice or notification that are shown in the list.
+const KEY_FIELDS: &[&str] = &[
+    "kind",
+    "document_type",
+    "number",
+    "date",
+    "total",
+    "seller_vat",
+    "buyer_vat",
+    "buyer_tax_code",
+    "transmission_format",
+    "body_count",
+    "sdi_identifier",
+    "file_base",
+    "invoice_file",
+    "signed",
+];
+
+/// A file read through.
+struct Read {
+    bytes: u64,
+    sha256: Sha256,
+    head: Vec<u8>,
+    whole: Option<Vec<u8>>,
+    damaged: bool,
+}
+
+struct Taken {
+    hasher: sha2::Sha256,
+    bytes: u64,
+    head: Vec<u8>,
+    whole: Option<Vec<u8>>,
+    room: u64,
+}
+
+impl Taken {
+    fn take(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        let room = format::HEAD - self.head.len();
+        self.head.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        let Some(whole) = &mut self.whole else { return };
+        let fits = self.bytes <= self.room;
+        if fits && may_be_understood(&self.head) {
+            whole.extend_from_slice(bytes);
+        } else {
+            self.whole = None;
+        }
+    }
+}
+
+/// XML, signed data in any dress: nothing else is worth keeping in memory.
+fn may_be_understood(head: &[u8]) -> bool {
+    let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    matches!(start.first(), None | Some(b'<' | b'M' | b'-' | 0x30 | 0xFE | 0xFF))
+}
+
+/// The decoded bytes of a part, piece by piece.
+fn feed(source: &Source, range: Range<u64>, decoder: &mut Decoder, sink: &mut dyn FnMut(&[u8])) -> std::io::Result<()> {
+    source.feed(range, &mut |piece| decoder.update(piece, sink))?;
+    decoder.finish(sink);
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Where the pieces of a PEC message stand: the signed part, `daticert.xml`, `postacert.eml`, the signature.
+//!
+//! Only the outermost daticert describes this message, so parts are looked for at one place, the first level of the signed
+//! part, and the tree is never searched (`reference/pec` section 5).
+
+use super::structure::{Part, Structure};
+
+/// Pieces, by their index among the parts.
+#[derive(Debug)]
+pub struct Pieces {
+    /// The `multipart/signed`, and how deep: 0 is the message itself, 1 when a list or gateway wrapped it again.
+    pub signed: Option<(usize, usize)>,
+    /// The part that is signed.
+    pub content: Option<usize>,
+    /// The signature.
+    pub signature: Option<usize>,
+    /// The multipart whose parts are the envelope's.
+    pub envelope: usize,
+    /// The message carried inside.
+    pub original: Option<usize>,
+}
+
+impl Pieces {
+    /// Finds them.
+    pub fn of(structure: &Structure) -> Self {
+        let is_signed = |part: &Part| part.info.media_type == "multipart/signed";
+        let signed = if is_signed(&structure.parts[0]) {
+            Some((0, 0))
+        } else {
+            structure.children(0).find(|(_, part)| is_signed(part)).map(|(at, _)| (at, 1))
+        };
+        let (mut content, mut signature) = (None, None);
+        if let Some((signed, _)) = signed {
+            // The signed part is the first by the standard; the signature is recognised wherever it stands.
+            for (at, part) in structure.children(signed) {
+                match is_signature(part) {
+                    true if signature.is_none() => signature = Some(at),
+                    false if content.is_none() => content = Some(at),
+                    _ => {}
+                }
+            }
+        }
+        let envelope = content.unwrap_or(0);
+        let carried = |wanted: &dyn Fn(&Part) -> bool| {
+            structure.children(envelope).find(|(_, part)| wanted(part)).map(|(at, _)| at)
+        };
+        let original = carried(&|part| part.info.is_named("postacert.eml"))
+            .or_else(|| carried(&|part| part.info.media_type == "message/rfc822"));
+        Self { signed, content, signature, envelope, original }
+    }
+
+    /// Parts that may be `daticert.xml`: by name first, then by type.
+    pub fn certified<'s>(&self, structure: &'s Structure) -> Vec<&'s Part> {
+        // The signed part may itself be the one, when a provider signed daticert alone.
+        let mut candidates: Vec<&Part> = structure
+            .children(self.envelope)
+            .map(|(_, part)| part)
+            .chain([&structure.parts[self.envelope]])
+            .filter(|part| may_be_certified(part))
+            .collect();
+        candidates.sort_by_key(|part| !part.info.is_named("daticert.xml"));
+        candidates.truncate(MAX_CANDIDATES);
+        candidates
+    }
+}
+
+/// XML parts looked at in search of `daticert.xml`.
+const MAX_CANDIDATES: usize = 4;
+
+fn may_be_certified(part: &Part) -> bool {
+    part.info.is_named("daticert.xml") || matches!(part.info.media_type.as_str(), "application/xml" | "text/xml")
+}
+
+fn is_signature(part: &Part) -> bool {
+    matches!(part.info.media_type.as_str(), "application/x-pkcs7-signature" | "application/pkcs7-signature")
+        || part.info.is_named("smime.p7s")
+}
