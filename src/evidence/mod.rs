@@ -12,6 +12,7 @@ pub mod ers;
 pub mod judge;
 pub mod key;
 pub mod oids;
+pub mod revocation;
 pub mod trust;
 pub mod tsp;
 pub mod verdict;

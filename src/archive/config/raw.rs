@@ -120,6 +120,7 @@ pub(super) struct Trust {
     pub trusted_lists: Texts,
     pub trusted_list_signers: Texts,
     pub pec_directory: Texts,
+    pub revocation: Texts,
 }
 
 #[derive(Debug, Default, Deserialize)]

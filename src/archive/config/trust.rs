@@ -26,5 +26,6 @@ pub(super) fn trust(table: Option<Spanned<raw::Trust>>, problems: &mut Problems<
         trusted_lists: paths(&table.trusted_lists, "trust.trusted_lists"),
         trusted_list_signers: paths(&table.trusted_list_signers, "trust.trusted_list_signers"),
         pec_directory: paths(&table.pec_directory, "trust.pec_directory"),
+        revocation: paths(&table.revocation, "trust.revocation"),
     }
 }

@@ -1,6 +1,6 @@
 //! Every signer of signed data, its counter-signatures and its time-stamps (RFC 5652 sections 5 and 11.4, RFC 5126).
 
-use super::{Judge, Purpose, certificate, revocation_not_checked, stamp, time};
+use super::{Judge, Purpose, certificate, revocation, stamp, time};
 use crate::error::{Code, Error, Result, Severity};
 use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::asn1::{Reader, tag};
@@ -102,7 +102,8 @@ impl Walk<'_> {
         let stamps = stamp::judge(self.judge, signer, place);
         let bag = &self.data.certificates;
         time::judge(self.judge, &mut report, found.certificate.as_ref(), bag, self.purpose, stamps.best);
-        report.verdicts.push(revocation_not_checked());
+        let at = report.reference;
+        report.verdicts.push(revocation(self.judge, found.certificate.as_ref(), bag, self.purpose, at));
         report.verdicts.sort_by_key(|verdict| verdict.aspect);
         self.reports.push(report);
         let room = MAX_REPORTS - self.reports.len();

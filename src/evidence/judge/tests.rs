@@ -7,7 +7,6 @@ use crate::evidence::asn1;
 use crate::evidence::cms::{Digester, Spec, sign};
 use crate::evidence::fixtures::{Pki, at, pki};
 use crate::evidence::oids;
-use crate::evidence::trust;
 use crate::evidence::verdict::{Conclusion, Reference};
 use crate::evidence::x509::{Extension, Profile, Purposes};
 

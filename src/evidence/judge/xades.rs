@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::cms::weak_key;
-use super::{Judge, Purpose, certificate, revocation_not_checked, stamp, time};
+use super::{Judge, Purpose, certificate, revocation, stamp, time};
 use crate::error::{Code, Result};
 use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport};
 use crate::evidence::xades::{self, Coverage, Verified};
@@ -49,7 +49,8 @@ fn one(judge: &Judge<'_>, verified: Verified, place: &str, reports: &mut Vec<Sig
     }
     let (certificate, bag) = (verified.certificate.as_ref(), &verified.certificates);
     time::judge(judge, &mut report, certificate, bag, Purpose::Signature, best);
-    report.verdicts.push(revocation_not_checked());
+    let at = report.reference;
+    report.verdicts.push(revocation(judge, certificate, bag, Purpose::Signature, at));
     report.verdicts.sort_by_key(|verdict| verdict.aspect);
     reports.push(report);
     reports.append(&mut stamps);

@@ -7,10 +7,14 @@ use super::list::{Service, Signed, TrustedList};
 use super::{Purpose, Trust};
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::revocation::Material;
 use crate::evidence::xades;
 
 /// Files of one folder; more is no folder of certificates.
 const MAX_FILES: usize = 10_000;
+
+/// Largest revocation list.
+const MAX_LIST: u64 = 32 << 20;
 
 /// Where trust comes from: files, or folders whose files with a fitting extension are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Sources {
     pub trusted_list_signers: Vec<PathBuf>,
     /// Directories of PEC providers (LDIF, plain or `.p7m`).
     pub pec_directory: Vec<PathBuf>,
+    /// Revocation lists (DER, PEM) and OCSP answers (DER).
+    pub revocation: Vec<PathBuf>,
 }
 
 impl Sources {
@@ -60,6 +66,11 @@ impl Sources {
             }
             directory = directory.and(found);
         }
+        let mut material = Material::default();
+        for path in files(&self.revocation, &["crl", "ocsp", "pem", "der"])? {
+            material.add(&read(&path, MAX_LIST)?).map_err(|e| at(e, &path))?;
+        }
+        trust = trust.with_revocation(material);
         Ok((trust.with_directory(directory), findings))
     }
 }

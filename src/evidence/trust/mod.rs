@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::error::{Code, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::revocation::Material;
 use crate::evidence::x509::Certificate;
 use crate::evidence::x509::path::{self, PathError, Rfc5280};
 use cache::{Cache, Key};
@@ -58,6 +59,7 @@ pub struct Trust {
     signers: Anchors,
     list: TrustedList,
     directory: Directory,
+    revocation: Material,
     cache: Cache,
 }
 
@@ -102,6 +104,18 @@ impl Trust {
     pub fn with_directory(mut self, directory: Directory) -> Self {
         self.directory = self.directory.and(directory);
         self
+    }
+
+    /// With these revocation lists and answers.
+    #[must_use]
+    pub fn with_revocation(mut self, material: Material) -> Self {
+        self.revocation = material;
+        self
+    }
+
+    /// Revocation lists and answers at hand.
+    pub fn revocation(&self) -> &Material {
+        &self.revocation
     }
 
     /// The directory of PEC providers; none when none is configured.
