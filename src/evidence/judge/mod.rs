@@ -104,7 +104,9 @@ fn revocation(
         Purpose::Pec => trust::Purpose::Pec,
         Purpose::Signature => trust::Purpose::Signature,
     };
-    let Chain::Path(path) = judge.trust.chain(certificate, bag, purpose, at.at) else { return revocation_not_checked() };
+    let Chain::Path(path) = judge.trust.chain(certificate, bag, purpose, at.at) else {
+        return revocation_not_checked();
+    };
     let Some(issuer) = path.get(1) else { return revocation_not_checked() };
     match status(certificate, issuer, judge.trust.revocation(), at.at) {
         Status::Good(_) => AspectVerdict::good(Aspect::Revocation, "not revoked, says its issuer"),

@@ -81,7 +81,8 @@ impl Crl {
         let part = |range: &Range<usize>| &self.der[range.clone()];
         part(&self.issuer) == issuer.subject()
             && issuer.key_usage_allows(CRL_SIGN).unwrap_or(false)
-            && algorithm::verify(issuer.spki(), part(&self.identifier), None, part(&self.tbs), part(&self.signature)).is_ok()
+            && algorithm::verify(issuer.spki(), part(&self.identifier), None, part(&self.tbs), part(&self.signature))
+                .is_ok()
     }
 
     pub(super) fn look(&self, certificate: &Certificate, issuer: &Certificate) -> Option<Told> {

@@ -40,7 +40,10 @@ impl Material {
     /// Adds a list (DER or PEM) or an answer (DER): whichever it is.
     pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
         if self.lists.len() + self.answers.len() >= MAX_ITEMS {
-            return Err(Error::new(Code::ConfigInvalid, format!("more than {MAX_ITEMS} lists and answers of revocation")));
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                format!("more than {MAX_ITEMS} lists and answers of revocation"),
+            ));
         }
         if bytes.first() != Some(&0x30) {
             for der in pem_blocks(bytes, &["X509 CRL"])? {

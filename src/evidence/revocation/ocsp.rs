@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::Told;
 use crate::error::Result;
+use crate::evidence::Oid;
 use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::asn1::{Reader, Tlv, malformed, tag};
 use crate::evidence::oids;
 use crate::evidence::x509::Certificate;
-use crate::evidence::Oid;
 
 /// id-pkix-ocsp-basic.
 const BASIC: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.1.1");
@@ -132,7 +132,9 @@ fn single(element: &Tlv<'_>) -> Result<Single> {
         _ => None,
     };
     let this_update = fields.expect(tag::GENERALIZED_TIME)?.time()?;
-    let next_update =
-        fields.optional(tag::constructed(0))?.map(|next| next.inside().expect(tag::GENERALIZED_TIME)?.time()).transpose()?;
+    let next_update = fields
+        .optional(tag::constructed(0))?
+        .map(|next| next.inside().expect(tag::GENERALIZED_TIME)?.time())
+        .transpose()?;
     Ok(Single { algorithm, name_hash, key_hash, serial, status, this_update, next_update })
 }

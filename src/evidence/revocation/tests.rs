@@ -34,9 +34,15 @@ fn lists_and_answers_of_openssl_say_who_is_revoked() {
                   policy=p\ndefault_days=30\ndefault_crl_days=7\n[p]\ncommonName=supplied\n[responder]\nextendedKeyUsage=OCSPSigning\n[leaf]\nkeyUsage=digitalSignature\n\
                   [req]\ndistinguished_name=d\n[d]\n[root]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
     std::fs::write(dir.join("ca.cnf"), config).unwrap();
-    run(dir, "req -x509 -config ca.cnf -extensions root -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 60 -subj /CN=Radice");
+    run(
+        dir,
+        "req -x509 -config ca.cnf -extensions root -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 60 -subj /CN=Radice",
+    );
     for (name, section) in [("good", "leaf"), ("bad", "leaf"), ("responder", "responder"), ("stranger", "leaf")] {
-        run(dir, &format!("req -config ca.cnf -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        run(
+            dir,
+            &format!("req -config ca.cnf -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"),
+        );
         run(dir, &format!("ca -config ca.cnf -batch -notext -extensions {section} -in {name}.csr -out {name}.pem"));
     }
     run(dir, "ca -config ca.cnf -revoke bad.pem");
@@ -46,7 +52,12 @@ fn lists_and_answers_of_openssl_say_who_is_revoked() {
     let mut list = Material::default();
     list.add(&std::fs::read(dir.join("crl.pem")).unwrap()).unwrap();
     let answer = |who: &str, signer: &str| {
-        run(dir, &format!("ocsp -index index.txt -CA ca.pem -rsigner {signer}.pem -rkey {signer}.key -issuer ca.pem -cert {who}.pem -noverify -respout out.der -ndays 7"));
+        run(
+            dir,
+            &format!(
+                "ocsp -index index.txt -CA ca.pem -rsigner {signer}.pem -rkey {signer}.key -issuer ca.pem -cert {who}.pem -noverify -respout out.der -ndays 7"
+            ),
+        );
         let bytes = std::fs::read(dir.join("out.der")).unwrap();
         let mut material = Material::default();
         material.add(&bytes).unwrap();
@@ -68,7 +79,10 @@ fn lists_and_answers_of_openssl_say_who_is_revoked() {
     // A certificate of the same authority that was appointed for nothing.
     assert_eq!(status(&good, &issuer, &answer("good", "stranger").0, now), Status::Unknown);
     // Somebody else's key under the same name.
-    run(dir, "req -x509 -config ca.cnf -extensions root -newkey rsa:2048 -nodes -keyout x.key -out x.pem -days 60 -subj /CN=Radice");
+    run(
+        dir,
+        "req -x509 -config ca.cnf -extensions root -newkey rsa:2048 -nodes -keyout x.key -out x.pem -days 60 -subj /CN=Radice",
+    );
     assert_eq!(status(&good, &certificate(dir, "x.pem"), &list, now), Status::Unknown);
     // Cut and bent: never a panic, never good.
     for at in 0..bytes.len() {
