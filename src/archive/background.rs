@@ -68,6 +68,12 @@ fn turns(archive: &Weak<Archive>, interval: Duration) {
                 tracing::warn!(code = error.code.as_str(), place = %error.place, detail = %error.detail, "sealing waits");
             }
         }
+        let now = archive.clock.now();
+        if archive.watch_is_due(now)
+            && let Err(error) = archive.walk_conversations(now)
+        {
+            tracing::error!(code = error.code.as_str(), detail = %error.detail, "conversations could not be looked at");
+        }
         if chained.elapsed() >= CHAINING {
             chained = Instant::now();
             let outcome = archive.chain_refusals().and_then(|()| archive.ledger.chain_accesses().map(drop));

@@ -48,6 +48,9 @@ pub struct BundleRequest {
     /// The documents that a search finds.
     #[serde(default)]
     pub search: Vec<String>,
+    /// Everything in these aggregations, and the aggregations themselves.
+    #[serde(default)]
+    pub aggregations: Vec<String>,
     /// With a search, only this class.
     pub class: Option<String>,
     /// Language of the report that is shown first.
@@ -79,8 +82,9 @@ impl Archive {
     /// Gives a bundle its identifier, and lets go of bundles that nobody fetched in time.
     pub fn begin_bundle(&self, actor: &Actor, request: &BundleRequest) -> Result<BundleId> {
         self.may_export(actor)?;
-        if request.documents.is_empty() && request.packages.is_empty() && request.search.is_empty() {
-            return Err(Error::new(Code::Usage, "name documents, packages or a search"));
+        if request.documents.is_empty() && request.packages.is_empty() && request.search.is_empty()
+            && request.aggregations.is_empty() {
+            return Err(Error::new(Code::Usage, "name documents, packages, aggregations or a search"));
         }
         let now = self.clock.now();
         self.forget_bundles(now)?;
@@ -168,6 +172,12 @@ impl Archive {
                 Request { class: request.class.clone(), criteria: request.search.clone(), ..Request::default() };
             rows.extend(self.find_all(actor, &search, MAX_DOCUMENTS)?);
         }
+        for id in &request.aggregations {
+            rows.extend(self.rows_of_aggregation(id, MAX_DOCUMENTS)?);
+        }
+        // Named twice, in a bundle once.
+        let mut seen = BTreeSet::new();
+        rows.retain(|row| seen.insert(row.id));
         if rows.len() > MAX_DOCUMENTS {
             return Err(Error::new(Code::Usage, format!("a bundle has at most {MAX_DOCUMENTS} documents")));
         }

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::Archive;
 use super::access::{Action, Actor};
+use super::related::AGGREGATION;
 use super::state::unpoisoned;
-use crate::catalog::{Catalog, DocumentRow, FieldKind, FieldSpec, Query, merged};
+use crate::catalog::{Catalog, DocumentRow, FieldKind, FieldSpec, Query, merged, Tie};
 use crate::clock::iso_ms;
 use crate::document::class::{self, Class};
 use crate::error::{Code, Error, Result};
@@ -149,7 +150,9 @@ impl Archive {
         let class: Option<ClassId> = request.class.as_deref().map(str::parse).transpose()?;
         actor.may(Action::Search, class.as_ref())?;
         let known = self.known_fields(actor, class.as_ref(), request)?;
-        let mut query = Query::parse(class, &request.criteria, &known)?;
+        let (criteria, ties) = self.in_aggregation(&request.criteria)?;
+        let mut query = Query::parse(class, &criteria, &known)?;
+        query.ties = ties;
         let instant = |text: &Option<String>, place: &str| {
             let parse = |t: &String| {
                 t.parse().map_err(|_| {
@@ -163,6 +166,22 @@ impl Archive {
         query.limit = request.limit.unwrap_or(PAGE);
         query.cursor = request.cursor.clone();
         Ok(query)
+    }
+
+    /// Takes `aggregation=ID` out of the criteria: it asks for what is in the aggregation, whichever way it says so.
+    fn in_aggregation(&self, criteria: &[String]) -> Result<(Vec<String>, Vec<Tie>)> {
+        let (mut left, mut ties) = (Vec::new(), None);
+        for criterion in criteria {
+            let id = criterion.strip_prefix(AGGREGATION).and_then(|rest| rest.trim_start().strip_prefix('='));
+            match (id, &ties) {
+                (None, _) => left.push(criterion.clone()),
+                (Some(id), None) => ties = Some(self.ties_of_aggregation(id)?),
+                (Some(_), Some(_)) => {
+                    return Err(Error::new(Code::QueryInvalid, "one aggregation at a time").at(AGGREGATION));
+                }
+            }
+        }
+        Ok((left, ties.unwrap_or_default()))
     }
 
     fn known_fields(&self, actor: &Actor, class: Option<&ClassId>, request: &Request) -> Result<Vec<FieldSpec>> {

@@ -113,6 +113,7 @@ impl Archive {
         self.adopt(Kind::Class, entry, &self.layout.schemas().join(&file), bytes)?;
         let answer = json!({ "class": class.id, "version": class.version, "sha256": class.sha256 });
         classes.insert(class, &file)?;
+        self.unsealed.tie_by(super::related::tying_fields(&classes));
         Ok(answer)
     }
 

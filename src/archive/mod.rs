@@ -14,6 +14,7 @@ pub mod init;
 pub mod inspect;
 pub mod manage;
 pub mod read;
+pub mod related;
 
 mod acknowledged;
 mod adoption;

@@ -25,6 +25,7 @@ impl Archive {
         self.ledger.chain_accesses()?;
         let id = CheckId::new(self.clock.now());
         let check = self.check(actor, id, &CheckRequest::default(), &|_, _| {})?;
+        self.walk_conversations(self.clock.now())?;
         let alarms: Vec<Value> = self.alarms(actor)?.iter().map(Alarm::to_json).collect();
         let errors = alarms.iter().filter(|alarm| alarm["severity"] == "error").count();
         let alarms = json!({ "total": alarms.len(), "errors": errors, "alarms": alarms });

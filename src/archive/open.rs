@@ -282,6 +282,7 @@ impl Archive {
             in_doubt: std::mem::take(&mut *super::state::unpoisoned(sealed.in_doubt.lock())),
             closed: AtomicBool::new(false),
             alarms_counted: super::alarms::Counted::default(),
+            watch: super::related::Watch::default(),
             searches_waiting: AtomicUsize::new(0),
             wake: (Mutex::new(false), Condvar::new()),
             lock,
@@ -304,6 +305,7 @@ impl Archive {
         {
             let this = &*self;
             let classes = super::state::unpoisoned(this.classes.read());
+            this.unsealed.tie_by(super::related::tying_fields(&classes));
             let remember = |file: &AgidFile| this.remember_cohort(&classes, file);
             let rows_of = |waiting: &Unsealed| -> Result<_> {
                 let Some(record) = this.journal.record(waiting.sequence)? else { return Ok(None) };

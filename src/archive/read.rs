@@ -249,19 +249,6 @@ impl Archive {
         super::deposit::receipt_view(&described, &files)
     }
 
-    /// The documents of the same deposit.
-    pub fn related(&self, actor: &Actor, id: DocumentId) -> Result<Value> {
-        let row = self.row(id)?;
-        actor.may(Action::ReadMetadata, Some(&row.class))?;
-        let deposit = merged::receipt(&self.catalogs(), row.receipt)?;
-        let others = deposit.map(|d| d.documents).unwrap_or_default();
-        let rows =
-            others.iter().filter(|other| **other != id).map(|other| self.row(*other)).collect::<Result<Vec<_>>>()?;
-        Ok(
-            json!({ "document": id, "receipt": row.receipt, "same_deposit": rows.iter().map(row_view).collect::<Vec<_>>() }),
-        )
-    }
-
     fn retention_of(&self, row: &DocumentRow) -> Result<Value> {
         let class = unpoisoned(self.classes.read())
             .get(&row.class, row.class_version)

@@ -99,6 +99,8 @@ pub struct Archive {
     pub(super) closed: AtomicBool,
     /// What `/metrics` shows of the alarms.
     pub(super) alarms_counted: super::alarms::Counted,
+    /// The last walk over conversations.
+    pub(super) watch: super::related::Watch,
     /// Searches waiting for a number.
     pub(super) searches_waiting: AtomicUsize,
     pub(super) wake: (Mutex<bool>, Condvar),

@@ -4,12 +4,48 @@
 //! nothing here needs to survive. "Durable on return" means nothing for it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::query::{self, Compiled};
 use super::terms::Span;
 use super::*;
+
+/// The pseudo-fields of a document's own digest and identifier.
+const SHA256: &str = "@sha256";
+const ID: &str = "@id";
+
+/// Who has a value that ties: nearly always one, and there may be a million of them.
+enum Who {
+    One(DocumentId),
+    Many(Box<HashSet<DocumentId>>),
+}
+
+/// The first eight bytes of a digest are hash enough, and no producer can choose them so that buckets overflow.
+#[derive(Default)]
+struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+fn hashed(term: &[u8]) -> u64 {
+    let digest = crate::hash::Blake3::of(term).0;
+    u64::from_be_bytes([
+        digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
+    ])
+}
 
 /// A catalog that lives as long as the process.
 #[derive(Default)]
@@ -18,6 +54,10 @@ pub struct Memory(RwLock<Inner>);
 #[derive(Default)]
 struct Inner {
     documents: BTreeMap<Reverse<Order>, Entry>,
+    /// Fields by which documents are tied together, and who has which value of them: these are asked for at every look at a
+    /// document, and a walk over everything would make each cost as much as there is.
+    tying: HashSet<String>,
+    tied: HashMap<u64, Who, BuildHasherDefault<Taken>>,
     orders: HashMap<DocumentId, Order>,
     filed: BTreeMap<PackageRef, BTreeSet<DocumentId>>,
     deposits: HashMap<ReceiptId, DepositRow>,
@@ -61,6 +101,9 @@ impl Inner {
             self.filed.entry(package.clone()).or_default().insert(row.id);
         }
         self.orders.insert(row.id, order);
+        for tie in self.ties_of(&row) {
+            self.tie(tie, row.id);
+        }
         let terms = query::of_document(&row);
         self.documents.insert(Reverse(order), Entry { row, terms });
     }
@@ -68,6 +111,18 @@ impl Inner {
     fn remove(&mut self, id: DocumentId) -> Option<DocumentRow> {
         let order = self.orders.remove(&id)?;
         let row = self.documents.remove(&Reverse(order))?.row;
+        for tie in self.ties_of(&row) {
+            match self.tied.get_mut(&tie) {
+                Some(Who::One(one)) if *one == id => drop(self.tied.remove(&tie)),
+                Some(Who::Many(many)) => {
+                    many.remove(&id);
+                    if many.is_empty() {
+                        self.tied.remove(&tie);
+                    }
+                }
+                Some(Who::One(_)) | None => {}
+            }
+        }
         if let Some(package) = &row.package
             && let Some(filed) = self.filed.get_mut(package)
         {
@@ -77,6 +132,55 @@ impl Inner {
             }
         }
         Some(row)
+    }
+
+    /// What a document can be tied by, hashed.
+    fn ties_of(&self, row: &DocumentRow) -> Vec<u64> {
+        let hashed = |field: &str, text: &str| hashed(&terms::term(field, FieldKind::Keyword, &terms::keyword(text)));
+        let mut found: Vec<_> = row
+            .fields
+            .iter()
+            .filter(|indexed| self.tying.contains(&indexed.name))
+            .filter_map(|indexed| match &indexed.value {
+                Value::Keyword(text) => Some(hashed(&indexed.name, text)),
+                _ => None,
+            })
+            .collect();
+        found.push(hashed(SHA256, &row.sha256.to_string()));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn tie(&mut self, tie: u64, id: DocumentId) {
+        match self.tied.get_mut(&tie) {
+            None => drop(self.tied.insert(tie, Who::One(id))),
+            Some(Who::Many(many)) => drop(many.insert(id)),
+            Some(who @ Who::One(_)) => {
+                let Who::One(first) = *who else { return };
+                *who = Who::Many(Box::new([first, id].into()));
+            }
+        }
+    }
+
+    /// The documents that a query with ties has to look at, when every tie is of a field that is indexed. Too many rather
+    /// than too few: each is looked at again.
+    fn candidates(&self, query: &Query, compiled: &Compiled) -> Option<BTreeSet<Reverse<Order>>> {
+        let known = |tie: &Tie| [SHA256, ID].contains(&tie.field.as_str()) || self.tying.contains(&tie.field);
+        if query.ties.is_empty() || !query.ties.iter().all(known) {
+            return None;
+        }
+        let mut found = BTreeSet::new();
+        let mut add = |id: &DocumentId| found.extend(self.orders.get(id).map(|order| Reverse(*order)));
+        for (tie, term) in query.ties.iter().zip(&compiled.ties) {
+            match self.tied.get(&hashed(term)) {
+                _ if tie.field == ID => drop(tie.value.trim().parse().map(|id| add(&id))),
+                Some(Who::One(one)) => add(one),
+                Some(Who::Many(many)) => many.iter().for_each(&mut add),
+                None => {}
+            }
+        }
+        Some(found)
     }
 
     fn insert_deposit(&mut self, deposit: &DepositRow) {
@@ -107,6 +211,17 @@ impl Memory {
     /// Nothing in it.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Says which fields tie documents together; look-ups by them are quick from here on.
+    pub fn tie_by(&self, fields: impl IntoIterator<Item = String>) {
+        let mut inner = self.write();
+        inner.tying = fields.into_iter().collect();
+        inner.tied.clear();
+        let all: Vec<_> = inner.documents.values().map(|entry| (entry.row.id, inner.ties_of(&entry.row))).collect();
+        for (id, ties) in all {
+            ties.into_iter().for_each(|tie| inner.tie(tie, id));
+        }
     }
 
     /// Takes a deposit that was accepted; its rows' `package` is `None`. At once visible.
@@ -204,7 +319,8 @@ impl Catalog for Memory {
     }
 
     fn clear(&self) -> Result<()> {
-        *self.write() = Inner::default();
+        let mut inner = self.write();
+        *inner = Inner { tying: std::mem::take(&mut inner.tying), ..Inner::default() };
         Ok(())
     }
 
@@ -239,13 +355,23 @@ impl Catalog for Memory {
         let compiled = query.compile()?;
         let inner = self.read();
         let start = compiled.before.map_or(Unbounded, |order| Excluded(Reverse(order)));
-        let mut rows: Vec<_> = inner
-            .documents
-            .range((start, Unbounded))
-            .filter(|(Reverse(order), entry)| compiled.admits(order) && entry.matches(&compiled))
-            .take(compiled.limit + 1)
-            .map(|(_, entry)| entry.row.clone())
-            .collect();
+        let answers = |(Reverse(order), entry): &(&Reverse<Order>, &Entry)| {
+            compiled.admits(order) && entry.matches(&compiled)
+        };
+        let most = compiled.limit + 1;
+        let mut rows: Vec<_> = match inner.candidates(query, &compiled) {
+            Some(candidates) => candidates
+                .iter()
+                .filter_map(|order| inner.documents.get_key_value(order))
+                .filter(answers)
+                .take(most)
+                .map(|(_, entry)| entry.row.clone())
+                .collect(),
+            None => {
+                let range = inner.documents.range((start, Unbounded));
+                range.filter(answers).take(most).map(|(_, entry)| entry.row.clone()).collect()
+            }
+        };
         let more = rows.len() > compiled.limit;
         rows.truncate(compiled.limit);
         let cursor = rows.last().filter(|_| more).map(|row| Order::of(row).cursor());

@@ -30,6 +30,11 @@ pub fn search(catalogs: &[&dyn Catalog], query: &Query) -> Result<Page> {
     Ok(Page { rows, cursor, as_of })
 }
 
+/// The place of a row in every list, as a cursor: the page after it begins there, and cursors sort as places do.
+pub fn cursor_of(row: &DocumentRow) -> String {
+    Order::of(row).cursor()
+}
+
 /// A document by id: the answer of the last catalog that has it.
 pub fn locate(catalogs: &[&dyn Catalog], id: DocumentId) -> Result<Option<DocumentRow>> {
     last(catalogs, |catalog| catalog.locate(id))

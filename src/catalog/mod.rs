@@ -15,7 +15,7 @@ mod query;
 mod rows;
 mod terms;
 
-pub use query::{Criterion, FieldSpec, MAX_LIMIT, Op, Query, indexed};
+pub use query::{Criterion, FieldSpec, MAX_LIMIT, MAX_TIES, Op, Query, Tie, indexed};
 pub use rows::{DepositRow, DocumentRow, Indexed, Order, PackageRow, PackageState};
 pub use terms::{Decimal, FieldKind, Value, fold};
 

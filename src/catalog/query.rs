@@ -16,6 +16,8 @@ use crate::id::ClassId;
 
 /// The most rows of one page: a page is held in memory.
 pub const MAX_LIMIT: usize = 1_000;
+/// The most ties of one query: a look-up asks for all that a round of related documents has in common at once.
+pub const MAX_TIES: usize = 1_024;
 /// The most criteria of one query, and the longest value: a query is typed by somebody, not generated.
 const MAX_CRITERIA: usize = 64;
 const MAX_VALUE: usize = 4_096;
@@ -72,6 +74,16 @@ pub struct Criterion {
     pub value: String,
 }
 
+/// A keyword that ties documents together: one of several is enough.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tie {
+    /// The field: a class's, or a built-in one with its `@`.
+    pub field: String,
+    /// The value; case does not matter.
+    pub value: String,
+}
+
 /// A question. Everything given must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -84,6 +96,8 @@ pub struct Query {
     pub from: Option<Timestamp>,
     /// Accepted before this instant.
     pub to: Option<Timestamp>,
+    /// When there are any, at least one of them must hold.
+    pub ties: Vec<Tie>,
     /// Words that must all be in the name or in a keyword or text field.
     pub text: Option<String>,
     /// Rows of a page, 1 to [`MAX_LIMIT`].
@@ -94,7 +108,7 @@ pub struct Query {
 
 impl Default for Query {
     fn default() -> Self {
-        Self { class: None, criteria: Vec::new(), from: None, to: None, text: None, limit: 100, cursor: None }
+        Self { class: None, criteria: Vec::new(), from: None, to: None, ties: Vec::new(), text: None, limit: 100, cursor: None }
     }
 }
 
@@ -306,6 +320,14 @@ impl Query {
         for criterion in &self.criteria {
             clauses.push(criterion.alternatives(&[])?);
         }
+        if self.ties.len() > MAX_TIES || self.ties.iter().any(|tie| tie.value.len() > MAX_VALUE) {
+            return Err(invalid(format!("more than {MAX_TIES} ties, or one longer than {MAX_VALUE} bytes")));
+        }
+        let tie = |tie: &Tie| terms::term(&tie.field, FieldKind::Keyword, &terms::keyword(&tie.value));
+        let ties: Vec<Vec<u8>> = self.ties.iter().map(tie).collect();
+        if !ties.is_empty() {
+            clauses.push(ties.iter().map(|term| vec![Span::exact(term.clone())]).collect());
+        }
         if let Some(text) = &self.text {
             let any = Criterion { field: terms::ANY.to_owned(), op: Op::Eq, value: text.clone() };
             clauses.push(any.alternatives(&[FieldKind::Text])?);
@@ -317,6 +339,7 @@ impl Query {
         let ms = |at: Timestamp| terms::ordered(at.as_millisecond());
         Ok(Compiled {
             clauses,
+            ties,
             before,
             from: self.from.map_or(0, ms),
             to: self.to.map_or(u64::MAX, ms),
@@ -329,6 +352,8 @@ impl Query {
 #[derive(Debug)]
 pub(super) struct Compiled {
     pub clauses: Vec<Vec<Vec<Span>>>,
+    /// The terms of the clause of which one is enough; a catalog that keeps an index of them starts there.
+    pub ties: Vec<Vec<u8>>,
     /// Only what comes after this place.
     pub before: Option<Order>,
     /// Accepted from here …

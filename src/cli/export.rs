@@ -23,6 +23,9 @@ pub struct Args {
     /// The documents that a search finds.
     #[arg(long, value_name = "CRITERION", num_args = 1..)]
     search: Vec<String>,
+    /// Everything in these aggregations (KIND/ID), and the aggregations themselves.
+    #[arg(long, value_name = "KIND/ID", num_args = 1..)]
+    aggregation: Vec<String>,
     /// With --search, only this class.
     #[arg(long)]
     class: Option<String>,
@@ -33,12 +36,14 @@ pub struct Args {
 
 /// Makes an evidence bundle.
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
-    if args.document.is_empty() && args.package.is_empty() && args.search.is_empty() {
-        return Err(Error::new(Code::Usage, "give --document, --package or --search"));
+    let wanted = [&args.document, &args.package, &args.search, &args.aggregation];
+    if wanted.iter().all(|list| list.is_empty()) {
+        return Err(Error::new(Code::Usage, "give --document, --package, --aggregation or --search"));
     }
     let api = Api::open(global).await?;
     let lang = say(global.lang(), "it", "en");
-    let request = json!({ "documents": args.document, "packages": args.package, "search": args.search, "class": args.class, "lang": lang });
+    let request = json!({ "documents": args.document, "packages": args.package, "search": args.search,
+        "aggregations": args.aggregation, "class": args.class, "lang": lang });
     let made = make(&api, request, &args.output, global.json).await;
     api.close().await?;
     let facts = made?;

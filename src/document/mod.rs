@@ -11,6 +11,8 @@ pub mod agid;
 mod body;
 pub mod class;
 mod context;
+pub mod conversation;
+pub mod exchange;
 pub mod format;
 pub mod json;
 pub mod malware;

@@ -251,6 +251,23 @@ codes! {
     ZipOverlap = "zip/overlap", Refused, "members that share bytes", "membri che condividono byte", "", "";
     ZipSize = "zip/size", Refused, "a member is not as long as it says, or its checksum is wrong", "un membro non è lungo quanto dichiara, o la sua somma di controllo è errata", "send it again", "inviarlo di nuovo";
     ZipMember = "zip/member", Refused, "a member that is neither invoice nor notification", "un membro che non è né fattura né notifica", "class generic keeps a zip whole", "la classe generic conserva lo zip intero";
+    AggregationNot = "aggregation/not", Refused, "not an aggregation", "non è un'aggregazione documentale", "see the manual, Aggregations, for its shape", "vedere il manuale, Aggregazioni, per la forma";
+    AggregationField = "aggregation/field", Finding, "an element of the aggregation is missing or does not fit", "un elemento dell'aggregazione manca o non è coerente", "", "";
+    AggregationMember = "aggregation/member-unknown", Finding, "a member that this archive does not hold", "un membro che l'archivio non conserva", "deposit the member first, then a new version of the aggregation", "versare prima il membro, poi una nuova versione dell'aggregazione";
+    AggregationVersion = "aggregation/version", Finding, "the version before is not held, or is not the one before", "la versione precedente non è conservata o non è quella precedente", "", "";
+    // -- conversations and exchanges -----------------------------------------------------------------------------------
+    ConversationNoAcceptance = "conversation/acceptance-missing", Finding, "the acceptance of a message is not held", "manca la ricevuta di accettazione di un messaggio", "ask the provider for it, and deposit it", "chiederla al gestore e versarla";
+    ConversationIncomplete = "conversation/incomplete", Finding, "receipts expected of a sent message are missing after their time", "mancano oltre i termini ricevute attese di un messaggio inviato", "see `custode show` of that document; ask the provider, whose log is kept 30 months", "vedere `custode show` di quel documento; chiedere al gestore, che conserva i log 30 mesi";
+    ConversationContradicts = "conversation/contradiction", Finding, "receipts of one transmission contradict each other", "ricevute della stessa trasmissione si contraddicono", "", "";
+    ConversationDuplicate = "conversation/duplicate", Finding, "more receipts than one of what happens once", "più ricevute di ciò che avviene una sola volta", "", "";
+    ConversationStranger = "conversation/stranger", Finding, "an outcome for somebody who is not a certified recipient of the message", "un esito per chi non è destinatario certificato del messaggio", "", "";
+    ConversationEarly = "conversation/before-acceptance", Finding, "an outcome dated before the acceptance", "un esito datato prima dell'accettazione", "", "";
+    ConversationRecipients = "conversation/recipients-differ", Finding, "certified data of one transmission list different recipients", "i dati di certificazione di una stessa trasmissione elencano destinatari diversi", "", "";
+    ConversationCase = "conversation/case", Finding, "identifiers differ in upper and lower case only; taken as one", "gli identificativi differiscono solo per maiuscole e minuscole; considerati uguali", "", "";
+    ConversationBreve = "conversation/breve-mismatch", Finding, "the hashes of a breve receipt are not those of the original held", "le impronte di una ricevuta breve non sono quelle dell'originale conservato", "", "";
+    ExchangeHash = "sdi/hash-mismatch", Finding, "the hash in a notification is not that of the invoice file held", "l'impronta in una notifica non è quella del file fattura conservato", "", "";
+    ExchangeName = "sdi/name-mismatch", Finding, "a notification names another file than the invoice it is tied to", "una notifica indica un file diverso dalla fattura a cui è legata", "", "";
+    ExchangeContradicts = "sdi/contradiction", Finding, "notifications of one invoice file contradict each other", "notifiche dello stesso file fattura si contraddicono", "", "";
     // -- journal -------------------------------------------------------------------------------------------------------
     JournalDamaged = "journal-damaged", Damage, "the intake journal is damaged", "il giornale di accettazione è danneggiato", "do not delete it; restore that file from a copy", "non cancellarlo; ripristinare quel file da una copia";
     JournalTail = "journal-tail", Finding, "an unfinished last batch was set aside", "un ultimo lotto incompleto è stato messo da parte", "see quarantine/", "vedere quarantine/";

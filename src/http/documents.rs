@@ -10,6 +10,7 @@ use tokio_util::io::ReaderStream;
 use super::auth::Caller;
 use super::{Service, blocking};
 use crate::archive::read::ByteRange;
+use crate::archive::related::Part;
 use crate::error::{Code, Error, Result};
 
 /// Everything known of a document.
@@ -163,16 +164,28 @@ pub async fn retention(
     Ok(axum::Json(value).into_response())
 }
 
-/// The documents of the same deposit.
+/// Which part of a long answer.
+#[derive(Debug, Default, Deserialize)]
+pub struct Page {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// Everything related to a document: the same deposit, what shares an identifier with it, its conversation with the state of
+/// every recipient, what SdI answered, its aggregations. Documents that the caller may not read are counted in `not_shown`.
 #[utoipa::path(get, path = "/v1/documents/{id}/related", tag = "documents", security(("bearer" = [])),
-    params(("id" = String, Path)), responses((status = 200, description = "related documents"), (status = 404)))]
+    params(("id" = String, Path), ("limit" = Option<usize>, Query, description = "linked documents of one page, 1 to 1000"),
+        ("cursor" = Option<String>, Query, description = "from the page before")),
+    responses((status = 200, description = "related documents", body = crate::http::related::Related), (status = 400), (status = 404)))]
 pub async fn related(
     State(service): State<Service>,
     Caller(actor): Caller,
     Path(id): Path<String>,
+    Query(page): Query<Page>,
 ) -> Result<Response> {
     let id = id.parse()?;
-    let value = blocking(move || service.archive.related(&actor, id)).await?;
+    let part = Part { limit: page.limit, cursor: page.cursor };
+    let value = blocking(move || service.archive.related(&actor, id, &part)).await?;
     Ok(axum::Json(value).into_response())
 }
 

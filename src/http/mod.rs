@@ -4,6 +4,7 @@
 //! decided by the use-case, so that no other way in can forget it. `/openapi.json` is generated from these handlers.
 
 pub mod problem;
+pub mod related;
 
 mod admin;
 mod alarms;

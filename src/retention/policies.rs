@@ -40,6 +40,7 @@ impl Policies {
     /// The policies that come with Custode: file name and text.
     pub fn builtin() -> &'static [(&'static str, &'static str)] {
         builtin![
+            "aggregation-10y@1.toml",
             "daily@1.toml",
             "default@1.toml",
             "generic-10y@1.toml",

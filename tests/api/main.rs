@@ -3,6 +3,7 @@
 
 mod accesses;
 mod alarms;
+mod aggregation;
 mod bad_config;
 mod bad_input;
 mod connections;
@@ -13,6 +14,7 @@ mod many;
 mod planted;
 mod profile;
 mod refusals;
+mod related;
 mod replay;
 mod roles;
 mod rules;

@@ -5,6 +5,7 @@
 //! personal class. Each kind of alarm is one file here, a function from the archive to a list; this one sorts and pages
 //! them. DPR 68/2005 art. 11 (logs without gaps), Linee guida AgID 4.5 (monitoring by the responsabile).
 
+mod conversations;
 mod logs;
 
 use std::sync::Mutex;
@@ -103,6 +104,7 @@ impl Archive {
     fn all_alarms(&self) -> Result<Vec<Alarm>> {
         let now = self.clock.now();
         let mut all = self.log_alarms(now)?;
+        all.extend(self.conversation_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

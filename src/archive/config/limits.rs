@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::locate::Problems;
 use super::raw;
 use super::resolve::{FEWEST_REFUSALS, optional, path, refusal_range};
-use super::resolved::{ClamdAddress, Http, Intake, LogFormat, Logs, Malware, Sealing, Secret, Tsa, TsaAuthority};
+use super::resolved::{ClamdAddress, Conversations, Http, Intake, LogFormat, Logs, Malware, Sealing, Secret, Tsa, TsaAuthority};
 use crate::units::{Lapse, Size};
 
 /// Certified mail allows 100 MB a message, and base64 within it; larger bodies are mostly mistakes.
@@ -44,6 +44,12 @@ const MALWARE_TIMEOUT: Lapse = Lapse::from_secs(30);
 const SEALING_INTERVAL: Lapse = Lapse::from_secs(10);
 /// Two hours after most systems rotate their logs, and eighteen before the term.
 const LOGS_EXPECTED_BY: jiff::civil::Time = jiff::civil::time(6, 0, 0, 0);
+/// When a provider must send the first delay notice.
+const RECEIPT_LATE: Lapse = Lapse::from_secs(12 * 3600);
+/// When a provider must close the transaction as failed: nothing comes after it.
+const RECEIPT_MISSING: Lapse = Lapse::from_secs(24 * 3600);
+/// What was not cleared up in a month is known; providers keep their logs for thirty.
+const LOOK_BACK: Lapse = Lapse::from_secs(30 * 86_400);
 /// Levels above 3 gain nothing on base64 and scans.
 const COMPRESSION: u32 = 3;
 /// Loopback: to be reached from outside is a decision.
@@ -262,6 +268,27 @@ pub(super) fn logs(table: Option<Spanned<raw::Logs>>, problems: &mut Problems<'_
     });
     let installations = installations.collect();
     Some(Logs { expected_by: expected_by?.unwrap_or(LOGS_EXPECTED_BY), installations })
+}
+
+pub(super) fn conversations(
+    table: Option<Spanned<raw::Conversations>>,
+    problems: &mut Problems<'_>,
+) -> Option<Conversations> {
+    let table = table.map(Spanned::into_inner).unwrap_or_default();
+    let hours = secs(3600, 30 * 86_400 + 1);
+    let late_after =
+        between(&table.late_after, "conversations.late_after", RECEIPT_LATE, secs(3600, 30 * 86_400 + 1), problems);
+    let missing_after =
+        between(&table.missing_after, "conversations.missing_after", RECEIPT_MISSING, hours, problems);
+    let back = secs(86_400, 1096 * 86_400);
+    let look_back = between(&table.look_back, "conversations.look_back", LOOK_BACK, back, problems);
+    if let (Some(late), Some(missing), Some(given)) = (late_after, missing_after, &table.late_after)
+        && late > missing
+    {
+        let why = format!("expected at most conversations.missing_after ({missing})");
+        problems.wrong(&given.span(), "conversations.late_after", why);
+    }
+    Some(Conversations { late_after: late_after?, missing_after: missing_after?, look_back: look_back? })
 }
 
 pub(super) fn sealing(table: Option<Spanned<raw::Sealing>>, problems: &mut Problems<'_>) -> Option<Sealing> {

@@ -28,6 +28,7 @@ pub(super) struct Raw {
     pub trust: Option<Spanned<Trust>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
+    pub conversations: Option<Spanned<Conversations>>,
     pub sealing: Option<Spanned<Sealing>>,
     pub http: Option<Spanned<Http>>,
     pub end: Option<Spanned<End>>,
@@ -136,6 +137,14 @@ pub(super) struct Malware {
 pub(super) struct Logs {
     pub expected_by: Text,
     pub installations: Texts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Conversations {
+    pub late_after: Option<Spanned<Lapse>>,
+    pub missing_after: Option<Spanned<Lapse>>,
+    pub look_back: Option<Spanned<Lapse>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -62,6 +62,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let trust = super::trust::trust(raw.trust, problems, archive);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
+    let conversations = limits::conversations(raw.conversations, problems);
     let sealing = limits::sealing(raw.sealing, problems);
     let http = limits::http(raw.http, problems);
     let (name, origin, lang, keys) = identity?;
@@ -83,6 +84,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         trust,
         malware: malware?,
         logs: logs?,
+        conversations: conversations?,
         sealing: sealing?,
         http: http?,
     })

@@ -46,6 +46,8 @@ pub struct Config {
     pub malware: Malware,
     /// Logs of PEC providers.
     pub logs: Logs,
+    /// PEC conversations.
+    pub conversations: Conversations,
     /// Background sealing.
     pub sealing: Sealing,
     /// The server and its log.
@@ -220,6 +222,17 @@ pub struct Logs {
     pub expected_by: jiff::civil::Time,
     /// Installations whose log is expected every day.
     pub installations: Vec<String>,
+}
+
+/// How long receipts of PEC conversations may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversations {
+    /// From acceptance: then an outcome is late.
+    pub late_after: Lapse,
+    /// From acceptance: then an outcome is missing.
+    pub missing_after: Lapse,
+    /// How far back incomplete conversations are an alarm.
+    pub look_back: Lapse,
 }
 
 /// Background sealing.

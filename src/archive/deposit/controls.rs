@@ -62,6 +62,7 @@ impl Archive {
             let (control, found) = self.malware_control(&class, &body);
             one.controls.push(control);
             one.findings.extend(found);
+            self.aggregation_control(&class, &mut one)?;
             understood.push(one);
         }
         if deposit.files.is_empty() {

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::text::Writer;
 use super::{AgidInput, Tied};
 use crate::document::class::{date_of, legal_date};
+use crate::document::reader::aggregation;
 use crate::hash::Sha256;
 use crate::id::DocumentId;
 
@@ -41,7 +42,8 @@ const FORMATION: [(&str, &str); 4] = [
     ),
 ];
 
-const SINGLE: [&str; 10] = [
+const SINGLE: [&str; 11] = [
+    "Aggregazione",
     "TipologiaDocumentale",
     "TipologiaDiFlusso",
     "DataDocumento",
@@ -212,12 +214,20 @@ pub(super) fn write(xml: &mut Writer, input: &AgidInput) {
     let conforming = mode == "b" && mapped.truth("ConformitaCopieImmagineSuSupportoInformatico");
     xml.leaf("ConformitaCopieImmagineSuSupportoInformatico", truth(conforming));
     xml.close("Verifica");
-    if !mapped.all("Fascicolo").is_empty() {
+    let files = mapped.all("Fascicolo").iter().map(|file| ("Fascicolo", file.as_str()));
+    let aggregations = mapped.all("Aggregazione").iter().map(|text| aggregation::pair(text));
+    let mut known: Vec<(&str, &str)> = Vec::new();
+    for pair in files.chain(aggregations) {
+        if !known.contains(&pair) {
+            known.push(pair);
+        }
+    }
+    if !known.is_empty() {
         xml.open("Agg", &[]);
-        for case_file in mapped.all("Fascicolo") {
+        for (kind, id) in known {
             xml.open("TipoAgg", &[]);
-            xml.leaf("TipoAggregazione", "Fascicolo");
-            xml.leaf("IdAggregazione", case_file);
+            xml.leaf("TipoAggregazione", kind);
+            xml.leaf("IdAggregazione", id);
             xml.close("TipoAgg");
         }
         xml.close("Agg");

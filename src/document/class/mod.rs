@@ -25,6 +25,7 @@ use crate::id::{ClassId, PolicyId};
 
 /// The classes compiled in: file name and text.
 const BUILTIN: &[(&str, &str)] = &[
+    ("aggregation@1.json", include_str!("../../../schemas/aggregation@1.json")),
     ("generic@1.json", include_str!("../../../schemas/generic@1.json")),
     ("identity-document@1.json", include_str!("../../../schemas/identity-document@1.json")),
     ("invoice@1.json", include_str!("../../../schemas/invoice@1.json")),

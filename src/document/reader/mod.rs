@@ -1,6 +1,7 @@
 //! Readers: one a class. A reader looks inside a document and gives fields and findings; it never alters the bytes,
 //! never loads a large document whole and never panics on what it reads.
 
+pub mod aggregation;
 mod base64_text;
 mod identity;
 mod invoice;
@@ -35,6 +36,8 @@ pub enum ReaderKind {
     IdentityDocument,
     /// Logs of a PEC provider: metadata are given.
     PecLog,
+    /// Aggregations: files and series, metadata only.
+    Aggregation,
     /// Nothing is looked at.
     Generic,
 }
@@ -101,6 +104,7 @@ pub fn of(kind: ReaderKind) -> &'static dyn Reader {
         ReaderKind::SdiNotification => &notification::NotificationReader,
         ReaderKind::IdentityDocument => &identity::IdentityReader,
         ReaderKind::PecLog => &pec_log::PecLogReader,
+        ReaderKind::Aggregation => &aggregation::AggregationReader,
         ReaderKind::Generic => &GenericReader,
     }
 }

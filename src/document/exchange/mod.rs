@@ -1,0 +1,303 @@
+//! What the exchange system (SdI) answered about an invoice file, and what state that leaves it in (`reference/fatturapa`
+//! section 8.4).
+//!
+//! Invoices and notifications are put together by IdentificativoSdI, by file name without extensions and by digest; one
+//! file sent twice has two identifiers and two courses. Invariants: pure, no input or output; the order in which documents
+//! came never matters, so a notification may precede its invoice; every tie that a notification claims is compared and the
+//! comparison said: a name or a digest that does not match is a finding, and never parts what the identifier ties.
+
+mod course;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::error::{Code, Finding};
+use crate::hash::Sha256;
+use crate::id::DocumentId;
+
+/// An invoice file that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoice {
+    /// The document.
+    pub document: DocumentId,
+    /// Digest of the file as deposited.
+    pub sha256: Sha256,
+    /// File name without extensions.
+    pub file_base: Option<String>,
+    /// SdI's identifier, when the producer told it.
+    pub sdi_identifier: Option<String>,
+}
+
+/// A notification that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The document.
+    pub document: DocumentId,
+    /// RC, NS, MC, NE, EC, SE, DT, AT or MT.
+    pub kind: String,
+    /// IdentificativoSdI.
+    pub sdi_identifier: Option<String>,
+    /// NomeFile without extensions.
+    pub file_base: Option<String>,
+    /// Hash, or HashFileOriginale.
+    pub file_sha256: Option<String>,
+    /// PecMessageId: the message that brought the invoice in.
+    pub pec_message_id: Option<String>,
+    /// When it happened.
+    pub instant: Option<Timestamp>,
+    /// EC01 or EC02 of an outcome.
+    pub outcome: Option<String>,
+    /// The one invoice of a lot that an outcome is about.
+    pub reference: Option<String>,
+}
+
+/// Where an invoice file is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// No notification is held.
+    Unknown,
+    /// Taken in by SdI, no more is known.
+    Sent,
+    /// Scartata: not transmitted, and by law not issued.
+    Rejected,
+    /// Could not be delivered, so far or at all.
+    Undelivered,
+    /// Delivered.
+    Delivered,
+    /// Sent and undeliverable: the attestation stands for delivery.
+    Attested,
+    /// Nothing within the term: closed for both sides, which is no acceptance.
+    Expired,
+    /// Refused by the public body.
+    Refused,
+    /// Of a lot, some accepted and some refused.
+    Partly,
+    /// Accepted by the public body.
+    Accepted,
+}
+
+impl State {
+    /// Every one, with its word on the wire, in English and in Italian.
+    pub const ALL: [(Self, &'static str, &'static str, &'static str); 10] = [
+        (Self::Unknown, "unknown", "no notification is held", "nessuna notifica conservata"),
+        (Self::Sent, "sent", "sent", "trasmessa"),
+        (Self::Rejected, "rejected", "rejected by SdI: not issued", "scartata dallo SdI: non emessa"),
+        (Self::Undelivered, "undelivered", "not delivered", "mancata consegna"),
+        (Self::Delivered, "delivered", "delivered", "consegnata"),
+        (Self::Attested, "attested", "transmission attested, delivery impossible", "attestata, recapito impossibile"),
+        (Self::Expired, "expired", "terms elapsed", "decorrenza dei termini"),
+        (Self::Refused, "refused", "refused", "rifiutata"),
+        (Self::Partly, "partly-accepted", "partly accepted", "accettata in parte"),
+        (Self::Accepted, "accepted", "accepted", "accettata"),
+    ];
+
+    fn entry(self) -> (Self, &'static str, &'static str, &'static str) {
+        Self::ALL.into_iter().find(|(state, ..)| *state == self).unwrap_or(Self::ALL[0])
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// For people: English and Italian.
+    pub fn title(self) -> (&'static str, &'static str) {
+        (self.entry().2, self.entry().3)
+    }
+}
+
+/// What comparing something with what is held gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compared {
+    /// The same.
+    Match,
+    /// Not the same.
+    Mismatch,
+    /// The notification does not say it.
+    NotSaid,
+    /// What it would be compared with is not held.
+    NotHeld,
+}
+
+impl Compared {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Mismatch => "mismatch",
+            Self::NotSaid => "not-said",
+            Self::NotHeld => "not-held",
+        }
+    }
+}
+
+/// A notification in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The document.
+    pub document: DocumentId,
+    /// Its kind.
+    pub kind: String,
+    /// When it happened.
+    pub instant: Option<Timestamp>,
+    /// Its NomeFile against the invoice's.
+    pub name: Compared,
+    /// Its Hash against the stored file's SHA-256.
+    pub hash: Compared,
+    /// Its PecMessageId against the transmissions held.
+    pub pec: Compared,
+}
+
+/// What happened to one transmission of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// IdentificativoSdI.
+    pub sdi_identifier: Option<String>,
+    /// Where it ended.
+    pub state: State,
+    /// Its notifications in time.
+    pub steps: Vec<Step>,
+}
+
+/// An invoice file and everything SdI said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The file, under every document that holds it; none when only notifications are held.
+    pub invoices: Vec<DocumentId>,
+    /// Its name without extensions.
+    pub file_base: Option<String>,
+    /// The state that counts: of the transmission that went furthest.
+    pub state: State,
+    /// Whether the invoice counts as issued; unknown while nothing says it.
+    pub issued: Option<bool>,
+    /// Each transmission.
+    pub courses: Vec<Course>,
+    /// What does not fit.
+    pub findings: Vec<Finding>,
+}
+
+/// Puts invoices and notifications together. `pec` are the identifiers of the transmissions held.
+pub fn exchanges(invoices: &[Invoice], notifications: &[Notification], pec: &BTreeSet<String>) -> Vec<Exchange> {
+    let keys: Vec<Vec<(u8, String)>> = invoices
+        .iter()
+        .map(|one| keys(&one.sdi_identifier, &one.file_base, Some(one.sha256.to_string())))
+        .chain(notifications.iter().map(|one| keys(&one.sdi_identifier, &one.file_base, one.file_sha256.clone())))
+        .collect();
+    let mut groups: BTreeMap<usize, (Vec<&Invoice>, Vec<&Notification>)> = BTreeMap::new();
+    for (n, group) in together(&keys).into_iter().enumerate() {
+        let entry = groups.entry(group).or_default();
+        match n.checked_sub(invoices.len()) {
+            None => entry.0.push(&invoices[n]),
+            Some(n) => entry.1.push(&notifications[n]),
+        }
+    }
+    let pec: BTreeSet<String> = pec.iter().map(|one| one.to_lowercase()).collect();
+    let mut found: Vec<Exchange> =
+        groups.into_values().map(|(invoices, notifications)| exchange(invoices, notifications, &pec)).collect();
+    found.sort_by(|a, b| (&a.file_base, &a.invoices).cmp(&(&b.file_base, &b.invoices)));
+    found
+}
+
+/// Everything that a document can be tied by, of comparable spelling.
+fn keys(sdi: &Option<String>, base: &Option<String>, sha256: Option<String>) -> Vec<(u8, String)> {
+    let said = |n: u8, text: Option<String>| text.map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).map(|t| (n, t));
+    // SdI writes 0 for an identifier it does not know.
+    let sdi = sdi.clone().filter(|id| id.bytes().any(|b| b != b'0'));
+    [said(0, sdi), said(1, base.clone()), said(2, sha256)].into_iter().flatten().collect()
+}
+
+/// For each member the group it is in: those that share a key, directly or through others.
+fn together(keys: &[Vec<(u8, String)>]) -> Vec<usize> {
+    let mut parent: Vec<usize> = (0..keys.len()).collect();
+    fn root(parent: &mut [usize], mut n: usize) -> usize {
+        while parent[n] != n {
+            parent[n] = parent[parent[n]];
+            n = parent[n];
+        }
+        n
+    }
+    let mut first: BTreeMap<&(u8, String), usize> = BTreeMap::new();
+    for (n, keys) in keys.iter().enumerate() {
+        for key in keys {
+            let other = *first.entry(key).or_insert(n);
+            let (a, b) = (root(&mut parent, n), root(&mut parent, other));
+            parent[a.max(b)] = a.min(b);
+        }
+    }
+    (0..keys.len()).map(|n| root(&mut parent, n)).collect()
+}
+
+fn exchange(invoices: Vec<&Invoice>, notifications: Vec<&Notification>, pec: &BTreeSet<String>) -> Exchange {
+    let mut findings = Vec::new();
+    let bases: BTreeSet<String> =
+        invoices.iter().filter_map(|one| one.file_base.as_ref()).map(|base| base.to_uppercase()).collect();
+    let digests: BTreeSet<String> = invoices.iter().map(|one| one.sha256.to_string()).collect();
+    // What has no identifier of its own belongs to the only transmission, or to one without identifier.
+    let mut sent: BTreeMap<Option<String>, Vec<&Notification>> = BTreeMap::new();
+    for one in &notifications {
+        let id = one.sdi_identifier.clone().filter(|id| id.bytes().any(|b| b != b'0'));
+        sent.entry(id).or_default().push(one);
+    }
+    if sent.len() == 2
+        && let Some(unnamed) = sent.remove(&None)
+        && let Some(only) = sent.values_mut().next()
+    {
+        only.extend(unnamed);
+    }
+    let mut courses: Vec<Course> = Vec::new();
+    for (sdi_identifier, mut notifications) in sent {
+        notifications.sort_by_key(|one| (one.instant.unwrap_or(Timestamp::MAX), one.kind.clone(), one.document));
+        let state = course::state(&notifications, &mut findings);
+        let steps = notifications.iter().map(|one| step(one, &bases, &digests, pec, &mut findings)).collect();
+        courses.push(Course { sdi_identifier, state, steps });
+    }
+    let state = courses.iter().map(|course| course.state).max_by_key(|state| match state {
+        // A second sending of the same name is rejected as a duplicate, and takes nothing from the first.
+        State::Rejected => 1,
+        State::Unknown => 0,
+        other => 2 + *other as usize,
+    });
+    let state = state.unwrap_or(State::Unknown);
+    let issued = match state {
+        State::Unknown | State::Sent => None,
+        State::Rejected => Some(false),
+        _ => Some(true),
+    };
+    let mut documents: Vec<DocumentId> = invoices.iter().map(|one| one.document).collect();
+    documents.sort();
+    let named = notifications.iter().filter_map(|one| one.file_base.as_ref()).map(|base| base.to_uppercase()).min();
+    findings.sort_by(|a, b| (a.code.as_str(), &a.place).cmp(&(b.code.as_str(), &b.place)));
+    Exchange { invoices: documents, file_base: bases.first().cloned().or(named), state, issued, courses, findings }
+}
+
+fn step(
+    one: &Notification,
+    bases: &BTreeSet<String>,
+    digests: &BTreeSet<String>,
+    pec: &BTreeSet<String>,
+    findings: &mut Vec<Finding>,
+) -> Step {
+    let compare = |said: Option<String>, held: &BTreeSet<String>| match said {
+        None => Compared::NotSaid,
+        Some(_) if held.is_empty() => Compared::NotHeld,
+        Some(said) if held.contains(&said) => Compared::Match,
+        Some(_) => Compared::Mismatch,
+    };
+    let name = compare(one.file_base.as_ref().map(|base| base.to_uppercase()), bases);
+    let hash = compare(one.file_sha256.as_ref().map(|hash| hash.to_lowercase()), digests);
+    let pec = match compare(one.pec_message_id.as_ref().map(|id| id.to_lowercase()), pec) {
+        // Other transmissions that are held say nothing of one that is not.
+        Compared::Mismatch => Compared::NotHeld,
+        other => other,
+    };
+    if name == Compared::Mismatch {
+        findings.push(Finding::warning(Code::ExchangeName, one.document.to_string(), ""));
+    }
+    if hash == Compared::Mismatch {
+        findings.push(Finding::warning(Code::ExchangeHash, one.document.to_string(), ""));
+    }
+    Step { document: one.document, kind: one.kind.clone(), instant: one.instant, name, hash, pec }
+}
