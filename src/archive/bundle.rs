@@ -82,8 +82,11 @@ impl Archive {
     /// Gives a bundle its identifier, and lets go of bundles that nobody fetched in time.
     pub fn begin_bundle(&self, actor: &Actor, request: &BundleRequest) -> Result<BundleId> {
         self.may_export(actor)?;
-        if request.documents.is_empty() && request.packages.is_empty() && request.search.is_empty()
-            && request.aggregations.is_empty() {
+        if request.documents.is_empty()
+            && request.packages.is_empty()
+            && request.search.is_empty()
+            && request.aggregations.is_empty()
+        {
             return Err(Error::new(Code::Usage, "name documents, packages, aggregations or a search"));
         }
         let now = self.clock.now();

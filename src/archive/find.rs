@@ -12,7 +12,7 @@ use super::Archive;
 use super::access::{Action, Actor};
 use super::related::AGGREGATION;
 use super::state::unpoisoned;
-use crate::catalog::{Catalog, DocumentRow, FieldKind, FieldSpec, Query, merged, Tie};
+use crate::catalog::{Catalog, DocumentRow, FieldKind, FieldSpec, Query, Tie, merged};
 use crate::clock::iso_ms;
 use crate::document::class::{self, Class};
 use crate::error::{Code, Error, Result};

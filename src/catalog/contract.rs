@@ -340,27 +340,27 @@ fn holds_in_text(c: &Criterion, row: &DocumentRow) -> bool {
 }
 
 fn expected(rows: &[DocumentRow], query: &Query) -> Vec<DocumentId> {
-    let mut found: Vec<_> =
-        rows.iter()
-            .filter(|row| query.class.as_ref().is_none_or(|class| *class == row.class))
-            .filter(|row| {
-                query.from.is_none_or(|from| row.accepted_at >= from) && query.to.is_none_or(|to| row.accepted_at < to)
-            })
-            .filter(|row| {
-                query.criteria.iter().all(|c| {
-                    row.fields.iter().any(|f| f.name == c.field && holds(c, &f.value)) || holds_in_text(c, row)
+    let mut found: Vec<_> = rows
+        .iter()
+        .filter(|row| query.class.as_ref().is_none_or(|class| *class == row.class))
+        .filter(|row| {
+            query.from.is_none_or(|from| row.accepted_at >= from) && query.to.is_none_or(|to| row.accepted_at < to)
+        })
+        .filter(|row| {
+            query
+                .criteria
+                .iter()
+                .all(|c| row.fields.iter().any(|f| f.name == c.field && holds(c, &f.value)) || holds_in_text(c, row))
+        })
+        .filter(|row| {
+            let has = |tie: &Tie| {
+                row.fields.iter().any(|f| {
+                    f.name == tie.field && matches!(&f.value, Value::Keyword(text) if fold(text) == fold(&tie.value))
                 })
-            })
-            .filter(|row| {
-                let has = |tie: &Tie| {
-                    row.fields.iter().any(|f| {
-                        f.name == tie.field
-                            && matches!(&f.value, Value::Keyword(text) if fold(text) == fold(&tie.value))
-                    })
-                };
-                query.ties.is_empty() || query.ties.iter().any(has)
-            })
-            .collect();
+            };
+            query.ties.is_empty() || query.ties.iter().any(has)
+        })
+        .collect();
     found.sort_by_key(|row| std::cmp::Reverse((row.accepted_at, row.sequence, row.lane, row.id)));
     found.iter().map(|row| row.id).collect()
 }

@@ -42,9 +42,7 @@ impl Hasher for Taken {
 
 fn hashed(term: &[u8]) -> u64 {
     let digest = crate::hash::Blake3::of(term).0;
-    u64::from_be_bytes([
-        digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
-    ])
+    u64::from_be_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]])
 }
 
 /// A catalog that lives as long as the process.
@@ -355,9 +353,8 @@ impl Catalog for Memory {
         let compiled = query.compile()?;
         let inner = self.read();
         let start = compiled.before.map_or(Unbounded, |order| Excluded(Reverse(order)));
-        let answers = |(Reverse(order), entry): &(&Reverse<Order>, &Entry)| {
-            compiled.admits(order) && entry.matches(&compiled)
-        };
+        let answers =
+            |(Reverse(order), entry): &(&Reverse<Order>, &Entry)| compiled.admits(order) && entry.matches(&compiled);
         let most = compiled.limit + 1;
         let mut rows: Vec<_> = match inner.candidates(query, &compiled) {
             Some(candidates) => candidates

@@ -108,7 +108,16 @@ pub struct Query {
 
 impl Default for Query {
     fn default() -> Self {
-        Self { class: None, criteria: Vec::new(), from: None, to: None, ties: Vec::new(), text: None, limit: 100, cursor: None }
+        Self {
+            class: None,
+            criteria: Vec::new(),
+            from: None,
+            to: None,
+            ties: Vec::new(),
+            text: None,
+            limit: 100,
+            cursor: None,
+        }
     }
 }
 

@@ -95,7 +95,10 @@ fn people(mut shown: Value, lang: Lang) -> Result<()> {
     }
     let hidden = related["not_shown"].as_u64().unwrap_or_default();
     if hidden > 0 {
-        line(&format!("{hidden} {}", say(lang, "non mostrati: classi non consentite", "not shown: classes not allowed")))?;
+        line(&format!(
+            "{hidden} {}",
+            say(lang, "non mostrati: classi non consentite", "not shown: classes not allowed")
+        ))?;
     }
     let bounds: Vec<&str> = items(&related["bounds_reached"]).filter_map(Value::as_str).collect();
     if !bounds.is_empty() {

@@ -72,7 +72,10 @@ fn an_aggregation_grows_is_found_bundled_and_verified() {
     // Closing starts the term; an aggregation that is open is never due.
     let until = |id: &str| server.json(&format!("/v1/documents/{id}/retention"), &manager);
     assert_eq!(until(&id(&first))["cohort"], "open");
-    assert_eq!((&until(&id(&second))["start"]["field"], &until(&id(&second))["cohort"]), (&json!("closed_on"), &json!("2036")));
+    assert_eq!(
+        (&until(&id(&second))["start"]["field"], &until(&id(&second))["cohort"]),
+        (&json!("closed_on"), &json!("2036"))
+    );
 
     server.seal();
     says(&server);

@@ -2,8 +2,8 @@
 //! the way a client, an operator or a mistake would ask for it.
 
 mod accesses;
-mod alarms;
 mod aggregation;
+mod alarms;
 mod bad_config;
 mod bad_input;
 mod connections;

@@ -11,7 +11,9 @@ use toml::Spanned;
 use super::locate::Problems;
 use super::raw;
 use super::resolve::{FEWEST_REFUSALS, optional, path, refusal_range};
-use super::resolved::{ClamdAddress, Conversations, Http, Intake, LogFormat, Logs, Malware, Sealing, Secret, Tsa, TsaAuthority};
+use super::resolved::{
+    ClamdAddress, Conversations, Http, Intake, LogFormat, Logs, Malware, Sealing, Secret, Tsa, TsaAuthority,
+};
 use crate::units::{Lapse, Size};
 
 /// Certified mail allows 100 MB a message, and base64 within it; larger bodies are mostly mistakes.
@@ -278,8 +280,7 @@ pub(super) fn conversations(
     let hours = secs(3600, 30 * 86_400 + 1);
     let late_after =
         between(&table.late_after, "conversations.late_after", RECEIPT_LATE, secs(3600, 30 * 86_400 + 1), problems);
-    let missing_after =
-        between(&table.missing_after, "conversations.missing_after", RECEIPT_MISSING, hours, problems);
+    let missing_after = between(&table.missing_after, "conversations.missing_after", RECEIPT_MISSING, hours, problems);
     let back = secs(86_400, 1096 * 86_400);
     let look_back = between(&table.look_back, "conversations.look_back", LOOK_BACK, back, problems);
     if let (Some(late), Some(missing), Some(given)) = (late_after, missing_after, &table.late_after)

@@ -130,11 +130,16 @@ impl Archive {
             membership.entry(id.to_owned()).or_default().insert(how);
         }
         // Whoever lists it: by its own id.
-        let listed: Vec<Tie> =
-            all_held.iter().filter(|held| held.namespace == DOCUMENT).flat_map(|held| asking.known.ties(held)).collect();
+        let listed: Vec<Tie> = all_held
+            .iter()
+            .filter(|held| held.namespace == DOCUMENT)
+            .flat_map(|held| asking.known.ties(held))
+            .collect();
         let (listing, _) = asking.page(listed, MAX_LIMIT, None)?;
         for one in listing.iter().filter(|one| asking.known.reader(one) == Some(ReaderKind::Aggregation)) {
-            membership.extend(text(one, FIELD).map(|id| (id, BTreeSet::new())).filter(|(id, _)| !membership.contains_key(id)));
+            membership.extend(
+                text(one, FIELD).map(|id| (id, BTreeSet::new())).filter(|(id, _)| !membership.contains_key(id)),
+            );
         }
         let mut found = Vec::new();
         for (id, mut how) in membership {

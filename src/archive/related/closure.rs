@@ -77,7 +77,12 @@ impl Asking<'_> {
     }
 
     /// One page of the documents that have at least one of these ties.
-    pub fn page(&self, ties: Vec<Tie>, limit: usize, cursor: Option<String>) -> Result<(Vec<DocumentRow>, Option<String>)> {
+    pub fn page(
+        &self,
+        ties: Vec<Tie>,
+        limit: usize,
+        cursor: Option<String>,
+    ) -> Result<(Vec<DocumentRow>, Option<String>)> {
         let page = merged::search(&self.catalogs, &Query { ties, limit, cursor, ..Query::default() })?;
         Ok((page.rows, page.cursor))
     }

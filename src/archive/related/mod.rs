@@ -211,9 +211,7 @@ impl Links {
     }
 
     fn view(self) -> Vec<Value> {
-        let one = |(namespace, (fields, documents)): (String, (BTreeSet<String>, BTreeMap<DocumentId, Value>))| {
-            json!({ "namespace": namespace, "fields": fields, "documents": documents.into_values().collect::<Vec<_>>() })
-        };
+        let one = |(namespace, (fields, documents)): (String, (BTreeSet<String>, BTreeMap<DocumentId, Value>))| json!({ "namespace": namespace, "fields": fields, "documents": documents.into_values().collect::<Vec<_>>() });
         self.0.into_iter().map(one).collect()
     }
 }

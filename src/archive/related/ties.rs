@@ -184,7 +184,9 @@ fn plain(namespace: &str, text: &str) -> Option<String> {
 
 /// The values that a document holds in one namespace.
 pub(super) fn of_namespace<'a>(held: &'a [Held], namespace: &'a str) -> impl Iterator<Item = &'a str> {
-    held.iter().filter(move |one| one.namespace == namespace && !one.field.starts_with('@')).map(|one| one.value.as_str())
+    held.iter()
+        .filter(move |one| one.namespace == namespace && !one.field.starts_with('@'))
+        .map(|one| one.value.as_str())
 }
 
 #[cfg(test)]
@@ -205,7 +207,8 @@ mod tests {
             for (field, namespace) in fields {
                 known.by_namespace.entry((*namespace).to_owned()).or_default().insert((*field).to_owned());
             }
-            let links = fields.iter().map(|(field, namespace)| ((*field).to_owned(), (*namespace).to_owned())).collect();
+            let links =
+                fields.iter().map(|(field, namespace)| ((*field).to_owned(), (*namespace).to_owned())).collect();
             known.by_class.insert((class.to_owned(), version), OfClass { reader: ReaderKind::Generic, links });
         }
         for (namespace, field) in [(SHA256, OWN_SHA256), (DOCUMENT, OWN_ID)] {

@@ -83,7 +83,8 @@ impl Archive {
         let terms = self.terms();
         let from = self.looked_back_to(now);
         let mut until = now.checked_sub(terms.missing_after).unwrap_or(now);
-        let mut walk = Walk { archive: self, known: &known, now, from, seen: HashSet::new(), hasher: RandomState::new() };
+        let mut walk =
+            Walk { archive: self, known: &known, now, from, seen: HashSet::new(), hasher: RandomState::new() };
         let mut incomplete: BTreeMap<DocumentId, Incomplete> = BTreeMap::new();
         let mut batch = Vec::new();
         while until > from {

@@ -33,7 +33,8 @@ pub(super) fn group(messages: &[Message]) -> (Vec<Vec<&Message>>, Vec<&Message>)
     // Only where there is no identifier does the client's message id tell the transaction, and only when it tells one.
     let named = by_msgid.clone();
     for message in unnamed {
-        let known: BTreeSet<_> = msgids(message).iter().filter_map(|msgid| named.get(msgid)).flatten().cloned().collect();
+        let known: BTreeSet<_> =
+            msgids(message).iter().filter_map(|msgid| named.get(msgid)).flatten().cloned().collect();
         let of_its_own = msgids(message).first().map(|msgid| (false, msgid.clone()));
         let found = match known.len() {
             0 => of_its_own,

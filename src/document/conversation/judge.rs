@@ -130,7 +130,8 @@ impl<'a> Group<'a> {
             .or_else(|| listed(&receipts))
             .or_else(|| listed(&[Kind::VirusDetected, Kind::Copy]))
             .unwrap_or_default();
-        let all = |recipients: &[Addressee]| -> BTreeSet<String> { recipients.iter().map(|r| fold(&r.address)).collect() };
+        let all =
+            |recipients: &[Addressee]| -> BTreeSet<String> { recipients.iter().map(|r| fold(&r.address)).collect() };
         let certified = [Kind::Acceptance, Kind::Envelope, Kind::Delivery, Kind::NonDelivery, Kind::Delay];
         let differ: Vec<_> = self
             .distinct
@@ -201,7 +202,9 @@ impl<'a> Group<'a> {
             _ if direction != Direction::Sent => Delivery::Unknown,
             _ if passed(terms.missing_after) => Delivery::Missing,
             _ if passed(terms.late_after) => Delivery::Late,
-            Transmission::Accepted | Transmission::Contradictory | Transmission::AcceptanceMissing => Delivery::Accepted,
+            Transmission::Accepted | Transmission::Contradictory | Transmission::AcceptanceMissing => {
+                Delivery::Accepted
+            }
             Transmission::Submitted | Transmission::Received | Transmission::Unknown => Delivery::Unknown,
         }
     }
@@ -255,9 +258,9 @@ impl<'a> Group<'a> {
         }
         // Without a text about the hours: a notice that comes well after another one is the second.
         let gap = FINAL_NOTICE - SignedDuration::from_hours(14);
-        notice.instant.is_some_and(|at| {
-            all.iter().filter_map(|other| other.instant).any(|other| at.duration_since(other) >= gap)
-        })
+        notice
+            .instant
+            .is_some_and(|at| all.iter().filter_map(|other| other.instant).any(|other| at.duration_since(other) >= gap))
     }
 
     fn before_acceptance(&mut self, accepted_at: Option<Timestamp>) {

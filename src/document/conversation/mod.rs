@@ -301,12 +301,7 @@ impl Message {
     }
 
     fn placed(&self) -> Placed {
-        Placed {
-            document: self.document,
-            kind: self.kind,
-            instant: self.instant,
-            hashes_match: self.hashes_match,
-        }
+        Placed { document: self.document, kind: self.kind, instant: self.instant, hashes_match: self.hashes_match }
     }
 
     /// The order of what is certified: the same for the same messages, whenever each came.

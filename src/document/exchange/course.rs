@@ -37,7 +37,8 @@ pub(super) fn state(notifications: &[&Notification], findings: &mut Vec<Finding>
     if kinds.contains("NS") {
         return State::Rejected;
     }
-    let reached = [("DT", State::Expired), ("AT", State::Attested), ("RC", State::Delivered), ("MC", State::Undelivered)];
+    let reached =
+        [("DT", State::Expired), ("AT", State::Attested), ("RC", State::Delivered), ("MC", State::Undelivered)];
     let reached = reached.into_iter().find(|(kind, _)| kinds.contains(kind)).map(|(_, state)| state);
     let taken_in = || if kinds.is_empty() { State::Unknown } else { State::Sent };
     outcome.or(reached).unwrap_or_else(taken_in)

@@ -203,7 +203,8 @@ pub fn exchanges(invoices: &[Invoice], notifications: &[Notification], pec: &BTr
 
 /// Everything that a document can be tied by, of comparable spelling.
 fn keys(sdi: &Option<String>, base: &Option<String>, sha256: Option<String>) -> Vec<(u8, String)> {
-    let said = |n: u8, text: Option<String>| text.map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).map(|t| (n, t));
+    let said =
+        |n: u8, text: Option<String>| text.map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).map(|t| (n, t));
     // SdI writes 0 for an identifier it does not know.
     let sdi = sdi.clone().filter(|id| id.bytes().any(|b| b != b'0'));
     [said(0, sdi), said(1, base.clone()), said(2, sha256)].into_iter().flatten().collect()

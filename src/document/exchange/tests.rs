@@ -82,7 +82,8 @@ fn identifier_name_and_digest_each_tie_and_carry_on() {
     let found = exchanges(&[invoice(1, "")], &[outcome.clone(), by_hash], &BTreeSet::new());
     assert_eq!((found.len(), found[0].state, found[0].courses.len()), (1, State::Accepted, 1));
     assert_eq!(found[0].courses[0].steps[0].hash, Compared::Match);
-    let apart = exchanges(&[invoice(1, "IT01_A")], &[notification(14, "RC", "78", "IT01_B"), outcome], &BTreeSet::new());
+    let apart =
+        exchanges(&[invoice(1, "IT01_A")], &[notification(14, "RC", "78", "IT01_B"), outcome], &BTreeSet::new());
     assert_eq!(apart.len(), 3);
 }
 
