@@ -114,6 +114,15 @@ pub fn open_linked(path: &Path) -> Result<File> {
     open_checked(OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32), path)
 }
 
+/// Whether nobody but root and who runs this process can write to an open file: neither group nor others by its mode, nor
+/// another owner, who could change the mode.
+pub fn only_ours(file: &File, path: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let facts = file.metadata().at_path(path)?;
+    let owner = facts.uid();
+    Ok(facts.mode() & 0o022 == 0 && (owner == 0 || owner == rustix::process::geteuid().as_raw()))
+}
+
 /// Largest file that is read whole: as large as an index of a package may be. No file decides our memory.
 const LARGEST_WHOLE: u64 = 1 << 30;
 

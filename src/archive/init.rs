@@ -108,6 +108,7 @@ pub fn init(root: &Path, wishes: &Wishes) -> Result<Made> {
     for record in first.records {
         ledger.append_record(record.kind, record.fields, record.personal)?;
     }
+    super::open::note_configuration(&ledger, Config::load_own(root)?.1)?;
     // An empty catalog that knows the chain so far: the first opening has nothing to rebuild.
     let (catalog, _) = Embedded::open(&layout.catalog(), 0)?;
     catalog.advance(ledger.head().size)?;

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::config::must_be_ours;
 use crate::chain::note::Signer;
 use crate::clock::Clock;
 use crate::durable;
@@ -18,6 +19,12 @@ const SEED: &str = "archive.key";
 const AUTHORITY: &str = "development-tsa.pem";
 /// The anchor of the development authority, public: what `custode verify --trust` and `openssl ts -CAfile` take.
 pub const ANCHOR: &str = "development-tsa-root.pem";
+
+/// A key, unless others could have put another in its place.
+fn secret(path: &Path) -> Result<String> {
+    must_be_ours(&durable::open_linked(path)?, path)?;
+    durable::read_linked_text(path)
+}
 
 /// The keys of one archive.
 pub struct Keys {
@@ -43,7 +50,7 @@ impl Keys {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(SEED);
         let wrong = |detail: &str| Error::new(Code::KeyMissing, detail).at(path.display());
-        let text = match durable::read_linked_text(&path) {
+        let text = match secret(&path) {
             Err(e) if e.code == Code::FileMissing => return Err(wrong("no such file")),
             other => other?,
         };
@@ -73,7 +80,7 @@ impl Keys {
     pub fn development_authority(&self, clock: Arc<dyn Clock>) -> Result<DevelopmentAuthority> {
         let path = self.folder.join(AUTHORITY);
         let authority = if path.exists() {
-            let pem = durable::read_linked_text(&path)?;
+            let pem = secret(&path)?;
             DevelopmentAuthority::from_pem(&pem, clock).map_err(|e| e.at(path.display()))?
         } else {
             let authority = DevelopmentAuthority::create(clock)?;

@@ -171,7 +171,7 @@ impl Archive {
         if layout.unfinished().exists() {
             return Err(Error::new(Code::ArchiveUnfinished, "").at(layout.root().display()));
         }
-        let config = Config::load(layout.root())?;
+        let (config, config_sha256) = Config::load_own(layout.root())?;
         let keys = Keys::open(&config.keys)?;
         let mut opening = Vec::new();
 
@@ -197,6 +197,7 @@ impl Archive {
         let replay_key = keys.replay_key();
         let (ledger, findings) = Ledger::open(layout.root(), signer, Arc::clone(&clock))?;
         opening.extend(findings);
+        opening.extend(note_configuration(&ledger, config_sha256)?);
         let adopted = Adopted::of(&ledger)?;
         adoption::settle(&layout, &adopted)?;
 
@@ -346,6 +347,23 @@ impl Archive {
         self.ledger.chain_accesses()?;
         Ok(())
     }
+}
+
+/// Records of what `custode.toml` was: a digest each time it is another.
+const CONFIGURATION: &str = "configuration";
+
+/// Puts the digest of the configuration on the chain when it is another than the last one there. Nothing of what it says:
+/// who compares a kept copy knows which one was in force when.
+pub(super) fn note_configuration(ledger: &Ledger, sha256: Sha256) -> Result<Option<Finding>> {
+    let (known, _) = ledger.records(CONFIGURATION)?;
+    let last = known.last().and_then(|record| record.fields.get("sha256")?.as_str()).map(str::to_owned);
+    if last.as_deref() == Some(sha256.to_string().as_str()) {
+        return Ok(None);
+    }
+    let fields = init::object(serde_json::json!({ "sha256": sha256 }));
+    let record = ledger.append_record(CONFIGURATION, fields, None)?;
+    let detail = format!("noted on the chain at {}", crate::clock::iso_ms(record.at));
+    Ok(last.map(|_| Finding::warning(Code::ConfigChanged, "custode.toml", detail)))
 }
 
 fn check_adopted(layout: &Layout, adopted: &Adopted, classes: &Classes) -> Result<()> {

@@ -20,3 +20,4 @@ mod roles;
 mod rules;
 mod sentinel;
 mod server;
+mod trust;
