@@ -12,6 +12,9 @@ use crate::error::{AtPath, Result};
 /// Read at a time from a file.
 const CHUNK: usize = 256 << 10;
 
+/// Takes a line: its place, its bytes with their end, whether they begin a line.
+pub type OnLine<'a> = dyn FnMut(u64, &[u8], bool) -> io::Result<()> + 'a;
+
 /// Where a message's bytes are.
 pub enum Source<'a> {
     /// In memory.
@@ -77,12 +80,7 @@ impl<'a> Source<'a> {
 
     /// Calls `line` with every line of a range, its end included: its place, its bytes, whether they begin a line. A line longer
     /// than `longest` comes in pieces.
-    pub fn lines(
-        &self,
-        range: Range<u64>,
-        longest: usize,
-        line: &mut dyn FnMut(u64, &[u8], bool) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn lines(&self, range: Range<u64>, longest: usize, line: &mut OnLine<'_>) -> io::Result<()> {
         match self {
             Self::Memory(bytes) => {
                 let mut begins = true;
@@ -118,7 +116,7 @@ fn cut(
     longest: usize,
     last: bool,
     begins: &mut bool,
-    line: &mut dyn FnMut(u64, &[u8], bool) -> io::Result<()>,
+    line: &mut OnLine<'_>,
 ) -> io::Result<usize> {
     let mut at = 0;
     while at < bytes.len() {

@@ -144,17 +144,19 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn line(&mut self, at: u64, line: &[u8], begins: bool) -> io::Result<()> {
         let end = at + line.len() as u64;
-        if begins && line.starts_with(b"--") && !self.open.is_empty() {
-            if let Some((level, last)) = self.delimiter(line) {
-                self.delimited(at, end, level, last)?;
-                self.content_end = end;
-                return Ok(());
-            }
+        if begins
+            && line.starts_with(b"--")
+            && let Some((level, last)) = self.delimiter(line)
+        {
+            self.delimited(at, end, level, last)?;
+            self.content_end = end;
+            return Ok(());
         }
-        if let State::Header(part) = self.state {
-            if begins && matches!(line, b"\n" | b"\r\n") {
-                self.enter(part, at, end)?;
-            }
+        if let State::Header(part) = self.state
+            && begins
+            && matches!(line, b"\n" | b"\r\n")
+        {
+            self.enter(part, at, end)?;
         }
         self.content_end = match line {
             [.., b'\r', b'\n'] => end - 2,
