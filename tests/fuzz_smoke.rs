@@ -139,7 +139,14 @@ fn panics_slowness_and_swelling_are_noticed() {
     let second = Duration::from_millis(20);
     assert_eq!(trouble(|bytes| bytes.len(), b"calm", second), None);
     assert_eq!(trouble(|bytes| bytes[100].into(), b"short", second).as_deref(), Some("panicked"));
-    let slow = trouble(|_| { std::thread::sleep(Duration::from_millis(40)); 0 }, b"slow", second);
+    let slow = trouble(
+        |_| {
+            std::thread::sleep(Duration::from_millis(40));
+            0
+        },
+        b"slow",
+        second,
+    );
     assert!(slow.unwrap().starts_with("took"));
     assert!(trouble(|_| 1 << 30, b"bomb", second).unwrap().starts_with("made 1073741824 bytes"));
 }

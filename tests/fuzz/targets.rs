@@ -124,7 +124,12 @@ fn signed_data(bytes: &[u8]) -> usize {
     let _ = cms::is_cut_short(bytes);
     let own = judge.cms(bytes, None, Use::Signature, "content").unwrap_or_default();
     let other = judge
-        .pec(bytes, Content::Bytes(b"Content-Type: text/plain\r\n\r\nx"), Some("posta-certificata@pec.example"), "content")
+        .pec(
+            bytes,
+            Content::Bytes(b"Content-Type: text/plain\r\n\r\nx"),
+            Some("posta-certificata@pec.example"),
+            "content",
+        )
         .unwrap_or_default();
     unwrapped + judged(&own) + judged(&other)
 }
@@ -142,7 +147,8 @@ fn notification(bytes: &[u8]) -> usize {
 /// A log, by the name of either kind.
 fn pec_log(bytes: &[u8]) -> usize {
     let world = World::get();
-    world.understand("pec-log", bytes, "log-2026-11-21.csv") + world.understand("pec-log", bytes, "daily-2026-11-21.log.gz")
+    world.understand("pec-log", bytes, "log-2026-11-21.csv")
+        + world.understand("pec-log", bytes, "daily-2026-11-21.log.gz")
 }
 
 /// Pictures and PDF.
