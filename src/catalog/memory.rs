@@ -16,7 +16,8 @@ use super::*;
 const SHA256: &str = "@sha256";
 const ID: &str = "@id";
 
-/// Who has a value that ties: nearly always one, and there may be a million of them.
+/// Who has a value that ties: nearly always one, and there may be a million of them, so the other case is a pointer.
+#[allow(clippy::box_collection)]
 enum Who {
     One(DocumentId),
     Many(Box<HashSet<DocumentId>>),

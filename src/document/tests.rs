@@ -31,7 +31,7 @@ fn the_classes_compiled_in() {
     let names: Vec<String> = classes.iter().map(|c| c.file_name()).collect();
     let builtin: Vec<&str> = Classes::builtin().iter().map(|(name, _)| *name).collect();
     assert_eq!(names, builtin);
-    assert_eq!(names.len(), 7);
+    assert_eq!(names.len(), 8);
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in Classes::builtin() {
         std::fs::write(dir.path().join(name), text).unwrap();

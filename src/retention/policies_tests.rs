@@ -48,8 +48,8 @@ fn a_folder_is_what_was_adopted_or_an_error() {
     let text = std::fs::read_to_string(&edited).unwrap();
     std::fs::write(&edited, text.replace("P30M", "P3M")).unwrap();
     std::fs::remove_file(folder.path().join("daily@1.toml")).unwrap();
-    std::fs::write(folder.path().join("daily@2.toml"), Policies::builtin()[0].1.replace("version = 1", "version = 2"))
-        .unwrap();
+    let daily = Policies::builtin().iter().find(|(name, _)| *name == "daily@1.toml").unwrap().1;
+    std::fs::write(folder.path().join("daily@2.toml"), daily.replace("version = 1", "version = 2")).unwrap();
     let loaded = Policies::load(folder.path()).unwrap();
     assert_eq!(loaded.latest(&"daily".parse().unwrap()).unwrap().policy.version(), 2);
     assert!(loaded.get(&"daily".parse().unwrap(), 1).is_none());

@@ -195,7 +195,8 @@ mod tests {
     use crate::catalog::Indexed;
     use crate::hash::Sha256;
 
-    const CLASSES: [(&str, u32, &[(&str, &str)]); 3] = [
+    type Fields = &'static [(&'static str, &'static str)];
+    const CLASSES: [(&str, u32, Fields); 3] = [
         ("pec-message", 1, &[("identifier", "pec"), ("msgid", "msgid"), ("attachment_sha256", "sha256")]),
         ("sdi-notification", 1, &[("pec_message_id", "pec"), ("file_sha256", "sha256"), ("sdi_identifier", "sdi")]),
         ("generic", 1, &[]),

@@ -60,7 +60,8 @@ fn the_expected_set_of_section_8() {
     use Kind::*;
     let ok = || message(1, Acceptance, 0.0);
     let to = |n, who| about(n, Delivery, 0.1, who);
-    let table: Vec<(&str, Vec<Message>, f64, &str, [&str; 3], Vec<&str>)> = vec![
+    type Row = (&'static str, Vec<Message>, f64, &'static str, [&'static str; 3], Vec<&'static str>);
+    let table: Vec<Row> = vec![
         (
             "whole",
             vec![ok(), to(2, A), to(3, B)],

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn what_is_not_one_is_refused() {
         let cases: [(&str, String); 6] = [
-            ("line 1, column 1", "non json".into()),
+            ("line 1, column 2", "non json".into()),
             ("line 1, column 2", "{}".into()),
             ("kind", ONE.replace("\"fascicolo\"", "\"faldone\"")),
             ("opened_on", ONE.replace("2026-01-10", "ieri")),
