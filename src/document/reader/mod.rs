@@ -133,6 +133,13 @@ pub(super) fn class_of_xml(body: &Body) -> Result<Option<&'static str>> {
     })
 }
 
+/// Local name of the root element of XML, plain or signed; for intake, which asks what an archive inside an archive is.
+pub fn root_of(body: &Body) -> Result<Option<String>> {
+    let Some(whole) = signed::whole(body, &mut Vec::new())? else { return Ok(None) };
+    let opened = signed::open(&whole, &mut Vec::new(), &mut |_, _| {});
+    Ok(opened.and_then(|opened| xml::root_name(&opened.content)))
+}
+
 fn class_of_bytes(bytes: &[u8]) -> Option<&'static str> {
     let opened = signed::open(bytes, &mut Vec::new(), &mut |_, _| {})?;
     match xml::root_name(&opened.content)?.as_str() {
