@@ -226,6 +226,11 @@ impl Archive {
         }
         let rows = deposit.documents.iter().map(|id| self.row(*id)).collect::<Result<Vec<_>>>()?;
         let first = rows.first().ok_or_else(missing)?;
+        // A deposit may hold documents of several classes, and its receipt tells the metadata of them all.
+        for row in &rows {
+            let action = if all { Action::ReadReceipts } else { Action::ReadOwnReceipts };
+            actor.may(action, Some(&row.class))?;
+        }
         // To another producer not even its existence is told.
         if !all && rdv::parse(&self.described(first)?.rdv)?.deposit.producer != actor.producer() {
             return Err(missing());

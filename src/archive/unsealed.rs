@@ -44,7 +44,7 @@ pub(super) fn deposit_row(manifest: &Manifest, sequence: Sequence, first: &Docum
         receipt: manifest.deposit.receipt,
         lane: manifest.deposit.lane,
         sequence,
-        class: first.class.clone(),
+        class: manifest.deposit.class.clone(),
         accepted_at: first.accepted_at,
         documents: manifest.deposit.documents.iter().map(|document| document.id).collect(),
         replay_key: manifest.replay.key.map(hex::encode),

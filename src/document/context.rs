@@ -13,12 +13,19 @@ pub struct Context<'a> {
     pub trust: &'a Trust,
     /// When the archive received the document.
     pub received_at: Timestamp,
+    /// VAT numbers and tax codes of the holder, in any spelling: whether an invoice was issued or received.
+    pub holder: &'a [String],
 }
 
 impl<'a> Context<'a> {
     /// By this trust, received then.
     pub fn new(trust: &'a Trust, received_at: Timestamp) -> Self {
-        Self { trust, received_at }
+        Self { trust, received_at, holder: &[] }
+    }
+
+    /// The same, knowing the holder.
+    pub fn held_by(self, holder: &'a [String]) -> Self {
+        Self { holder, ..self }
     }
 
     /// A judge of signatures; `reference` is the best proof of time that the reader found and verified.

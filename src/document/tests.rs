@@ -92,7 +92,14 @@ fn given_and_extracted_become_one() {
             ("content-read", O::Warning),
             ("metadata-agreement", O::Warning),
             ("metadata-schema", O::Warning),
-            ("signatures", O::NotActivated),
+            ("signature-digest", O::NotExecuted),
+            ("signature-math", O::NotExecuted),
+            ("signature-certificate", O::NotExecuted),
+            ("signature-address", O::NotExecuted),
+            ("signature-profile", O::NotExecuted),
+            ("signature-chain", O::NotExecuted),
+            ("signature-revocation", O::NotExecuted),
+            ("signature-time", O::NotExecuted),
         ]
     );
     assert!(
@@ -107,7 +114,7 @@ fn notifications() {
     let expected = json!({ "kind": "RC", "family": "pa", "sdi_identifier": "111", "invoice_file": "IT00000000000_00001.xml.p7m", "message_id": "123456",
         "pec_message_id": "opec1@example.it", "recipient_code": "AAAAAA", "received_at": "2026-06-16T16:34:00.000Z",
         "file_base": "IT00000000000_00001", "recipient_description": "x",
-        "instant": "2026-06-16T16:40:00.000Z", "delivered_at": "2026-06-16T16:40:00.000Z", "signed": false });
+        "instant": "2026-06-16T16:40:00.000Z", "delivered_at": "2026-06-16T16:40:00.000Z", "signed": false, "signature_verdict": "unsigned" });
     assert_eq!(Value::Object(understood.metadata.clone()), expected);
     assert_eq!(codes(&understood), [Code::NotificationOffset, Code::NotificationUnsigned]);
     let private = NOTIFICATION

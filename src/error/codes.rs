@@ -208,7 +208,6 @@ codes! {
     P7mEmpty = "p7m/empty", Refused, "signed file without a byte in it", "file firmato senza alcun byte", "send it again", "inviarlo di nuovo";
     P7mShort = "p7m/too-short", Refused, "too short to be signed data", "troppo corto per essere una busta di firma", "send it again", "inviarlo di nuovo";
     P7mTruncated = "p7m/truncated", Refused, "signed data cut short", "busta di firma troncata", "send it again", "inviarlo di nuovo";
-    P7mTrailing = "p7m/trailing", Finding, "bytes follow the signed data", "altri byte seguono la busta di firma", "", "";
     P7mTooDeep = "p7m/too-deep", Refused, "signed more than five times over", "firmato più di cinque volte", "", "";
     InvoiceNamespace = "invoice/namespace", Finding, "namespace not as in the schema", "namespace diverso dallo schema", "", "";
     InvoiceField = "invoice/field", Finding, "a field is missing or not as in the schema", "campo mancante o non conforme allo schema", "", "";

@@ -181,6 +181,9 @@ fn members(signer: &Signer) -> (Plan, Members) {
                 sha256: digests.sha256,
                 blake3: digests.blake3,
                 metadata_sha256: document.metadata_sha256,
+                class: None,
+                class_version: None,
+                archive_sha256: None,
                 controls: Vec::new(),
             });
         }

@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt as _};
 
 use super::auth::Caller;
 use super::{Service, blocking, content_digest};
-use crate::archive::deposit::{Answer, Channel, ClientManifest, Deposit, File};
+use crate::archive::deposit::{Answer, Channel, ClientManifest, Deposit, File, Unpacked};
 use crate::document::{Metadata, json};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hasher, Sha256};
@@ -117,7 +117,7 @@ async fn one(
         metadata_in_url: in_url,
         body: whole,
         client_manifest: None,
-        files: vec![File { name: name.unwrap_or_default(), spooled, metadata, declared, relations: Vec::new() }],
+        files: vec![File { name: name.unwrap_or_default(), spooled, metadata, declared, relations: Vec::new(), unpacked: Unpacked::No }],
         findings: Vec::new(),
     };
     answer(blocking(move || service.archive.deposit(&actor, deposit)).await?)
@@ -214,6 +214,7 @@ pub async fn deposit(
             metadata: Metadata::new(),
             declared: None,
             relations: Vec::new(),
+            unpacked: Unpacked::No,
         });
     }
     let Some(bytes) = manifest else {

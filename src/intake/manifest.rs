@@ -85,6 +85,15 @@ pub struct Item {
     pub blake3: Blake3,
     /// SHA-256 of its metadata file.
     pub metadata_sha256: Sha256,
+    /// Its class and the version of it, when they are not the deposit's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ClassId>,
+    /// See [`Item::class`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_version: Option<u32>,
+    /// SHA-256 of the zip archive it came in, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<Sha256>,
     /// Every control made on it.
     pub controls: Vec<Control>,
 }
@@ -273,6 +282,9 @@ pub(in crate::intake) mod tests {
             sha256: Sha256::of(&[n as u8]),
             blake3: Blake3::of(&[n as u8]),
             metadata_sha256: Sha256::of(b"metadata"),
+            class: (n % 2 == 1).then(|| "sdi-notification".parse().unwrap()),
+            class_version: (n % 2 == 1).then_some(2),
+            archive_sha256: (n % 2 == 1).then(|| Sha256::of(b"zip")),
             controls: vec![Control::new("format-admitted", ControlOutcome::Positive), warned.clone()],
         };
         Deposit {

@@ -4,6 +4,7 @@
 mod accesses;
 mod aggregation;
 mod alarms;
+mod archives;
 mod bad_config;
 mod bad_input;
 mod connections;

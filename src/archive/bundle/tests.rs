@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::archive::deposit::{Channel, Deposit, File};
+use crate::archive::deposit::{Channel, Deposit, File, Unpacked};
 use crate::archive::init::{Wishes, init};
 use crate::clock::SystemClock;
 use crate::exhibit::verify::{Outcome, Trust, verify};
@@ -32,7 +32,7 @@ impl Made {
         let spooled = spool.finish().unwrap();
         let body = *spooled.digests();
         let metadata = json!({ "subject": format!("oggetto {name}") }).as_object().unwrap().clone();
-        let file = File { name: name.into(), spooled, metadata, declared: None, relations: Vec::new() };
+        let file = File { name: name.into(), spooled, metadata, declared: None, relations: Vec::new(), unpacked: Unpacked::No };
         let deposit = Deposit {
             channel: Channel::Http,
             class: Some("generic".into()),

@@ -23,6 +23,8 @@ use crate::intake::receipt::{ENGINE, Facts, Shown, note_text, origin, rdv, view}
 /// A document about to be accepted: everything its metadata file is made of, without its bytes.
 struct Piece {
     id: DocumentId,
+    class: Arc<Class>,
+    archive: Option<Sha256>,
     name: String,
     digests: Digests,
     format: Format,
@@ -60,13 +62,23 @@ impl Archive {
     pub(super) fn accept(&self, controlled: Controlled) -> Result<Answer> {
         let now = self.clock.now();
         let receipt = ReceiptId::new(now);
-        let Controlled { actor, agreement, class, received_at, deposit, replay, mut controls, findings, understood } =
-            controlled;
+        let Controlled {
+            actor,
+            agreement,
+            class,
+            classes,
+            received_at,
+            deposit,
+            replay,
+            mut controls,
+            findings,
+            understood,
+        } = controlled;
         rdv::holdable_controls(&mut controls);
         let mut pieces = Vec::with_capacity(deposit.files.len());
         let mut documents = Vec::with_capacity(deposit.files.len());
-        for (n, (file, understood)) in deposit.files.into_iter().zip(understood).enumerate() {
-            let File { name, spooled, relations, .. } = file;
+        for (n, ((file, understood), class)) in deposit.files.into_iter().zip(understood).zip(classes).enumerate() {
+            let File { name, spooled, relations, unpacked, .. } = file;
             let mut controls = understood.controls;
             rdv::holdable_controls(&mut controls);
             let mut all: Vec<Finding> = findings.iter().filter(|(of, _)| *of == n).map(|(_, f)| f.clone()).collect();
@@ -76,6 +88,8 @@ impl Archive {
             getrandom::fill(&mut salt).map_err(|e| Error::new(Code::Internal, format!("no randomness: {e}")))?;
             pieces.push(Piece {
                 id,
+                class,
+                archive: unpacked.archive(),
                 name,
                 digests: *spooled.digests(),
                 format: understood.format,
@@ -143,6 +157,11 @@ impl Archive {
         agent.id.as_ref().map_or_else(|| agent.name.to_string(), |id| id.as_str().to_owned())
     }
 
+    /// VAT numbers and tax codes of the holder.
+    pub(super) fn holder_codes(&self) -> Vec<String> {
+        self.agid_holder().codes
+    }
+
     fn agid_holder(&self) -> agid::Holder {
         let agent = &self.config.holder.agent;
         let code = agent.id.as_ref().and_then(|id| id.as_str().split_once('-').map(|(_, code)| code.to_owned()));
@@ -169,6 +188,9 @@ impl Rendering {
                 sha256: piece.digests.sha256,
                 blake3: piece.digests.blake3,
                 metadata_sha256: Sha256::of(file),
+                class: self.other_class(piece).map(|class| class.id.clone()),
+                class_version: self.other_class(piece).map(|class| class.version),
+                archive_sha256: piece.archive,
                 controls: piece.controls.clone(),
             })
             .collect();
@@ -191,6 +213,12 @@ impl Rendering {
         Ok((Rendered { rdv, note, manifest, metadata }, given))
     }
 
+    /// The class of a document, when it is not the deposit's.
+    fn other_class<'a>(&self, piece: &'a Piece) -> Option<&'a Class> {
+        let same = piece.class.id == self.class.id && piece.class.version == self.class.version;
+        (!same).then_some(&*piece.class)
+    }
+
     fn metadata(&self, piece: &Piece, numbered: &Numbered) -> Vec<u8> {
         let primary = piece.primary.as_ref().and_then(|(name, kind)| {
             let main = self.pieces.iter().find(|other| other.name == *name && other.id != piece.id)?;
@@ -207,7 +235,7 @@ impl Rendering {
             })
             .collect();
         agid::render(&AgidInput {
-            class: &self.class,
+            class: &piece.class,
             document: piece.id,
             receipt: self.receipt,
             idempotency_key: self.idempotency_key.as_deref(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Archive, Controlled, Deposit};
+use super::{Archive, Controlled, Deposit, File, Unpacked};
 use crate::archive::access::Actor;
 use crate::document::class::Class;
 use crate::document::{self, Metadata};
@@ -21,7 +21,7 @@ impl Archive {
         &self,
         actor: &Actor,
         mut deposit: Deposit,
-        class: Arc<Class>,
+        (class, classes): (Arc<Class>, Vec<Arc<Class>>),
         agreement: String,
         received_at: Timestamp,
         replay: Replay,
@@ -42,24 +42,31 @@ impl Archive {
         };
         placed("names", names(&deposit));
         placed("content-present", empty(&deposit));
-        placed("metadata-channel", metadata_channel(&deposit, &class));
+        placed("metadata-channel", metadata_channel(&deposit, &classes));
         let declared: Vec<_> = deposit.files.iter().enumerate().filter(|(_, file)| file.declared.is_some()).collect();
         if declared.is_empty() {
             controls.push(Control::new("declared-digest", ControlOutcome::NotExecuted));
         } else {
-            let wrong = declared.iter().filter(|(_, file)| file.declared != Some(file.spooled.digests().sha256));
+            let arrived = |file: &File| file.unpacked.archive().unwrap_or(file.spooled.digests().sha256);
+            let wrong = declared.iter().filter(|(_, file)| file.declared != Some(arrived(file)));
             let found =
                 wrong.map(|(n, _)| (*n, Finding::error(Code::DigestMismatch, place(&deposit, *n), ""))).collect();
             placed("declared-digest", found);
         }
 
         let mut understood = Vec::with_capacity(deposit.files.len());
-        for file in &deposit.files {
+        let holder = self.holder_codes();
+        for (file, class) in deposit.files.iter().zip(&classes) {
             let body = file.spooled.body()?;
+            if let Unpacked::Refused(_, found) = &file.unpacked {
+                understood.push(not_understood(&body, &file.name, found)?);
+                continue;
+            }
             let _turn = self.readers.turn();
-            let context = document::Context::new(&self.trust, received_at);
-            let mut one = document::understand(&class, &body, &file.name, &file.metadata, &context)?;
-            let (control, found) = self.malware_control(&class, &body);
+            let context = document::Context::new(&self.trust, received_at).held_by(&holder);
+            let mut one = document::understand(class, &body, &file.name, &file.metadata, &context)?;
+            let (control, found) = self.malware_control(class, &body);
+            file.unpacked.tell(class, &mut one);
             one.controls.push(control);
             one.findings.extend(found);
             self.aggregation_control(&class, &mut one)?;
@@ -72,6 +79,7 @@ impl Archive {
             actor: actor.clone(),
             agreement,
             class,
+            classes,
             received_at,
             deposit,
             replay,
@@ -90,6 +98,15 @@ impl Archive {
         }
         document::malware::control(self.malware.as_deref(), body)
     }
+}
+
+/// An archive that is refused: what is wrong with it, and nothing of what is in it.
+fn not_understood(body: &document::Body, name: &str, found: &[Finding]) -> Result<document::Understood> {
+    let format = document::format::recognise(&body.head(document::format::HEAD)?, name);
+    let controls =
+        vec![Control::of("archive-expanded", found), Control::new("content-read", ControlOutcome::NotExecuted)];
+    let (metadata, origins) = Default::default();
+    Ok(document::Understood { format, metadata, origins, findings: found.to_vec(), controls })
 }
 
 /// The place of a file: its position, never its name.
@@ -132,9 +149,9 @@ fn empty(deposit: &Deposit) -> Vec<(usize, Finding)> {
     files.map(|(n, _)| (n, Finding::error(Code::BodyEmpty, place(deposit, n), ""))).collect()
 }
 
-fn metadata_channel(deposit: &Deposit, class: &Class) -> Vec<(usize, Finding)> {
-    let given = deposit.files.iter().any(|file: &super::File| file.metadata != Metadata::new());
-    if class.personal && deposit.metadata_in_url && given {
+fn metadata_channel(deposit: &Deposit, classes: &[Arc<Class>]) -> Vec<(usize, Finding)> {
+    let given = deposit.files.iter().any(|file: &File| file.metadata != Metadata::new());
+    if classes.iter().any(|class| class.personal) && deposit.metadata_in_url && given {
         return vec![(0, Finding::error(Code::MetadataInUrl, "query", ""))];
     }
     Vec::new()

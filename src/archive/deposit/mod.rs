@@ -6,19 +6,20 @@
 //! I-9b).
 
 mod accept;
+mod classes;
 mod controls;
 mod manifest;
 mod refuse;
+mod unpack;
 
 use std::sync::Arc;
 
 use super::Archive;
 use super::access::{Action, Actor};
-use super::state::unpoisoned;
 use crate::catalog::merged;
 use crate::clock::truncate_ms;
 use crate::document::class::Class;
-use crate::document::{Metadata, auto_class};
+use crate::document::Metadata;
 use crate::error::{Code, Control, Error, Finding, Result, Severity};
 use crate::hash::{Digests, Sha256};
 use crate::id::{ClassId, ReceiptId};
@@ -29,6 +30,7 @@ use crate::intake::spool::Spooled;
 pub use crate::intake::manifest::Channel;
 pub(super) use accept::{note_facts, receipt_view};
 pub use manifest::{ClientManifest, Relation};
+pub use unpack::Unpacked;
 
 /// A file of a deposit.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct File {
     pub declared: Option<Sha256>,
     /// Its ties to other files of the deposit.
     pub relations: Vec<Relation>,
+    /// Whether it came in a zip archive, or is one that could not be taken apart.
+    pub unpacked: Unpacked,
 }
 
 /// A deposit as it came.
@@ -86,6 +90,8 @@ struct Controlled {
     actor: Actor,
     agreement: String,
     class: Arc<Class>,
+    /// The class of each file.
+    classes: Vec<Arc<Class>>,
     received_at: jiff::Timestamp,
     deposit: Deposit,
     replay: Replay,
@@ -125,29 +131,27 @@ impl Archive {
     }
 
     /// Takes a deposit.
-    pub fn deposit(&self, actor: &Actor, deposit: Deposit) -> Result<Answer> {
+    pub fn deposit(&self, actor: &Actor, mut deposit: Deposit) -> Result<Answer> {
         let received_at = truncate_ms(self.clock.now());
         if deposit.duplicate && deposit.idempotency_key.is_none() {
             // Without a key a retry of the same request would be one more deposit.
             return Err(Error::new(Code::Usage, "duplicate=allow goes with a new Idempotency-Key").at("duplicate"));
         }
-        let most = self.config.intake.max_metadata.0;
-        let given =
-            deposit.files.iter().map(|file| serde_json::to_vec(&file.metadata).map_or(0, |text| text.len() as u64));
-        if given.sum::<u64>() > most {
-            return Err(Error::new(Code::BodyTooLarge, format!("metadata have at most {most} bytes"))
-                .at("metadata")
-                .hint("see intake.max_metadata in custode.toml"));
-        }
+        self.check_metadata(&deposit)?;
+        // A repetition is known by what was sent: the archive, not what is in it.
+        let sent: Vec<_> = deposit
+            .files
+            .iter()
+            .map(|file| (file.name.clone(), file.spooled.digests().sha256, file.metadata.clone()))
+            .collect();
+        self.unpack(&mut deposit)?;
+        self.check_metadata(&deposit)?;
         let class = self.class_of(&deposit)?;
         actor.may(Action::Deposit, Some(class.as_ref().map_or_else(|wanted| wanted, |class| &class.id)))?;
         let producer = actor.producer();
         let class_id = class.as_ref().map_or_else(Clone::clone, |class| class.id.clone());
-        let givens: Vec<Given<'_>> = deposit
-            .files
-            .iter()
-            .map(|file| Given { name: &file.name, sha256: file.spooled.digests().sha256, metadata: &file.metadata })
-            .collect();
+        let givens: Vec<Given<'_>> =
+            sent.iter().map(|(name, sha256, metadata)| Given { name, sha256: *sha256, metadata }).collect();
         let key = deposit.idempotency_key.as_deref();
         let replay = self.replay_key.replay(&producer, key, &class_id, &Metadata::new(), &givens);
         drop(givens);
@@ -170,9 +174,13 @@ impl Archive {
             let finding = Finding::error(Code::NoAgreement, "class", "");
             return self.refuse_early(actor, &deposit, received_at, None, finding);
         };
+        let classes = match self.classes_of(actor, &deposit, &class)? {
+            Ok(classes) => classes,
+            Err(finding) => return self.refuse_early(actor, &deposit, received_at, Some(&agreement.id), finding),
+        };
         let object = ObjectKey::of(&self.replay_key, &agreement.id, key, &deposit.body.sha256);
         self.refusals.admit(&object)?;
-        let controlled = self.control(actor, deposit, class, agreement.id.clone(), received_at, replay)?;
+        let controlled = self.control(actor, deposit, (class, classes), agreement.id.clone(), received_at, replay)?;
         if controlled.deposit.dry_run {
             return Self::dry_run(&controlled);
         }
@@ -180,23 +188,6 @@ impl Archive {
             return self.refuse(controlled, object, agreement.max_refusals);
         }
         self.accept(controlled)
-    }
-
-    /// The class that is asked for or recognised; an unknown name comes back as the error.
-    fn class_of(&self, deposit: &Deposit) -> Result<std::result::Result<Arc<Class>, ClassId>> {
-        let wanted = match deposit.class.as_deref() {
-            Some(class) if class != "auto" => match class.parse() {
-                Ok(class) => class,
-                // Not even a name: `unknown` stands for it, so that nothing from outside gets into a record.
-                Err(_) => "unknown".parse()?,
-            },
-            _ => match deposit.files.first() {
-                Some(file) => auto_class(&file.spooled.body()?, &file.name)?,
-                None => "generic".parse()?,
-            },
-        };
-        let classes = unpoisoned(self.classes.read());
-        Ok(classes.latest(&wanted).cloned().ok_or(wanted))
     }
 
     /// The receipt of the same deposit, when it was accepted before. The same key with other content is a conflict.

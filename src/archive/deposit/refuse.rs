@@ -123,14 +123,15 @@ impl Archive {
             .iter()
             .zip(&controlled.understood)
             .enumerate()
-            .map(|(n, (file, understood))| {
+            .zip(&controlled.classes)
+            .map(|((n, (file, understood)), class)| {
                 let own = controlled.findings.iter().filter(|(of, _)| *of == n).map(|(_, f)| f);
                 let findings: Vec<&Finding> = own.chain(&understood.findings).collect();
                 let digests = file.spooled.digests();
                 serde_json::json!({
                     "name": file.name, "bytes": digests.bytes, "sha256": digests.sha256, "blake3": digests.blake3,
                     "format": understood.format.media_type, "metadata": understood.metadata,
-                    "findings": findings, "controls": understood.controls,
+                    "findings": findings, "controls": understood.controls, "class": class.id,
                 })
             })
             .collect();

@@ -176,8 +176,8 @@ pub fn understand_attachment(bytes: &[u8], name: &str) -> Option<Attachment> {
     let class = class_of_bytes(bytes)?;
     let mut out = Extraction::default();
     match class {
-        "invoice" => invoice::read(bytes, name, &mut out),
-        _ => notification::read(bytes, name, &mut out),
+        "invoice" => invoice::read(bytes, name, None, &mut out),
+        _ => notification::read(bytes, name, None, &mut out),
     }
     Some(Attachment { class, fields: out.fields, findings: out.findings })
 }

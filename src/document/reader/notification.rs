@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::{Extraction, Input, Reader, file_base, signed, xml};
-use crate::document::merge;
+use crate::document::{Context, merge};
 use crate::error::{Code, Finding, Result};
 use xml::Node;
 
@@ -85,7 +85,7 @@ impl Reader for NotificationReader {
     fn read(&self, input: &Input) -> Result<Extraction> {
         let mut out = Extraction::default();
         if let Some(whole) = signed::whole(input.body, &mut out.findings)? {
-            read(&whole, input.name, &mut out);
+            read(&whole, input.name, Some(input.context), &mut out);
         }
         Ok(out)
     }
@@ -95,9 +95,9 @@ impl Reader for NotificationReader {
     }
 }
 
-/// Reads a notification, plain or signed.
-pub(super) fn read(bytes: &[u8], name: &str, out: &mut Extraction) {
-    let Some(opened) = signed::open(bytes, &mut out.findings, &mut |_, _| {}) else { return };
+/// Reads a notification, plain or signed; without a context signatures are not judged.
+pub(super) fn read(bytes: &[u8], name: &str, context: Option<&Context<'_>>, out: &mut Extraction) {
+    let Some(opened) = signed::open_judged(bytes, context, out) else { return };
     if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
         out.findings.push(Finding::warning(Code::P7mPlain, "name", ""));
     }
@@ -138,7 +138,11 @@ pub(super) fn read(bytes: &[u8], name: &str, out: &mut Extraction) {
     if let Ok(attempts) = root.text_at("TentativiInvio").parse::<u32>() {
         out.fields.insert("attempts".to_owned(), attempts.into());
     }
-    let signed = opened.layers > 0 || root.child("Signature").is_some();
+    let xml_signature = root.child("Signature").is_some();
+    if xml_signature {
+        signed::note_xml_signature(context, out);
+    }
+    let signed = opened.layers > 0 || xml_signature;
     out.fields.insert("signed".to_owned(), signed.into());
     // MT is never signed, EC comes from the buyer who need not sign.
     if !signed && !["MT", "EC"].contains(&kind) {

@@ -7,10 +7,13 @@
 
 use std::borrow::Cow;
 
+use super::Extraction;
 use super::xml::MAX_BYTES;
-use crate::document::Body;
+use crate::document::{Body, Context};
 use crate::error::{Code, Finding, Result};
-use crate::evidence::cms::{SignedData, is_cut_short, unwrap_leading};
+use crate::evidence::cms::{self, is_cut_short};
+use crate::evidence::judge::Purpose;
+use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport};
 
 /// Signatures around signatures.
 const MAX_LAYERS: usize = 5;
@@ -34,12 +37,58 @@ pub fn whole(body: &Body, findings: &mut Vec<Finding>) -> Result<Option<bytes::B
     Ok(whole)
 }
 
-/// Opens a file layer by layer; `judge` sees the DER of each and its place. `None` when it cannot be opened, and then a
+/// An XML signature inside is noted, and that nothing of it was judged: never better than what was looked at.
+pub fn note_xml_signature(context: Option<&Context<'_>>, out: &mut Extraction) {
+    if context.is_none() {
+        return;
+    }
+    let unseen = |aspect: &Aspect| {
+        AspectVerdict::new(*aspect, Outcome::NotChecked, Code::SignatureUnsupported, "XML signature present, not verified")
+    };
+    out.signatures.push(SignatureReport {
+        kind: SignatureKind::Xades,
+        role: Role::Signature,
+        place: "Signature".to_owned(),
+        signer: None,
+        digest_algorithm: None,
+        signature_algorithm: None,
+        signing_time: None,
+        reference: None,
+        verdicts: Aspect::ALL.iter().map(unseen).collect(),
+        noticed: Vec::new(),
+    });
+}
+
+/// Opens a file layer by layer and judges every signer of every layer by the context, when there is one.
+pub fn open_judged<'a>(bytes: &'a [u8], context: Option<&Context<'_>>, out: &mut Extraction) -> Option<Opened<'a>> {
+    let judge = context.map(|context| context.judge(None));
+    let mut reports = Vec::new();
+    let opened = open(bytes, &mut out.findings, &mut |signed, place| {
+        // What cannot be judged at all was opened all the same: the reader says how many layers there were.
+        if let Some(Ok(found)) = judge.map(|judge| judge.opened(signed, None, Purpose::Signature, place)) {
+            reports.extend(found);
+        }
+    });
+    out.signatures.extend(reports);
+    opened
+}
+
+/// Judges the XML signatures inside; without a context nothing is. One that cannot be taken for a signature at all is said to
+/// be there and not to have been judged.
+pub fn judge_xml(content: &[u8], context: Option<&Context<'_>>, out: &mut Extraction) {
+    let Some(judge) = context.map(|context| context.judge(None)) else { return };
+    match judge.xades(content, "Signature") {
+        Ok(reports) => out.signatures.extend(reports),
+        Err(e) => out.findings.push(Finding::warning(e.code, "Signature", "")),
+    }
+}
+
+/// Opens a file layer by layer; `judge` sees the signed data of each and its place. `None` when it cannot be opened, and then a
 /// finding says why.
 pub fn open<'a>(
     bytes: &'a [u8],
     findings: &mut Vec<Finding>,
-    judge: &mut dyn FnMut(&[u8], &str),
+    judge: &mut dyn FnMut(&cms::Opened, &str),
 ) -> Option<Opened<'a>> {
     let mut opened = Opened { content: Cow::Borrowed(bytes), layers: 0 };
     while looks_signed(&opened.content) {
@@ -48,25 +97,19 @@ pub fn open<'a>(
             findings.push(Finding::error(Code::P7mTooDeep, place, ""));
             return None;
         }
-        let taken = unwrap_leading(&opened.content).and_then(|(der, trailing)| {
-            let signed = SignedData::parse(&der)?;
-            Ok((der, trailing, signed))
-        });
-        let (der, trailing, signed) = match taken {
-            Ok(taken) => taken,
+        let mut signed = match cms::open(&opened.content) {
+            Ok(signed) => signed,
             Err(e) => {
                 findings.push(unopened(&opened.content, e.code, &e.detail, place));
                 return None;
             }
         };
-        if trailing > 0 {
-            findings.push(Finding::warning(Code::P7mTrailing, &place, format!("{trailing} bytes")));
-        }
-        let Some(content) = signed.content else {
+        if signed.data.content.is_none() {
             findings.push(Finding::error(Code::P7mDetached, place, ""));
             return None;
-        };
-        judge(&der, &place);
+        }
+        judge(&signed, &place);
+        let content = signed.data.content.take().unwrap_or_default();
         opened = Opened { content: Cow::Owned(content), layers: opened.layers + 1 };
     }
     Some(opened)
@@ -74,7 +117,7 @@ pub fn open<'a>(
 
 /// Why signed data could not be opened: the code of what it is instead.
 fn unopened(bytes: &[u8], code: Code, detail: &str, place: String) -> Finding {
-    if is_cut_short(bytes) {
+    if code == Code::SignatureCut || is_cut_short(bytes) {
         return Finding::error(Code::P7mTruncated, place, "");
     }
     if bytes.first() != Some(&0x30)
@@ -82,6 +125,8 @@ fn unopened(bytes: &[u8], code: Code, detail: &str, place: String) -> Finding {
     {
         return Finding::error(other, place, "");
     }
+    // What is ASN.1 and not signed data cannot be kept as such.
+    let code = if matches!(code, Code::DerTooDeep) { code } else { Code::DerMalformed };
     Finding::error(code, place, detail)
 }
 
@@ -150,10 +195,10 @@ pub(super) mod tests {
             assert_eq!(opened(dress), Ok((xml.to_vec(), 1)));
         }
         assert_eq!(opened(wrap(&der)), Ok((xml.to_vec(), 2)));
-        let mut findings = Vec::new();
         let trailing = [&der[..], b"GARBAGE"].concat();
-        assert_eq!(open(&trailing, &mut findings, &mut |_, _| {}).unwrap().layers, 1);
-        assert_eq!((findings[0].code, findings.len()), (Code::P7mTrailing, 1));
+        let mut seen = 0;
+        open(&trailing, &mut Vec::new(), &mut |signed, _| seen = signed.trailing).unwrap();
+        assert_eq!(seen, 7);
     }
 
     #[test]
@@ -168,7 +213,7 @@ pub(super) mod tests {
             assert_eq!(opened(cut), Err(Code::P7mTruncated));
         }
         assert_eq!(opened(vec![0x30, 0x80, 6, 1, 0x2a]), Err(Code::P7mTruncated));
-        assert_eq!(opened(vec![0x30, 0x03, 6, 9, 0x2a]), Err(Code::DerMalformed));
+        assert_eq!(opened(vec![0x30, 0x03, 6, 1, 0x2a]), Err(Code::DerMalformed));
         assert_eq!(opened([0x30, 0x80].repeat(100)), Err(Code::DerTooDeep));
         assert_eq!(opened(b"MII...qualcosa che non e'".to_vec()), Err(Code::P7mPlaceholder));
         assert_eq!(opened(b"Mi dispiace, il file non e' disponibile.".to_vec()), Err(Code::P7mText));

@@ -10,7 +10,7 @@ pub use build::{Spec, sign};
 pub use content::{Content, DigestSet, Digester};
 pub use open::{Form, Opened, open};
 pub use read::{SignedData, SignerReport, Verdict};
-pub use unwrap::{is_cut_short, unwrap, unwrap_leading};
+pub use unwrap::{is_cut_short, unwrap};
 
 #[cfg(test)]
 mod tests;

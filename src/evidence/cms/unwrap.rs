@@ -26,23 +26,15 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// DER of the outermost element: armour off, BER to DER. Blanks and zeros after it are dropped; anything else there is an error.
 pub fn unwrap(bytes: &[u8]) -> Result<Vec<u8>> {
-    let (der, trailing) = unwrap_leading(bytes)?;
-    if trailing > 0 {
-        return Err(malformed(format!("{trailing} bytes follow the signed data")));
-    }
-    Ok(der)
-}
-
-/// The same, with how many bytes follow that are neither blanks nor zeros alone: for readers that keep such a file and say so.
-pub fn unwrap_leading(bytes: &[u8]) -> Result<(Vec<u8>, usize)> {
     if bytes.len() > MAX_BYTES {
         return Err(malformed("larger than the limit for signed data"));
     }
     let binary = unarmour(bytes)?;
     let (der, used) = ber_to_der(&binary)?;
-    let rest = &binary[used..];
-    let idle = rest.iter().all(|b| matches!(b, 0 | b' ' | b'\r' | b'\n' | b'\t'));
-    Ok((der, if idle { 0 } else { rest.len() }))
+    if binary[used..].iter().any(|b| !matches!(b, 0 | b' ' | b'\r' | b'\n' | b'\t')) {
+        return Err(malformed(format!("{} bytes follow the signed data", binary.len() - used)));
+    }
+    Ok(der)
 }
 
 /// Whether what could not be unwrapped begins as signed data does and simply ends too early.

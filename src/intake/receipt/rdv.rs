@@ -43,11 +43,17 @@ pub fn render(facts: &Facts) -> Vec<u8> {
     pen.open("Documenti", &[("en", "Documents"), ("numero", &number)]);
     for item in &deposit.documents {
         pen.open("Documento", &[("id", &item.id.to_string())]);
+        if let (Some(class), Some(version)) = (&item.class, item.class_version) {
+            pen.text("Classe", &[("versione", &version.to_string())], class.as_str());
+        }
         pen.text("Byte", &[], &item.bytes.to_string());
         pen.text("Formato", &[], &item.media_type);
         pen.text("Impronta", &[SHA256], &item.sha256.to_string());
         pen.text("Impronta", &[BLAKE3], &item.blake3.to_string());
         pen.text("ImprontaMetadati", &[SHA256], &item.metadata_sha256.to_string());
+        if let Some(archive) = item.archive_sha256 {
+            pen.text("ImprontaArchivio", &[SHA256], &archive.to_string());
+        }
         controls(&mut pen, &item.controls);
         pen.close("Documento");
     }
@@ -140,7 +146,7 @@ fn facts(root: &Element) -> Result<Facts> {
             },
             channel: root.value("Canale")?,
             class: class.text.parse()?,
-            class_version: class.attribute("versione")?.parse().map_err(|_| wrong("versione cannot be read"))?,
+            class_version: version(class)?,
             received_at: package.value("Ricevuto")?,
             bytes: package.value("Byte")?,
             sha256: package.value("Impronta")?,
@@ -151,11 +157,16 @@ fn facts(root: &Element) -> Result<Facts> {
     })
 }
 
+fn version(class: &Element) -> Result<u32> {
+    class.attribute("versione")?.parse().map_err(|_| wrong("versione cannot be read"))
+}
+
 fn item(element: &Element) -> Result<Item> {
     let mut digests = element.children.iter().filter(|child| child.name == "Impronta");
     let (Some(sha256), Some(blake3)) = (digests.next(), digests.next()) else {
         return Err(wrong("a document without its two digests"));
     };
+    let class = element.try_child("Classe");
     Ok(Item {
         id: element.attribute("id")?.parse()?,
         bytes: element.value("Byte")?,
@@ -163,6 +174,9 @@ fn item(element: &Element) -> Result<Item> {
         sha256: sha256.text.parse()?,
         blake3: blake3.text.parse()?,
         metadata_sha256: element.value("ImprontaMetadati")?,
+        class_version: class.map(version).transpose()?,
+        class: class.map(|class| class.text.parse()).transpose()?,
+        archive_sha256: element.try_child("ImprontaArchivio").map(|archive| archive.text.parse()).transpose()?,
         controls: read_controls(element)?,
     })
 }

@@ -31,11 +31,19 @@ pub fn view(
 ) -> Value {
     let deposit = &facts.deposit;
     let documents = deposit.documents.iter().zip(shown).map(|(item, shown)| {
-        json!({
+        let mut document = json!({
             "id": item.id, "name": shown.name, "bytes": item.bytes, "sha256": item.sha256, "blake3": item.blake3,
             "format": item.media_type, "metadata_sha256": item.metadata_sha256,
             "metadata": shown.metadata, "findings": shown.findings, "controls": item.controls,
-        })
+        });
+        if let (Some(class), Some(version)) = (&item.class, item.class_version) {
+            document["class"] = json!(class);
+            document["class_version"] = json!(version);
+        }
+        if let Some(sha256) = item.archive_sha256 {
+            document["archive"] = json!({ "name": shown.metadata.get("archive_file"), "sha256": sha256 });
+        }
+        document
     });
     let documents: Vec<Value> = documents.collect();
     let mut view = Map::new();

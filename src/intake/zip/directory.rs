@@ -1,6 +1,6 @@
 //! The central directory (PKWARE APPNOTE 4.3), zip64 included, and what the local headers say to it.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::SeekFrom;
 
 use super::names;
 use super::{Read, Stop};

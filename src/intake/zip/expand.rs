@@ -1,7 +1,7 @@
 //! From an archive to its documents: each member expanded into the spool, checked and given its class.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{Read as _, SeekFrom};
 
 use super::directory::{self, Entry};
 use super::{Read, Stop, looks_like_zip};

@@ -1,0 +1,200 @@
+use std::io::{Cursor, Write as _};
+
+use ::zip::write::SimpleFileOptions;
+use ::zip::{CompressionMethod, ZipWriter};
+
+use super::*;
+use crate::document::Body;
+use crate::error::Code;
+use crate::intake::spool::Incoming;
+
+const INVOICE: &str = "<p:FatturaElettronica xmlns:p='u' versione='FPR12'><FatturaElettronicaHeader/></p:FatturaElettronica>";
+const NOTICE: &str = "<RicevutaConsegna><IdentificativoSdI>1</IdentificativoSdI></RicevutaConsegna>";
+const ATTESTATION: &str = "<AttestazioneTrasmissioneFattura><IdentificativoSdI>1</IdentificativoSdI></AttestazioneTrasmissioneFattura>";
+
+fn zip_with(members: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in members {
+        if name.ends_with('/') {
+            zip.add_directory(*name, options).unwrap();
+            continue;
+        }
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    zip_with(members, SimpleFileOptions::default())
+}
+
+const LIMITS: Limits = Limits { files: 20, document: 8 << 20, total: 16 << 20 };
+
+fn expanded(bytes: Vec<u8>) -> Expanded {
+    let dir = tempfile::tempdir().unwrap();
+    let incoming = Incoming::open(dir.path()).unwrap();
+    let expanded = expand(&Body::from(bytes), &incoming, LIMITS).unwrap();
+    if matches!(expanded, Expanded::Refused(..)) {
+        // Nothing of it is kept.
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+    expanded
+}
+
+/// Names and classes of the documents.
+fn members(bytes: Vec<u8>) -> Vec<(String, String)> {
+    match expanded(bytes) {
+        Expanded::Members(members) => members.into_iter().map(|m| (m.name, m.class.to_string())).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Codes and places of a refusal.
+fn refused(bytes: Vec<u8>) -> Vec<(Code, String)> {
+    match expanded(bytes) {
+        Expanded::Refused(findings, _) => findings.into_iter().map(|f| (f.code, f.place)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn codes(bytes: Vec<u8>) -> Vec<Code> {
+    refused(bytes).into_iter().map(|(code, _)| code).collect()
+}
+
+/// The same archive with bytes replaced at the n-th place where `from` stands.
+fn patched(bytes: &[u8], from: &[u8], nth: usize, at: usize, to: &[u8]) -> Vec<u8> {
+    let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|i| bytes[*i..].starts_with(from)).collect();
+    let mut out = bytes.to_vec();
+    let at = places[nth] + at;
+    out[at..at + to.len()].copy_from_slice(to);
+    out
+}
+
+const LOCAL: &[u8] = b"PK\x03\x04";
+const CENTRAL: &[u8] = b"PK\x01\x02";
+
+#[test]
+fn invoices_notifications_and_an_attestation_with_its_file() {
+    let inner = zip(&[("IT1_1.xml", INVOICE.as_bytes()), ("IT1_1_AT_001.xml", ATTESTATION.as_bytes())]);
+    let all = [
+        ("2026/", &b""[..]),
+        ("2026/IT1_1.xml", INVOICE.as_bytes()),
+        ("IT1_1_RC_001.xml", NOTICE.as_bytes()),
+        ("perché.xml.p7m", b"non firmata"),
+        ("IT1_1_AT_001.zip", &inner),
+    ];
+    for method in [CompressionMethod::Deflated, CompressionMethod::Stored] {
+        let options = SimpleFileOptions::default().compression_method(method);
+        for options in [options, options.large_file(true)] {
+            let found = members(zip_with(&all, options));
+            let found: Vec<(&str, &str)> = found.iter().map(|(name, class)| (name.as_str(), class.as_str())).collect();
+            assert_eq!(
+                found,
+                [
+                    // The same name twice: the whole path of both.
+                    ("2026/IT1_1.xml", "invoice"),
+                    ("IT1_1_RC_001.xml", "sdi-notification"),
+                    ("perché.xml.p7m", "invoice"),
+                    ("IT1_1_AT_001.zip/IT1_1.xml", "invoice"),
+                    ("IT1_1_AT_001.xml", "sdi-notification"),
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_named_or_left_whole() {
+    let mixed = zip(&[("a.xml", INVOICE.as_bytes()), ("b.pdf", b"%PDF-1.4"), ("c.txt", b"testo")]);
+    assert_eq!(refused(mixed), [(Code::ZipMember, "member 2".into()), (Code::ZipMember, "member 3".into())]);
+    assert!(matches!(expanded(zip(&[("b.pdf", b"%PDF-1.4")])), Expanded::Other));
+    assert_eq!(codes(zip(&[])), [Code::ZipEmpty]);
+    assert_eq!(codes(zip(&[("cartella/", b"")])), [Code::ZipEmpty]);
+    assert!(matches!(expanded(zip(&[("a.xml", INVOICE.as_bytes()), ("b", b"x")])), Expanded::Refused(_, true)));
+    let inner = zip(&[("IT1_1.xml", INVOICE.as_bytes())]);
+    assert_eq!(refused(zip(&[("x.xml", INVOICE.as_bytes()), ("in.zip", &inner)])), [(Code::ZipTooDeep, "member 2".into())]);
+    let at = zip(&[("IT1_1_AT_001.xml", ATTESTATION.as_bytes())]);
+    let deeper = zip(&[("a.zip", &zip(&[("b.zip", &at), ("c.xml", ATTESTATION.as_bytes())]))]);
+    assert_eq!(refused(deeper), [(Code::ZipTooDeep, "member 1, member 1".into())]);
+}
+
+#[test]
+fn names_that_lead_out_or_stand_twice() {
+    let good = zip(&[("aaaaaaaa.xml", INVOICE.as_bytes()), ("bbbbbbbb.xml", INVOICE.as_bytes())]);
+    for hostile in [b"../a", b"/etc", b"C:\\x", b"..\\a", b"a\0bc"] {
+        let bad = patched(&good, CENTRAL, 0, 46, hostile);
+        assert_eq!(refused(bad), [(Code::ZipName, "member 1".into())], "{hostile:?}");
+    }
+    let twice = patched(&good, CENTRAL, 1, 46, b"aaaaaaaa");
+    assert_eq!(refused(twice), [(Code::ZipDuplicate, "member 2".into())]);
+    // Without the UTF-8 flag, in code page 437.
+    let old = patched(&good, CENTRAL, 0, 46, b"perch\x82");
+    assert_eq!(members(old)[0].0, "perchéaa.xml");
+}
+
+#[test]
+fn bombs_and_crowds() {
+    let many: Vec<String> = (0..1250).map(|n| format!("IT01234567890_{n:05}.xml")).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), INVOICE.as_bytes())).collect();
+    assert_eq!(codes(zip(&many)), [Code::ZipTooMany]);
+    assert_eq!(codes(zip(&many[..21])), [Code::ZipTooMany]);
+    assert_eq!(members(zip(&many[..20])).len(), 20);
+    let zeros = vec![b' '; 6 << 20];
+    assert_eq!(refused(zip(&[("a.xml", INVOICE.as_bytes()), ("b.xml", &zeros)])), [(Code::ZipBomb, "member 2".into())]);
+    let third = vec![b' '; 3 << 20];
+    let six: Vec<(String, &[u8])> = (0..6).map(|n| (format!("{n}.xml"), &third[..])).collect();
+    let six: Vec<(&str, &[u8])> = six.iter().map(|(name, content)| (name.as_str(), *content)).collect();
+    assert_eq!(codes(zip(&six)), [Code::ZipBomb]);
+    // Declares little and expands to much: never more than it declares is taken.
+    let liar = patched(&zip(&[("b.xml", &third)]), CENTRAL, 0, 24, &100u32.to_le_bytes());
+    assert_eq!(refused(liar), [(Code::ZipSize, "member 1".into())]);
+}
+
+#[test]
+fn damage_and_lies_have_codes() {
+    let good = zip(&[("a.xml", INVOICE.as_bytes()), ("b.xml", INVOICE.as_bytes())]);
+    let first = |bytes| codes(bytes)[0];
+    assert_eq!(first(patched(&good, CENTRAL, 0, 8, &1u16.to_le_bytes())), Code::ZipEncrypted);
+    assert_eq!(first(patched(&good, CENTRAL, 0, 10, &12u16.to_le_bytes())), Code::ZipMethod);
+    assert_eq!(first(patched(&good, CENTRAL, 0, 16, &[1, 2, 3, 4])), Code::ZipSize);
+    assert_eq!(first(patched(&good, CENTRAL, 0, 24, &9999u32.to_le_bytes())), Code::ZipSize);
+    // Both say the same local header.
+    assert_eq!(first(patched(&good, CENTRAL, 1, 42, &0u32.to_le_bytes())), Code::ZipOverlap);
+    assert_eq!(first(patched(&good, CENTRAL, 0, 42, &0xffff_fff0u32.to_le_bytes())), Code::ZipDamaged);
+    assert_eq!(first(patched(&good, CENTRAL, 0, 20, &0x00ff_ffffu32.to_le_bytes())), Code::ZipDamaged);
+    assert_eq!(first(patched(&good, LOCAL, 1, 0, b"XX")), Code::ZipDamaged);
+    assert_eq!(first(patched(&good, CENTRAL, 1, 0, b"XX")), Code::ZipDamaged);
+    assert_eq!(first([b"prima", &good[..]].concat()), Code::ZipDamaged);
+    assert_eq!(first(b"PK\x03\x04".to_vec()), Code::ZipDamaged);
+    // Every fault of the directory, not the first alone.
+    let two = patched(&patched(&good, CENTRAL, 0, 8, &1u16.to_le_bytes()), CENTRAL, 1, 10, &99u16.to_le_bytes());
+    assert_eq!(codes(two), [Code::ZipEncrypted, Code::ZipMethod]);
+}
+
+#[test]
+fn cutting_and_flipping_never_panics_and_never_gives_other_bytes() {
+    let inner = zip(&[("IT1_1.xml", INVOICE.as_bytes()), ("IT1_1_AT_001.xml", ATTESTATION.as_bytes())]);
+    let whole = zip(&[("a.xml", INVOICE.as_bytes()), ("x_AT_001.zip", &inner)]);
+    let dir = tempfile::tempdir().unwrap();
+    let incoming = Incoming::open(dir.path()).unwrap();
+    let known: Vec<crate::hash::Sha256> =
+        [INVOICE, ATTESTATION].iter().map(|text| crate::hash::Sha256::of(text.as_bytes())).collect();
+    let check = |bytes: Vec<u8>| {
+        if let Expanded::Members(members) = expand(&Body::from(bytes), &incoming, LIMITS).unwrap() {
+            for member in members {
+                assert!(known.contains(&member.spooled.digests().sha256));
+            }
+        }
+    };
+    for cut in 0..whole.len() {
+        check(whole[..cut].to_vec());
+    }
+    for at in 0..whole.len() {
+        for bit in [0, 3, 7] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            check(flipped);
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod attachment;
 mod body;
+mod direction;
 mod file_name;
 mod party;
 mod search;
@@ -13,6 +14,7 @@ mod structure;
 use serde_json::{Map, Value};
 
 use super::{Extraction, Input, Reader, signed, xml};
+use crate::document::Context;
 use crate::error::{Code, Finding, Result};
 use xml::Node;
 
@@ -45,7 +47,7 @@ impl Reader for InvoiceReader {
     fn read(&self, input: &Input) -> Result<Extraction> {
         let mut out = Extraction::default();
         if let Some(whole) = signed::whole(input.body, &mut out.findings)? {
-            read(&whole, input.name, &mut out);
+            read(&whole, input.name, Some(input.context), &mut out);
         }
         Ok(out)
     }
@@ -55,9 +57,9 @@ impl Reader for InvoiceReader {
     }
 }
 
-/// Reads an invoice file, plain or signed.
-pub(super) fn read(bytes: &[u8], name: &str, out: &mut Extraction) {
-    let Some(opened) = signed::open(bytes, &mut out.findings, &mut |_, _| {}) else { return };
+/// Reads an invoice file, plain or signed; without a context signatures are not judged.
+pub(super) fn read(bytes: &[u8], name: &str, context: Option<&Context<'_>>, out: &mut Extraction) {
+    let Some(opened) = signed::open_judged(bytes, context, out) else { return };
     if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
         out.findings.push(Finding::warning(Code::P7mPlain, "name", ""));
     }
@@ -77,7 +79,12 @@ pub(super) fn read(bytes: &[u8], name: &str, out: &mut Extraction) {
     let public = header(&root, out);
     bodies(&root, root.name == SIMPLIFIED, out);
     search::keys(out);
-    let signed = opened.layers > 0 || root.child("Signature").is_some();
+    direction::read(context.map_or(&[], |context| context.holder), out);
+    let xml_signature = root.child("Signature").is_some();
+    if xml_signature {
+        signed::note_xml_signature(context, out);
+    }
+    let signed = opened.layers > 0 || xml_signature;
     out.fields.insert("signed".to_owned(), signed.into());
     out.fields.insert("signature_layers".to_owned(), opened.layers.into());
     if public && !signed {

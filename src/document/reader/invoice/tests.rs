@@ -25,7 +25,7 @@ pub const INVOICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 
 fn read(bytes: Vec<u8>, name: &str) -> Extraction {
     let mut out = Extraction::default();
-    super::read(&bytes, name, &mut out);
+    super::read(&bytes, name, None, &mut out);
     out
 }
 

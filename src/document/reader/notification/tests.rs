@@ -6,7 +6,7 @@ const GOV: &str = NAMESPACE_PUBLIC;
 fn notice(root: &str, namespace: &str, inside: &str) -> Extraction {
     let text = format!("<ns3:{root} xmlns:ns3=\"{namespace}\" versione=\"1.0\">{inside}</ns3:{root}>");
     let mut out = Extraction::default();
-    read(text.as_bytes(), "IT01234567890_00001_XX_001.xml", &mut out);
+    read(text.as_bytes(), "IT01234567890_00001_XX_001.xml", None, &mut out);
     out
 }
 
@@ -123,6 +123,6 @@ fn what_is_odd_is_said_and_kept() {
     assert!(!out.fields.contains_key("file_sha256") && !out.fields.contains_key("instant"));
     let text = "<FatturaElettronica/>";
     let mut out = Extraction::default();
-    read(text.as_bytes(), "x.xml", &mut out);
+    read(text.as_bytes(), "x.xml", None, &mut out);
     assert_eq!(codes(&out), [Code::NotificationNot]);
 }
