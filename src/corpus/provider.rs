@@ -202,6 +202,12 @@ impl Keys {
         build::sign(&Spec::cades(content, &self.signer, &certificate, at))
     }
 
+    /// The same signature beside a certificate that is another's, and without its content.
+    pub fn sign_file_badly(&mut self, content: &[u8], at: Timestamp, attached: bool) -> Result<Vec<u8>> {
+        let certificate = self.certificate(if attached { 0 } else { SIGNER }, at)?;
+        build::sign(&Spec { attached, ..Spec::cades(content, &self.signer, &certificate, at) })
+    }
+
     fn certificate(&mut self, who: usize, at: Timestamp) -> Result<Vec<u8>> {
         let year = at.to_zoned(TimeZone::UTC).year();
         if let Some(known) = self.certificates.get(&(who, year)) {

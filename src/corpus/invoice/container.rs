@@ -24,7 +24,7 @@ const CHUNK: usize = 1000;
 
 impl Container {
     /// The file.
-    pub(super) fn wrap(self, xml: Vec<u8>, keys: &mut Keys, at: Timestamp) -> Result<Vec<u8>> {
+    pub(crate) fn wrap(self, xml: Vec<u8>, keys: &mut Keys, at: Timestamp) -> Result<Vec<u8>> {
         if self == Self::Plain {
             return Ok(xml);
         }

@@ -4,6 +4,8 @@
 //! Invariant: everything follows from the code alone, so the files in `tests/corpus/` can be made again byte by byte;
 //! no sample is larger than 40 KB.
 
+mod invoice;
+mod notification;
 mod pec;
 
 use base64::Engine as _;
@@ -28,6 +30,8 @@ pub fn samples() -> Result<Vec<Sample>> {
     let mut keys = Keys::new()?;
     let mut all = Vec::new();
     pec::samples(&mut keys, &mut all)?;
+    invoice::samples(&mut keys, &mut all)?;
+    notification::samples(&mut all);
     Ok(all)
 }
 

@@ -140,7 +140,7 @@ pub(super) fn read(bytes: &[u8], name: &str, context: Option<&Context<'_>>, out:
     }
     let xml_signature = root.child("Signature").is_some();
     if xml_signature {
-        signed::note_xml_signature(context, out);
+        signed::judge_xml(&opened.content, context, out);
     }
     let signed = opened.layers > 0 || xml_signature;
     out.fields.insert("signed".to_owned(), signed.into());

@@ -13,7 +13,6 @@ use crate::document::{Body, Context};
 use crate::error::{Code, Finding, Result};
 use crate::evidence::cms::{self, is_cut_short};
 use crate::evidence::judge::Purpose;
-use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport};
 
 /// Signatures around signatures.
 const MAX_LAYERS: usize = 5;
@@ -35,28 +34,6 @@ pub fn whole(body: &Body, findings: &mut Vec<Finding>) -> Result<Option<bytes::B
         findings.push(Finding::warning(Code::ReaderTooLarge, "content", "larger than 16 MiB"));
     }
     Ok(whole)
-}
-
-/// An XML signature inside is noted, and that nothing of it was judged: never better than what was looked at.
-pub fn note_xml_signature(context: Option<&Context<'_>>, out: &mut Extraction) {
-    if context.is_none() {
-        return;
-    }
-    let unseen = |aspect: &Aspect| {
-        AspectVerdict::new(*aspect, Outcome::NotChecked, Code::SignatureUnsupported, "XML signature present, not verified")
-    };
-    out.signatures.push(SignatureReport {
-        kind: SignatureKind::Xades,
-        role: Role::Signature,
-        place: "Signature".to_owned(),
-        signer: None,
-        digest_algorithm: None,
-        signature_algorithm: None,
-        signing_time: None,
-        reference: None,
-        verdicts: Aspect::ALL.iter().map(unseen).collect(),
-        noticed: Vec::new(),
-    });
 }
 
 /// Opens a file layer by layer and judges every signer of every layer by the context, when there is one.

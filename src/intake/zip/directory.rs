@@ -95,15 +95,25 @@ fn locate(file: &mut dyn ReadSeek, length: u64) -> Read<(u64, u64, u64)> {
     Ok((offset, size, count))
 }
 
-/// The files of an archive, at most `most`; folders are left out. Every fault is listed.
-pub(super) fn read(file: &mut dyn ReadSeek, length: u64, most: usize, prefix: &str) -> Read<Vec<Entry>> {
+/// The files of an archive, at most `most`; folders are left out. Every fault is listed. `promising` is set when a name
+/// promises an invoice or a notification, whatever else is wrong.
+pub(super) fn read(
+    file: &mut dyn ReadSeek,
+    length: u64,
+    (most, prefix): (usize, &str),
+    promising: &mut bool,
+) -> Read<Vec<Entry>> {
     let (offset, size, count) = locate(file, length)?;
     let many = || Stop::bad(Code::ZipTooMany, "", &format!("at most {most}"));
     // Folders count here too: an archive of nothing but folders is no use to anybody.
-    if count > (most as u64).saturating_mul(2).max(100) || size > MAX_DIRECTORY {
+    if size > MAX_DIRECTORY {
         return Err(many());
     }
     let directory = bytes_at(file, offset, size)?;
+    *promising |= directory.windows(4).any(|end| [b".xml", b".p7m"].iter().any(|known| end.eq_ignore_ascii_case(*known)));
+    if count > (most as u64).saturating_mul(2).max(100) {
+        return Err(many());
+    }
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
     let mut rest = &directory[..];
     let mut position = 0;

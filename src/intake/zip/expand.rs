@@ -101,8 +101,7 @@ impl Work<'_> {
         let length = body.len()?;
         let mut file = body.open()?;
         let most = self.limits.files.saturating_sub(self.members.len());
-        let entries = directory::read(&mut *file, length, most, prefix)?;
-        self.promising |= entries.iter().any(|entry| promises(&entry.path));
+        let entries = directory::read(&mut *file, length, (most, prefix), &mut self.promising)?;
         let mut seen = BTreeSet::new();
         let twice = entries.iter().filter(|entry| !seen.insert(entry.path.as_str()));
         let twice: Vec<Finding> = twice.map(|e| Finding::error(Code::ZipDuplicate, e.place.as_str(), "")).collect();
@@ -208,11 +207,6 @@ impl Work<'_> {
 /// The most a member of this many stored bytes may expand to.
 fn allowed(packed: u64) -> u64 {
     FREE.max(packed.saturating_mul(MAX_RATIO))
-}
-
-fn promises(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    lower.ends_with(".xml") || lower.ends_with(".p7m")
 }
 
 /// Invoice, notification or neither. What is named as a signed file and cannot be opened is for the invoice's reader to judge.
