@@ -34,7 +34,14 @@ fn deposit(archive: &Archive, class: &str, name: &str, bytes: &[u8], metadata: M
         metadata_in_url: false,
         body: *spooled.digests(),
         client_manifest: None,
-        files: vec![File { name: name.to_owned(), spooled, metadata, declared: None, relations: Vec::new(), unpacked: Default::default() }],
+        files: vec![File {
+            name: name.to_owned(),
+            spooled,
+            metadata,
+            declared: None,
+            relations: Vec::new(),
+            unpacked: Default::default(),
+        }],
         findings: Vec::new(),
     };
     let answer = archive.deposit(&Actor::local(), deposit).unwrap();

@@ -117,7 +117,14 @@ async fn one(
         metadata_in_url: in_url,
         body: whole,
         client_manifest: None,
-        files: vec![File { name: name.unwrap_or_default(), spooled, metadata, declared, relations: Vec::new(), unpacked: Unpacked::No }],
+        files: vec![File {
+            name: name.unwrap_or_default(),
+            spooled,
+            metadata,
+            declared,
+            relations: Vec::new(),
+            unpacked: Unpacked::No,
+        }],
         findings: Vec::new(),
     };
     answer(blocking(move || service.archive.deposit(&actor, deposit)).await?)

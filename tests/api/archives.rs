@@ -72,7 +72,10 @@ fn an_archive_is_one_deposit_and_each_document_is_found_in_its_class() {
     let digest = Sha256::of(&bytes).to_string();
     for document in invoices.iter().chain(&notices) {
         assert_eq!(document["archive"], json!({ "name": "IT01234567890_00100.zip", "sha256": digest }));
-        assert_eq!((&document["metadata"]["flow"], &document["metadata"]["archive_sha256"]), (&json!("U"), &json!(digest)));
+        assert_eq!(
+            (&document["metadata"]["flow"], &document["metadata"]["archive_sha256"]),
+            (&json!("U"), &json!(digest))
+        );
     }
     assert_eq!(invoices[3]["name"], "IT01234567890_00009.xml");
     let rdv = server.get(receipt_path(&receipt).as_str(), &token).header("accept", "application/xml");
@@ -86,7 +89,8 @@ fn an_archive_is_one_deposit_and_each_document_is_found_in_its_class() {
             let found = server.search(&manager, json!({ "class": class }));
             assert_eq!(found["documents"].as_array().unwrap().len(), number, "{class}, sealed {sealed}: {found}");
         }
-        let found = server.search(&manager, json!({ "class": "sdi-notification", "criteria": ["file_base=IT01234567890_00009"] }));
+        let found = server
+            .search(&manager, json!({ "class": "sdi-notification", "criteria": ["file_base=IT01234567890_00009"] }));
         assert_eq!(found["documents"][0]["id"], notices[2]["id"], "{found}");
         let path = format!("/v1/documents/{}/content", invoices[1]["id"].as_str().unwrap());
         assert_eq!(server.get(&path, &manager).send().unwrap().bytes().unwrap(), invoice(2));
@@ -127,7 +131,10 @@ fn inside_a_deposit_of_many_files_too_and_generic_keeps_it_whole() {
     assert!(codes(&refusal).contains(&"intake/digest".to_owned()), "{refusal}");
 
     let whole = good(server.deposit(&token, "generic", "lotto.zip", &Value::Null, bytes.clone()));
-    assert_eq!((&whole["documents"][0]["sha256"], whole["documents"].as_array().unwrap().len()), (&json!(Sha256::of(&bytes).to_string()), 1));
+    assert_eq!(
+        (&whole["documents"][0]["sha256"], whole["documents"].as_array().unwrap().len()),
+        (&json!(Sha256::of(&bytes).to_string()), 1)
+    );
     // Nothing of ours in it: `auto` keeps it whole as well.
     let other = good(server.deposit(&token, "auto", "foto.zip", &Value::Null, zip(&[("a.txt", b"testo")])));
     assert_eq!(other["class"], "generic");
@@ -140,7 +147,8 @@ fn a_refused_archive_says_all_that_is_wrong_and_keeps_nothing() {
     let before = server.state();
     let refused = |name: &str, class: &str, bytes: Vec<u8>, wanted: &[&str]| {
         let refusal = problem(server.deposit(&token, class, name, &Value::Null, bytes), 422);
-        let found: Vec<&str> = refusal["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
+        let found: Vec<&str> =
+            refusal["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
         assert_eq!(found, wanted, "{refusal}");
     };
     let mixed = zip(&[("a.xml", &invoice(1)), ("b.txt", b"b"), ("c.txt", b"c")]);
@@ -165,7 +173,10 @@ fn a_token_for_invoices_alone_deposits_no_notifications() {
     let reply = server.deposit(token, "invoice", "x.zip", &Value::Null, archive());
     assert_eq!(problem(reply, 403)["code"], "auth/class");
     let only = zip(&[("IT01234567890_00001.xml", &invoice(1)), ("IT01234567890_00002.xml", &invoice(2))]);
-    assert_eq!(good(server.deposit(token, "invoice", "y.zip", &Value::Null, only))["documents"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        good(server.deposit(token, "invoice", "y.zip", &Value::Null, only))["documents"].as_array().unwrap().len(),
+        2
+    );
     // Whoever may read invoices alone does not read a receipt that tells of notifications.
     let producer = server.archive.token("producer");
     let receipt = good(server.deposit(&producer, "auto", "z.zip", &Value::Null, archive()));

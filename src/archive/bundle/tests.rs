@@ -32,7 +32,14 @@ impl Made {
         let spooled = spool.finish().unwrap();
         let body = *spooled.digests();
         let metadata = json!({ "subject": format!("oggetto {name}") }).as_object().unwrap().clone();
-        let file = File { name: name.into(), spooled, metadata, declared: None, relations: Vec::new(), unpacked: Unpacked::No };
+        let file = File {
+            name: name.into(),
+            spooled,
+            metadata,
+            declared: None,
+            relations: Vec::new(),
+            unpacked: Unpacked::No,
+        };
         let deposit = Deposit {
             channel: Channel::Http,
             class: Some("generic".into()),

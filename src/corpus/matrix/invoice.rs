@@ -19,7 +19,8 @@ const FORMATS: [(&str, &str, &str, &str); 4] = [
     ("FPR12", "FPR12", "http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2", "ESEMPI0"),
 ];
 
-const SEAT: &str = "<Sede><Indirizzo>Via Esempio 1</Indirizzo><CAP>00100</CAP><Comune>Esempio</Comune><Nazione>IT</Nazione></Sede>";
+const SEAT: &str =
+    "<Sede><Indirizzo>Via Esempio 1</Indirizzo><CAP>00100</CAP><Comune>Esempio</Comune><Nazione>IT</Nazione></Sede>";
 
 fn body(number: usize) -> String {
     format!(
@@ -65,11 +66,23 @@ fn simplified() -> String {
 
 /// What is changed in the FPR12 file, and the name of the result.
 const CHANGES: &[(&str, &str, &str)] = &[
-    ("senza-iva-cliente", "<CessionarioCommittente><DatiAnagrafici><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdFiscaleIVA>", "<CessionarioCommittente><DatiAnagrafici>"),
+    (
+        "senza-iva-cliente",
+        "<CessionarioCommittente><DatiAnagrafici><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000</IdCodice></IdFiscaleIVA>",
+        "<CessionarioCommittente><DatiAnagrafici>",
+    ),
     ("senza-codice-cliente", "<CodiceFiscale>00000000000</CodiceFiscale>", ""),
     ("persona", "<Denominazione>Cliente Esempio</Denominazione>", "<Nome>Esempio</Nome><Cognome>Persona</Cognome>"),
-    ("nome-doppio", "<Denominazione>Cliente Esempio</Denominazione>", "<Denominazione>X</Denominazione><Nome>Esempio</Nome><Cognome>Persona</Cognome>"),
-    ("estero", "<CedentePrestatore><DatiAnagrafici><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000", "<CedentePrestatore><DatiAnagrafici><IdFiscaleIVA><IdPaese>FR</IdPaese><IdCodice>XX999999999"),
+    (
+        "nome-doppio",
+        "<Denominazione>Cliente Esempio</Denominazione>",
+        "<Denominazione>X</Denominazione><Nome>Esempio</Nome><Cognome>Persona</Cognome>",
+    ),
+    (
+        "estero",
+        "<CedentePrestatore><DatiAnagrafici><IdFiscaleIVA><IdPaese>IT</IdPaese><IdCodice>00000000000",
+        "<CedentePrestatore><DatiAnagrafici><IdFiscaleIVA><IdPaese>FR</IdPaese><IdCodice>XX999999999",
+    ),
     ("senza-totale", "<ImportoTotaleDocumento>122.00</ImportoTotaleDocumento>", ""),
     ("totale-negativo", "<ImportoTotaleDocumento>122.00", "<ImportoTotaleDocumento>-122.00"),
     ("totale-virgola", "<ImportoTotaleDocumento>122.00", "<ImportoTotaleDocumento>122,00"),
@@ -82,8 +95,16 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("versione-discorde", "versione=\"FPR12\"", "versione=\"FPA12\""),
     ("namespace-inesistente", "fatture/v1.2", "fatture/v1.3"),
     ("namespace-con-spazio", "fatture/v1.2\"", "fatture/v1.2 \""),
-    ("allegati", "</DatiBeniServizi></FatturaElettronicaBody>", "</DatiBeniServizi><Allegati><NomeAttachment>nota.txt</NomeAttachment><FormatoAttachment>PDF</FormatoAttachment><Attachment>VGVz\n dG8gZGkgZXNlbXBpbw==</Attachment></Allegati><Allegati><NomeAttachment>../../vuoto</NomeAttachment><Attachment></Attachment></Allegati></FatturaElettronicaBody>"),
-    ("foglio-di-stile", "<p:Fattura", "<?xml-stylesheet type=\"text/xsl\" href=\"http://example.invalid/x.xsl\"?>\n<p:Fattura"),
+    (
+        "allegati",
+        "</DatiBeniServizi></FatturaElettronicaBody>",
+        "</DatiBeniServizi><Allegati><NomeAttachment>nota.txt</NomeAttachment><FormatoAttachment>PDF</FormatoAttachment><Attachment>VGVz\n dG8gZGkgZXNlbXBpbw==</Attachment></Allegati><Allegati><NomeAttachment>../../vuoto</NomeAttachment><Attachment></Attachment></Allegati></FatturaElettronicaBody>",
+    ),
+    (
+        "foglio-di-stile",
+        "<p:Fattura",
+        "<?xml-stylesheet type=\"text/xsl\" href=\"http://example.invalid/x.xsl\"?>\n<p:Fattura",
+    ),
     ("senza-dichiarazione", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", ""),
     ("malformata", "</CedentePrestatore>", "</Cedente>"),
     ("bomba", "<p:Fattura", "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>\n<p:Fattura"),

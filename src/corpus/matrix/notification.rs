@@ -10,35 +10,77 @@ const PRIVATE: &str = "http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fattura/
 const FILE: &str = "<IdentificativoSdI>111222333</IdentificativoSdI><NomeFile>IT00000000000_00001.xml.p7m</NomeFile>";
 const RECEIVED: &str = "<DataOraRicezione>2026-06-16T18:34:00.000+02:00</DataOraRicezione>";
 const DELIVERED: &str = "<DataOraConsegna>2026-06-16T16:40:00Z</DataOraConsegna>";
-const RECIPIENT: &str = "<Destinatario><Codice>UFESEM</Codice><Descrizione>Ufficio Esempio</Descrizione></Destinatario>";
-const END: &str = "<MessageId>987654</MessageId><PecMessageId>opec000.20260616@pec.example</PecMessageId><Note>Esempio</Note>";
+const RECIPIENT: &str =
+    "<Destinatario><Codice>UFESEM</Codice><Descrizione>Ufficio Esempio</Descrizione></Destinatario>";
+const END: &str =
+    "<MessageId>987654</MessageId><PecMessageId>opec000.20260616@pec.example</PecMessageId><Note>Esempio</Note>";
 const REFERENCE: &str = "<RiferimentoFattura><NumeroFattura>12/A</NumeroFattura><AnnoFattura>2026</AnnoFattura><PosizioneFattura>1</PosizioneFattura></RiferimentoFattura>";
 const ERRORS: &str = "<ListaErrori><Errore><Codice>00404</Codice><Descrizione>Fattura duplicata</Descrizione><Suggerimento>Verificare</Suggerimento></Errore><Errore><Codice>00305</Codice><Descrizione>IdFiscaleIVA non valido</Descrizione></Errore></ListaErrori>";
 
 /// Kind, root, content of the public family.
 fn public() -> Vec<(&'static str, &'static str, String)> {
-    let buyer = format!("<IdentificativoSdI>111222333</IdentificativoSdI>{REFERENCE}<Esito>EC02</Esito><Descrizione>Esempio di rifiuto</Descrizione><MessageIdCommittente>7</MessageIdCommittente>");
+    let buyer = format!(
+        "<IdentificativoSdI>111222333</IdentificativoSdI>{REFERENCE}<Esito>EC02</Esito><Descrizione>Esempio di rifiuto</Descrizione><MessageIdCommittente>7</MessageIdCommittente>"
+    );
     let hash = format!("<HashFileOriginale>{}</HashFileOriginale>", "ab".repeat(32));
     vec![
-        ("rc", "RicevutaConsegna", format!("{FILE}{RECEIVED}{DELIVERED}{RECIPIENT}<RiferimentoArchivio><IdentificativoSdI>111222330</IdentificativoSdI><NomeFile>IT00000000000_00000.zip</NomeFile></RiferimentoArchivio>{END}")),
+        (
+            "rc",
+            "RicevutaConsegna",
+            format!(
+                "{FILE}{RECEIVED}{DELIVERED}{RECIPIENT}<RiferimentoArchivio><IdentificativoSdI>111222330</IdentificativoSdI><NomeFile>IT00000000000_00000.zip</NomeFile></RiferimentoArchivio>{END}"
+            ),
+        ),
         ("ns", "NotificaScarto", format!("{FILE}{RECEIVED}{ERRORS}{END}")),
         ("mc", "NotificaMancataConsegna", format!("{FILE}{RECEIVED}<Descrizione>Casella piena</Descrizione>{END}")),
         ("ne", "NotificaEsito", format!("{FILE}<EsitoCommittente>{buyer}</EsitoCommittente>{END}")),
         ("ec", "NotificaEsitoCommittente", buyer),
-        ("se", "ScartoEsitoCommittente", format!("<IdentificativoSdI>0</IdentificativoSdI>{REFERENCE}<Scarto>EN01</Scarto>{END}")),
-        ("dt", "NotificaDecorrenzaTermini", format!("<IdentificativoSdI>111222333</IdentificativoSdI>{REFERENCE}<NomeFile>IT00000000000_00001.xml</NomeFile>{END}")),
+        (
+            "se",
+            "ScartoEsitoCommittente",
+            format!("<IdentificativoSdI>0</IdentificativoSdI>{REFERENCE}<Scarto>EN01</Scarto>{END}"),
+        ),
+        (
+            "dt",
+            "NotificaDecorrenzaTermini",
+            format!(
+                "<IdentificativoSdI>111222333</IdentificativoSdI>{REFERENCE}<NomeFile>IT00000000000_00001.xml</NomeFile>{END}"
+            ),
+        ),
         ("at", "AttestazioneTrasmissioneFattura", format!("{FILE}{RECEIVED}{RECIPIENT}{END}{hash}")),
-        ("mt", "MetadatiInvioFile", format!("{FILE}<CodiceDestinatario>UFESEM</CodiceDestinatario><Formato>FPA12</Formato><TentativiInvio>1</TentativiInvio><MessageId>987654</MessageId>")),
+        (
+            "mt",
+            "MetadatiInvioFile",
+            format!(
+                "{FILE}<CodiceDestinatario>UFESEM</CodiceDestinatario><Formato>FPA12</Formato><TentativiInvio>1</TentativiInvio><MessageId>987654</MessageId>"
+            ),
+        ),
     ]
 }
 
 /// The same of the private family; `hash` is missing in files of 2018.
 fn private(hash: &str) -> Vec<(&'static str, &'static str, String)> {
     vec![
-        ("rc", "RicevutaConsegna", format!("{FILE}{hash}{RECEIVED}{DELIVERED}<Destinatario><Codice>0000000</Codice><Descrizione/></Destinatario>{END}")),
+        (
+            "rc",
+            "RicevutaConsegna",
+            format!(
+                "{FILE}{hash}{RECEIVED}{DELIVERED}<Destinatario><Codice>0000000</Codice><Descrizione/></Destinatario>{END}"
+            ),
+        ),
         ("ns", "RicevutaScarto", format!("{FILE}{hash}{RECEIVED}{ERRORS}{END}")),
-        ("mc", "RicevutaImpossibilitaRecapito", format!("{FILE}{hash}{RECEIVED}<DataMessaADisposizione>2026-06-17</DataMessaADisposizione>{END}")),
-        ("mt", "FileMetadati", format!("{FILE}{hash}<Formato>FPR12</Formato><TentativiInvio>2</TentativiInvio><MessageId>987654</MessageId>")),
+        (
+            "mc",
+            "RicevutaImpossibilitaRecapito",
+            format!("{FILE}{hash}{RECEIVED}<DataMessaADisposizione>2026-06-17</DataMessaADisposizione>{END}"),
+        ),
+        (
+            "mt",
+            "FileMetadati",
+            format!(
+                "{FILE}{hash}<Formato>FPR12</Formato><TentativiInvio>2</TentativiInvio><MessageId>987654</MessageId>"
+            ),
+        ),
     ]
 }
 

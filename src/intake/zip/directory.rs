@@ -110,7 +110,8 @@ pub(super) fn read(
         return Err(many());
     }
     let directory = bytes_at(file, offset, size)?;
-    *promising |= directory.windows(4).any(|end| [b".xml", b".p7m"].iter().any(|known| end.eq_ignore_ascii_case(*known)));
+    *promising |=
+        directory.windows(4).any(|end| [b".xml", b".p7m"].iter().any(|known| end.eq_ignore_ascii_case(*known)));
     if count > (most as u64).saturating_mul(2).max(100) {
         return Err(many());
     }

@@ -54,7 +54,8 @@ pub enum Expanded {
 
 /// Takes an archive apart. Errors are input/output errors alone.
 pub fn expand(body: &Body, incoming: &Incoming, limits: Limits) -> Result<Expanded> {
-    let mut work = Work { incoming, limits, left: limits.total, members: Vec::new(), faults: Vec::new(), promising: false };
+    let mut work =
+        Work { incoming, limits, left: limits.total, members: Vec::new(), faults: Vec::new(), promising: false };
     match work.archive(body, "", "") {
         Ok(()) => {}
         Err(Stop::Failed(error)) => return Err(error),
@@ -138,8 +139,10 @@ impl Work<'_> {
         if total > self.left {
             return Err(Stop::bad(Code::ZipBomb, "", &format!("at most {} bytes", self.limits.total)));
         }
-        let swollen = entries.iter().filter(|entry| entry.size > allowed(entry.packed) || entry.size > self.limits.document);
-        let bombs: Vec<Finding> = swollen.map(|entry| Finding::error(Code::ZipBomb, entry.place.as_str(), "")).collect();
+        let swollen =
+            entries.iter().filter(|entry| entry.size > allowed(entry.packed) || entry.size > self.limits.document);
+        let bombs: Vec<Finding> =
+            swollen.map(|entry| Finding::error(Code::ZipBomb, entry.place.as_str(), "")).collect();
         if bombs.is_empty() { Ok(()) } else { Err(Stop::Bad(bombs)) }
     }
 
@@ -164,7 +167,14 @@ impl Work<'_> {
                 Ok(n) => n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 // What the decoder cannot make sense of is the archive's fault.
-                Err(e) if matches!(e.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) => {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        std::io::ErrorKind::InvalidInput
+                            | std::io::ErrorKind::InvalidData
+                            | std::io::ErrorKind::UnexpectedEof
+                    ) =>
+                {
                     return Err(wrong("its compressed bytes cannot be read"));
                 }
                 Err(e) => return Err(e.into()),

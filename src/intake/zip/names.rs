@@ -82,7 +82,19 @@ mod tests {
         extra.extend("é.xml".as_bytes().iter().take(5));
         assert_eq!(path(name, false, &extra).unwrap(), "é.xm");
         assert_eq!(path(b"other", false, &extra).unwrap(), "other");
-        for bad in [&b""[..], b"/etc/x", b"../x", b"a/../x", b"..\\x", b"C:\\x", b"a\0b", b"a//b", b"./x", b"a\nb", &[b'x'; 256]] {
+        for bad in [
+            &b""[..],
+            b"/etc/x",
+            b"../x",
+            b"a/../x",
+            b"..\\x",
+            b"C:\\x",
+            b"a\0b",
+            b"a//b",
+            b"./x",
+            b"a\nb",
+            &[b'x'; 256],
+        ] {
             assert!(path(bad, false, &[]).is_err(), "{bad:?}");
         }
         assert!(path(b"\xff\xfe", true, &[]).is_err());

@@ -8,9 +8,11 @@ use crate::document::Body;
 use crate::error::Code;
 use crate::intake::spool::Incoming;
 
-const INVOICE: &str = "<p:FatturaElettronica xmlns:p='u' versione='FPR12'><FatturaElettronicaHeader/></p:FatturaElettronica>";
+const INVOICE: &str =
+    "<p:FatturaElettronica xmlns:p='u' versione='FPR12'><FatturaElettronicaHeader/></p:FatturaElettronica>";
 const NOTICE: &str = "<RicevutaConsegna><IdentificativoSdI>1</IdentificativoSdI></RicevutaConsegna>";
-const ATTESTATION: &str = "<AttestazioneTrasmissioneFattura><IdentificativoSdI>1</IdentificativoSdI></AttestazioneTrasmissioneFattura>";
+const ATTESTATION: &str =
+    "<AttestazioneTrasmissioneFattura><IdentificativoSdI>1</IdentificativoSdI></AttestazioneTrasmissioneFattura>";
 
 fn zip_with(members: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -113,7 +115,10 @@ fn what_is_not_ours_is_named_or_left_whole() {
     assert_eq!(codes(zip(&[("cartella/", b"")])), [Code::ZipEmpty]);
     assert!(matches!(expanded(zip(&[("a.xml", INVOICE.as_bytes()), ("b", b"x")])), Expanded::Refused(_, true)));
     let inner = zip(&[("IT1_1.xml", INVOICE.as_bytes())]);
-    assert_eq!(refused(zip(&[("x.xml", INVOICE.as_bytes()), ("in.zip", &inner)])), [(Code::ZipTooDeep, "member 2".into())]);
+    assert_eq!(
+        refused(zip(&[("x.xml", INVOICE.as_bytes()), ("in.zip", &inner)])),
+        [(Code::ZipTooDeep, "member 2".into())]
+    );
     let at = zip(&[("IT1_1_AT_001.xml", ATTESTATION.as_bytes())]);
     let deeper = zip(&[("a.zip", &zip(&[("b.zip", &at), ("c.xml", ATTESTATION.as_bytes())]))]);
     assert_eq!(refused(deeper), [(Code::ZipTooDeep, "member 1, member 1".into())]);

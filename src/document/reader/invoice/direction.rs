@@ -13,9 +13,8 @@ const BY_BUYER: [&str; 10] = ["TD16", "TD17", "TD18", "TD19", "TD20", "TD21", "T
 pub(super) fn read(holder: &[String], out: &mut Extraction) {
     let text = |field: &str| out.fields.get(field).and_then(|value| value.as_str()).unwrap_or_default();
     let own: Vec<String> = holder.iter().map(|code| bare(code)).filter(|code| !code.is_empty()).collect();
-    let holds = |party: &str| {
-        ["vat", "tax_code"].iter().any(|kind| own.contains(&bare(text(&format!("{party}_{kind}")))))
-    };
+    let holds =
+        |party: &str| ["vat", "tax_code"].iter().any(|kind| own.contains(&bare(text(&format!("{party}_{kind}")))));
     let by_buyer = BY_BUYER.contains(&text("document_type")) || text("issuer") == "CC";
     let direction = match (holds("seller"), holds("buyer")) {
         (true, true) => "self",
@@ -31,9 +30,12 @@ pub(super) fn read(holder: &[String], out: &mut Extraction) {
 /// A code without country, blanks and the prefixes of agents' identifiers.
 fn bare(code: &str) -> String {
     let code = search::code(code);
-    let code = ["VATIT", "TINIT", "IT"].iter().find_map(|prefix| {
-        code.strip_prefix(prefix).filter(|digits| digits.len() == 11 && digits.bytes().all(|b| b.is_ascii_digit()))
-    }).map_or(code.clone(), str::to_owned);
+    let code = ["VATIT", "TINIT", "IT"]
+        .iter()
+        .find_map(|prefix| {
+            code.strip_prefix(prefix).filter(|digits| digits.len() == 11 && digits.bytes().all(|b| b.is_ascii_digit()))
+        })
+        .map_or(code.clone(), str::to_owned);
     code.strip_prefix("TINIT").map_or(code.clone(), str::to_owned)
 }
 
