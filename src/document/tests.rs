@@ -52,23 +52,6 @@ fn the_classes_compiled_in() {
 }
 
 #[test]
-fn when_the_retention_period_starts() {
-    let accepted = "2026-11-22T23:30:00Z".parse().unwrap();
-    let start = |id: &str, metadata: Value| {
-        class(id).start_date(metadata.as_object().unwrap(), accepted).map(|date| date.to_string())
-    };
-    assert_eq!(start("invoice", json!({ "date": "2026-03-09" })).as_deref(), Some("2026-03-09"));
-    assert_eq!(
-        start("pec-log", json!({ "day": "2026-03-09", "last_event": "2026-03-09T23:30:00.000Z" })).as_deref(),
-        Some("2026-03-10")
-    );
-    assert_eq!(start("generic", json!({})).as_deref(), Some("2026-11-23"));
-    assert_eq!(start("identity-document", json!({ "ended_on": "2030-01-01" })), None);
-    let identified = json!({ "identified_at": "2026-01-01T00:00:00Z" });
-    assert_eq!(start("identity-document", identified).as_deref(), Some("2026-01-01"));
-}
-
-#[test]
 fn given_and_extracted_become_one() {
     let given = json!({ "number": "12/B", "date": "2026-03-09", "internal": 7, "flow": "U", "total": 132.3 });
     let understood = look("invoice", reader::samples::INVOICE.as_bytes(), "IT00000000000_00001.xml", given);

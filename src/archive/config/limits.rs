@@ -27,7 +27,6 @@ const MAX_METADATA: Size = Size(256 << 10);
 /// A thousand clients at once with room to spare; each costs tens of kilobytes.
 const MAX_IN_FLIGHT: u32 = 2048;
 /// What one lonely deposit waits for company; much less than the sync that follows on most disks.
-const BATCH_DELAY: Lapse = Lapse::from_ms(2);
 /// A slow line is fine, a dead one is not.
 const IDLE_TIMEOUT: Lapse = Lapse::from_secs(60);
 /// What is unsealed is indexed in memory: some hundred bytes each.
@@ -110,8 +109,6 @@ pub(super) fn intake(
         between(&table.max_metadata, "intake.max_metadata", MAX_METADATA, size(1 << 10, (16 << 20) + 1), p);
     let max_refusals = between(&table.max_refusals, "intake.max_refusals", FEWEST_REFUSALS, refusal_range(), p);
     let max_in_flight = between(&table.max_in_flight, "intake.max_in_flight", MAX_IN_FLIGHT, 1..65_537, p);
-    let delays = Lapse::from_ms(0)..Lapse::from_ms(1001);
-    let batch_delay = between(&table.batch_delay, "intake.batch_delay", BATCH_DELAY, delays, p);
     let idle_timeout = between(&table.idle_timeout, "intake.idle_timeout", IDLE_TIMEOUT, secs(1, 86_401), p);
     let key = "intake.max_unsealed_documents";
     let max_unsealed_documents =
@@ -133,7 +130,6 @@ pub(super) fn intake(
         max_metadata: max_metadata?,
         max_refusals: max_refusals?,
         max_in_flight: max_in_flight?,
-        batch_delay: batch_delay?,
         idle_timeout: idle_timeout?,
         max_unsealed_documents: max_unsealed_documents?,
         max_unsealed_bytes: max_unsealed_bytes?,

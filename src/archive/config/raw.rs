@@ -75,7 +75,6 @@ pub(super) struct Intake {
     pub max_metadata: Option<Spanned<Size>>,
     pub max_refusals: Option<Spanned<u32>>,
     pub max_in_flight: Option<Spanned<u32>>,
-    pub batch_delay: Option<Spanned<Lapse>>,
     pub idle_timeout: Option<Spanned<Lapse>>,
     pub max_unsealed_documents: Option<Spanned<u64>>,
     pub max_unsealed_bytes: Option<Spanned<Size>>,

@@ -89,8 +89,6 @@ pub struct Intake {
     pub max_refusals: u32,
     /// Most deposits under way at once.
     pub max_in_flight: u32,
-    /// How long a batch waits for company before it is synced.
-    pub batch_delay: Lapse,
     /// How long a body may stand still.
     pub idle_timeout: Lapse,
     /// Most documents waiting to be sealed.

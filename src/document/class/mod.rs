@@ -15,7 +15,6 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Metadata;
 use super::format::Format;
 use super::reader::ReaderKind;
 use crate::durable;
@@ -186,12 +185,6 @@ impl Class {
     /// Whether documents of this format belong in the class.
     pub fn admits(&self, format: &Format) -> bool {
         self.formats.iter().any(|admitted| admitted == "*/*" || *admitted == format.media_type)
-    }
-
-    /// The day the retention period starts, Europe/Rome; `None` while the event has not happened.
-    pub fn start_date(&self, metadata: &Metadata, accepted_at: Timestamp) -> Option<Date> {
-        let from_fields = self.start_event.iter().find_map(|name| metadata.get(name).and_then(date_of));
-        from_fields.or_else(|| self.start_event_or_accepted.then(|| legal_date(accepted_at)))
     }
 }
 
