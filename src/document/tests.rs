@@ -40,7 +40,13 @@ fn the_classes_compiled_in() {
     assert!(loaded.iter().zip(classes.iter()).all(|(a, b)| a.sha256 == b.sha256));
     let identity = class("identity-document");
     assert!(identity.personal && identity.fields.iter().filter(|f| f.name != "part").all(|f| f.personal));
-    assert!(class("pec-virus").fields.iter().filter(|f| f.indexed).all(|f| ["case", "identifier"].contains(&&*f.name)));
+    assert!(
+        class("pec-virus")
+            .fields
+            .iter()
+            .filter(|f| f.indexed)
+            .all(|f| ["case", "identifier", "kind", "instant"].contains(&&*f.name))
+    );
     // A file under another class's name, and files that are not classes, name what is wrong.
     std::fs::write(dir.path().join("generic@2.json"), Classes::builtin()[0].1).unwrap();
     assert_eq!(Classes::load(dir.path()).unwrap_err().code, Code::ConfigInvalid);
