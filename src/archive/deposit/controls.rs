@@ -69,7 +69,7 @@ impl Archive {
             file.unpacked.tell(class, &mut one);
             one.controls.push(control);
             one.findings.extend(found);
-            self.aggregation_control(&class, &mut one)?;
+            self.aggregation_control(class, &mut one)?;
             understood.push(one);
         }
         if deposit.files.is_empty() {
