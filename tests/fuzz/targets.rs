@@ -210,7 +210,8 @@ fn timestamp(bytes: &[u8]) -> usize {
 fn certificate(bytes: &[u8]) -> usize {
     let world = World::get();
     let Ok(certificate) = Certificate::parse(bytes) else { return 0 };
-    let _ = world.trust.chain(&certificate, std::slice::from_ref(&certificate), Purpose::Pec, world.context().received_at);
+    let _ =
+        world.trust.chain(&certificate, std::slice::from_ref(&certificate), Purpose::Pec, world.context().received_at);
     let _ = (certificate.extended_key_usage().is_ok(), certificate.basic_constraints().is_ok());
     let emails = certificate.emails().unwrap_or_default();
     name::text(certificate.subject()).len() + name::text(certificate.issuer()).len() + emails.concat().len()
