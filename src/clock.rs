@@ -90,6 +90,11 @@ pub fn italy() -> TimeZone {
     TimeZone::get("Europe/Rome").unwrap_or(TimeZone::UTC)
 }
 
+/// The day, in Italy, of an instant.
+pub fn italian_day(instant: Timestamp) -> Date {
+    instant.to_zoned(italy()).date()
+}
+
 /// The first instant after a day in Italy; none at the end of the calendar.
 pub fn end_of_italian_day(day: Date) -> Option<Timestamp> {
     let midnight = day.tomorrow().ok()?.at(0, 0, 0, 0);

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use custode::corpus;
 use custode::document::class::{Class, Classes};
-use custode::document::{Body, Context, Metadata, Understood, understand};
+use custode::document::{Body, Context, Understood, understand};
 use custode::evidence::anchors::Anchors;
 use custode::evidence::trust::{Purpose, Trust};
 use custode::id::ClassId;
@@ -70,7 +70,7 @@ impl Reader {
 
     fn look(&self, class: &str, bytes: &[u8], name: &str) -> Understood {
         let context = Context::new(&self.trust, RECEIVED.parse().unwrap());
-        understand(self.class(class), &Body::from(bytes.to_vec()), name, &Metadata::new(), &context).unwrap()
+        understand(self.class(class), &Body::from(bytes.to_vec()), name, &corpus::given(class, name), &context).unwrap()
     }
 }
 

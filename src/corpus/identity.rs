@@ -63,6 +63,7 @@ pub(crate) fn file(mut rng: Rng, case: &str, at: Timestamp) -> Vec<Item> {
         ("birth_date", json!(person.born)),
         ("birth_place", json!("Luogo Esempio")),
         ("service", json!(code)),
+        ("policy", json!("identity-20y")),
         ("identified_at", json!(iso_ms(at))),
         ("conditions_accepted_at", json!(iso_ms(at))),
         ("method", json!("operatore")),

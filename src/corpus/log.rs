@@ -90,8 +90,8 @@ pub(crate) fn day(mut rng: Rng, options: &Options, provider: usize, day: Date, f
         text.push_str(row);
         text.push_str(if form == LogForm::Csv { "\r\n" } else { "\n" });
     }
-    // As people count them: the header is a row of the file too.
-    let lines = rows.len() + usize::from(form == LogForm::Csv);
+    // The header is no row.
+    let lines = rows.len();
     let extension = if form == LogForm::Csv { "csv" } else { "log" };
     let (first, last) = (rows.first().map(|r| r.0), rows.last().map(|r| r.0));
     Item {

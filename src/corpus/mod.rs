@@ -19,6 +19,7 @@ mod pec;
 mod picture;
 mod provider;
 mod rng;
+mod small;
 
 use std::collections::VecDeque;
 
@@ -31,11 +32,12 @@ pub use hostile::{Hostile, hostile, hostile_names};
 pub use invoice::{Container, Fate, Format};
 pub use item::{Facts, Item, Relation};
 pub use log::{COLUMNS as LOG_COLUMNS, LogForm};
-pub use matrix::{Sample, samples, trust_anchors};
+pub use matrix::{Sample, given, samples, trust_anchors};
 pub use options::{Mix, Options};
 pub use pec::Outcome;
 pub use provider::Keys;
 pub use rng::Rng;
+pub use small::{jpeg, legible_samples, pdf, pdf_with_streams, png, tiff};
 
 /// Seconds from one case to the next of its kind, about: some hundred a day.
 const PACE: i64 = 240;

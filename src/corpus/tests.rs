@@ -32,7 +32,7 @@ fn the_corpus_of_seed_1_has_not_changed() {
     let options = Options { big_per_thousand: 0, ..Options::default() };
     assert_eq!(
         digest(1, &options, 40).0.to_string(),
-        "78ff49f48c8a63507282cde663e5bb281b33bf9b28c3b3fde68882c931045f09"
+        "69d0e4d6c0b98701dac5e101a3967bd5931c717f2cabec9f7f1627119bab9f86"
     );
 }
 
@@ -116,7 +116,7 @@ fn a_log_accounts_for_every_transmission_of_its_day() {
         events.entry(cells[0].to_owned()).or_default().push(cells[2].to_owned());
         rows += 1;
     }
-    assert_eq!(item.expected["rows"], rows + 1, "with the header");
+    assert_eq!(item.expected["rows"], rows);
     for (identifier, kinds) in events {
         let count = |kind: &str| kinds.iter().filter(|k| *k == kind).count();
         assert_eq!(

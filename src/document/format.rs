@@ -3,6 +3,8 @@
 //! content; general detectors know neither `.eml` nor `.p7m` and call a time-stamp reply a certificate, so these are
 //! sniffed here.
 
+pub mod register;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -21,30 +23,9 @@ pub struct Format {
     pub extension: String,
 }
 
-/// Media type, extension of package members, extensions that names may have.
-const FORMATS: &[(&str, &str, &[&str])] = &[
-    ("message/rfc822", "eml", &["eml", "txt", "msg", "mime", "mht"]),
-    ("application/xml", "xml", &["xml", "xsd", "xsl", "xhtml", "svg"]),
-    ("application/pdf", "pdf", &["pdf"]),
-    ("image/jpeg", "jpg", &["jpg", "jpeg", "jpe"]),
-    ("image/png", "png", &["png"]),
-    ("image/tiff", "tif", &["tif", "tiff"]),
-    ("application/pkcs7-mime", "p7m", &["p7m", "p7", "cms"]),
-    ("application/pkcs7-signature", "p7s", &["p7s", "p7m"]),
-    ("application/timestamp-reply", "tsr", &["tsr"]),
-    ("application/timestamp-token", "tst", &["tst", "tsr", "p7s", "p7m"]),
-    ("application/pkix-cert", "cer", &["cer", "crt", "der"]),
-    ("application/zip", "zip", &["zip"]),
-    ("application/gzip", "gz", &["gz", "tgz"]),
-    ("application/json", "json", &["json"]),
-    ("text/csv", "csv", &["csv", "txt", "log"]),
-    ("text/plain", "txt", &["txt", "log", "csv", "md", "text", "ldif"]),
-    ("text/html", "html", &["html", "htm"]),
-];
-
 /// The extension of a package's member of this media type, without dot; `bin` for one that is not known.
 pub fn extension_for(media_type: &str) -> &'static str {
-    FORMATS.iter().find(|(name, ..)| *name == media_type).map_or("bin", |(_, extension, _)| extension)
+    register::entry(media_type).map_or("bin", |entry| entry.extension())
 }
 
 impl Format {
@@ -60,6 +41,14 @@ impl Format {
 
 /// Recognises a format from the first bytes (up to [`HEAD`]) of a document.
 pub fn recognise(head: &[u8], name: &str) -> Format {
+    if head.is_empty() {
+        // A log without lines is a text all the same.
+        return Format::known(match extension_of(name).as_deref() {
+            Some("csv") => "text/csv",
+            Some("log" | "txt") => "text/plain",
+            _ => "application/octet-stream",
+        });
+    }
     if let Some(der) = der_of(head) {
         return der_kind(&der).map_or_else(|| Format::known("application/octet-stream"), Format::known);
     }
@@ -71,11 +60,9 @@ pub fn recognise(head: &[u8], name: &str) -> Format {
         let own = matches!(found.matcher_type(), infer::MatcherType::Text)
             || found.mime_type() == "application/x-x509-ca-cert";
         if !own {
-            let known = FORMATS.iter().any(|(media_type, ..)| *media_type == found.mime_type());
-            return if known {
-                Format::known(found.mime_type())
-            } else {
-                Format { media_type: found.mime_type().to_owned(), extension: found.extension().to_owned() }
+            return match register::entry(found.mime_type()) {
+                Some(entry) => Format::known(&entry.media_type),
+                None => Format { media_type: found.mime_type().to_owned(), extension: found.extension().to_owned() },
             };
         }
     }
@@ -88,11 +75,9 @@ pub fn compare_with_name(format: &Format, name: &str) -> Vec<Finding> {
         return vec![Finding::warning(Code::FormatUnknown, "content", "")];
     }
     let Some(extension) = extension_of(name) else { return Vec::new() };
-    let promised = FORMATS.iter().any(|(_, _, extensions)| extensions.contains(&extension.as_str()));
+    let promised = register::all().iter().any(|entry| entry.extensions.contains(&extension));
     let fits = extension == format.extension
-        || FORMATS
-            .iter()
-            .any(|(media, _, extensions)| *media == format.media_type && extensions.contains(&extension.as_str()));
+        || register::entry(&format.media_type).is_some_and(|entry| entry.extensions.contains(&extension));
     if promised && !fits {
         return vec![Finding::warning(Code::FormatMismatch, "name", format!("the content is {}", format.media_type))];
     }

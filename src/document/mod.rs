@@ -15,6 +15,7 @@ pub mod conversation;
 pub mod exchange;
 pub mod format;
 pub mod json;
+pub mod legible;
 pub mod malware;
 mod merge;
 pub mod reader;
@@ -94,6 +95,7 @@ pub fn understand(
     let reports = std::mem::take(&mut extraction.signatures);
     findings.extend(reports.iter().flat_map(SignatureReport::findings));
     signature_fields(class, &reports, &mut extraction.fields);
+    format_fields(class, &format, body, &mut extraction.fields)?;
 
     let merged = merge::merge(class, given, extraction.fields);
     controls.push(Control::of("metadata-agreement", &merged.findings));
@@ -125,6 +127,20 @@ fn signature_fields(class: &Class, reports: &[SignatureReport], fields: &mut Met
         let objects = reports.iter().take(MAX_SIGNATURES).map(SignatureReport::to_json);
         fields.insert(SIGNATURES.to_owned(), objects.collect());
     }
+}
+
+/// What is known of the format, where the class has fields for it (AgID Allegato 2).
+fn format_fields(class: &Class, format: &Format, body: &Body, fields: &mut Metadata) -> Result<()> {
+    if class.field("format_version").is_none() && class.field("puid").is_none() {
+        return Ok(());
+    }
+    let details = format::register::details(format, body)?;
+    for (name, value) in [("format_version", details.version), ("puid", details.puid)] {
+        if let Some(value) = value.filter(|_| class.field(name).is_some()) {
+            fields.insert(name.to_owned(), value.into());
+        }
+    }
+    Ok(())
 }
 
 /// The class a document most likely belongs to, from its content; `generic` when nothing speaks for another.

@@ -27,6 +27,8 @@ pub struct Closing {
     pub age: Option<Lapse>,
     /// Close when the Italian day of the oldest document is over.
     pub day_end: bool,
+    /// Every document in a package of its own, with a closing run and a time-stamp of its own.
+    pub alone: bool,
 }
 
 /// What an open package holds.
@@ -62,7 +64,8 @@ impl Closing {
         if open.documents == 0 {
             return None;
         }
-        if self.documents.is_some_and(|limit| open.documents >= limit) {
+        // What is sealed alone waits for nobody.
+        if self.alone || self.documents.is_some_and(|limit| open.documents >= limit) {
             return Some(Reason::Documents);
         }
         if self.bytes.is_some_and(|limit| open.bytes >= limit.0) {
@@ -84,8 +87,9 @@ impl Closing {
     /// does, however large.
     pub fn fits(&self, documents: u64, bytes: u64, next: u64) -> bool {
         documents == 0
-            || (self.documents.is_none_or(|limit| documents < limit)
-                && self.bytes.is_none_or(|limit| bytes.saturating_add(next) <= limit.0))
+            || !self.alone
+                && (self.documents.is_none_or(|limit| documents < limit)
+                    && self.bytes.is_none_or(|limit| bytes.saturating_add(next) <= limit.0))
     }
 
     fn age_deadline(&self, oldest: Timestamp) -> Option<Timestamp> {
@@ -115,6 +119,7 @@ mod tests {
             bytes: Some(Size(1 << 30)),
             age: (!day_end).then(|| Lapse::from_secs(86_400)),
             day_end,
+            alone: false,
         }
     }
 
@@ -152,6 +157,16 @@ mod tests {
             assert_eq!(rule(true).should_close(&open, at(end)), Some(Reason::DayEnd), "{oldest}");
             assert_eq!(rule(true).deadline(open.oldest), Some(at(end)));
         }
+    }
+
+    #[test]
+    fn what_is_sealed_alone_closes_at_once_and_takes_no_company() {
+        let alone = Closing { alone: true, ..rule(true) };
+        let now = at("2026-11-22T10:00:00Z");
+        let open = OpenPackage { documents: 1, bytes: 1, oldest: now };
+        assert_eq!(alone.should_close(&open, now), Some(Reason::Documents));
+        assert_eq!(rule(true).should_close(&open, now), None);
+        assert!(alone.fits(0, 0, 1) && !alone.fits(1, 1, 1));
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, date};
-use jiff::{Timestamp, Unit, tz::TimeZone};
+use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::policy::{CohortUnit, Pick, Retention, Rounding, Shift, Start};
+pub use crate::clock::italian_day;
 use crate::document::class::Class;
 use crate::error::{Code, Error, Result};
 
@@ -207,12 +208,6 @@ fn shift(day: Date, by: Shift) -> Option<Date> {
         Shift::None => Some(day),
         Shift::EndOfNextYear => Date::new(day.year().checked_add(1)?, 12, 31).ok(),
     }
-}
-
-/// The day, in Italy, of an instant.
-pub fn italian_day(instant: Timestamp) -> Date {
-    // The zone is compiled in; UTC stands in only if that ever failed.
-    instant.to_zoned(TimeZone::get("Europe/Rome").unwrap_or(TimeZone::UTC)).date()
 }
 
 /// A metadata value as a day: `2026-03-14`, `2026-03-14T10:00:00` (Italian wall clock), an instant with its offset (the

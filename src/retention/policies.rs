@@ -41,6 +41,7 @@ impl Policies {
     pub fn builtin() -> &'static [(&'static str, &'static str)] {
         builtin![
             "aggregation-10y@1.toml",
+            "alone@1.toml",
             "daily@1.toml",
             "default@1.toml",
             "generic-10y@1.toml",

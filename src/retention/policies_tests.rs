@@ -27,6 +27,10 @@ fn the_built_in_policies_are_what_the_law_page_says() {
     assert!(policies.closing(&"generic-10y".parse().unwrap()).is_err());
 }
 
+fn daily() -> &'static str {
+    Policies::builtin().iter().find(|(name, _)| *name == "daily@1.toml").unwrap().1
+}
+
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in Policies::builtin() {
@@ -48,8 +52,7 @@ fn a_folder_is_what_was_adopted_or_an_error() {
     let text = std::fs::read_to_string(&edited).unwrap();
     std::fs::write(&edited, text.replace("P30M", "P3M")).unwrap();
     std::fs::remove_file(folder.path().join("daily@1.toml")).unwrap();
-    let daily = Policies::builtin().iter().find(|(name, _)| *name == "daily@1.toml").unwrap().1;
-    std::fs::write(folder.path().join("daily@2.toml"), daily.replace("version = 1", "version = 2")).unwrap();
+    std::fs::write(folder.path().join("daily@2.toml"), daily().replace("version = 1", "version = 2")).unwrap();
     let loaded = Policies::load(folder.path()).unwrap();
     assert_eq!(loaded.latest(&"daily".parse().unwrap()).unwrap().policy.version(), 2);
     assert!(loaded.get(&"daily".parse().unwrap(), 1).is_none());
@@ -59,12 +62,9 @@ fn a_folder_is_what_was_adopted_or_an_error() {
 
 #[test]
 fn a_strange_file_is_an_error_that_names_it() {
-    for (name, text) in [
-        ("notes.txt", "hello"),
-        ("other@1.toml", Policies::builtin()[0].1),
-        ("daily@01.toml", Policies::builtin()[0].1),
-        ("broken@1.toml", "id = "),
-    ] {
+    for (name, text) in
+        [("notes.txt", "hello"), ("other@1.toml", daily()), ("daily@01.toml", daily()), ("broken@1.toml", "id = ")]
+    {
         let folder = folder();
         std::fs::write(folder.path().join(name), text).unwrap();
         let error = Policies::load(folder.path()).unwrap_err();

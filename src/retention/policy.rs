@@ -184,8 +184,8 @@ impl Policy {
             RawPolicy::Retention { id, version, title, period, term, cohort, rounding, start, basis } => {
                 Self::Retention(Retention { id, version, title, period, term, cohort, rounding, start, basis })
             }
-            RawPolicy::Closing { id, version, title, documents, bytes, age, day_end } => {
-                Self::Closing(Closing { id, version, documents, bytes, age, day_end }, title)
+            RawPolicy::Closing { id, version, title, documents, bytes, age, day_end, alone } => {
+                Self::Closing(Closing { id, version, documents, bytes, age, day_end, alone }, title)
             }
         };
         policy.validate().map_err(|detail| Error::new(Code::ConfigInvalid, detail).at(place))?;
@@ -247,5 +247,7 @@ enum RawPolicy {
         age: Option<Lapse>,
         #[serde(default)]
         day_end: bool,
+        #[serde(default)]
+        alone: bool,
     },
 }

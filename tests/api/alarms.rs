@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::{Value, json};
 
-use crate::server::{Archive, Server, problem, text};
+use crate::server::{Archive, Server, codes, problem, text};
 
 /// So many days ago, in Italy.
 fn day(ago: i64) -> Date {
@@ -90,4 +90,51 @@ fn a_log_that_waits_for_its_time_stamp_too_long_is_an_alarm() {
     let night = server.archive.run(&["nightly"]);
     assert_eq!(night.status.code(), Some(1), "{}{}", text(&night.stdout), text(&night.stderr));
     assert!(text(&night.stdout).contains("pec-log/not-stamped"), "{}", text(&night.stdout));
+}
+
+#[test]
+fn an_identity_file_that_stays_incomplete_is_an_alarm() {
+    let mut server = Server::new();
+    let (producer, auditor) = (server.archive.token("producer"), server.archive.token("auditor"));
+    let part = |part: &str, side: Option<&str>, practice: &str| {
+        let mut given = json!({ "part": part, "practice": practice, "service": "fea" });
+        if let Some(side) = side {
+            given["side"] = json!(side);
+        }
+        given
+    };
+    let copy = "identity-document";
+    // One subject's file in one deposit, without its back: said at once.
+    let files = json!([
+        { "name": "fronte.jpg", "metadata": part(copy, Some("front"), "a1") },
+        { "name": "dichiarazione.pdf", "metadata": part("acceptance-declaration", None, "a1") },
+    ]);
+    let (jpeg, pdf) = (custode::corpus::jpeg(), custode::corpus::pdf(1));
+    let whole = json!({ "class": copy, "files": files });
+    let reply = server.deposit_many(&producer, "", &whole, &[("fronte.jpg", &jpeg), ("dichiarazione.pdf", &pdf)]);
+    assert_eq!(reply.status(), 201, "{}", reply.text().unwrap());
+    let receipt: Value = reply.json().unwrap();
+    assert_eq!(codes(&receipt), ["identity/incomplete"], "{receipt}");
+    let metadata = &receipt["documents"][0]["metadata"];
+    assert_eq!((&metadata["width"], &metadata["height"]), (&json!(680), &json!(428)), "{metadata}");
+    // Another's, in two deposits: the first is only the beginning.
+    let reply = server.deposit(&producer, copy, "f.jpg", &part(copy, None, "b2"), [jpeg.as_slice(), b" "].concat());
+    assert_eq!(codes(&reply.json().unwrap()), [""; 0]);
+    assert_eq!(server.json("/v1/alarms", &auditor)["total"], 0);
+
+    server.restart_after(&[("CUSTODE_TEST_CLOCK_SHIFT", "90000")], |_| {});
+    let alarms = server.json("/v1/alarms", &auditor);
+    let open = of(&alarms, "identity/incomplete");
+    assert_eq!(open.len(), 2, "{alarms}");
+    assert!(open.iter().any(|alarm| alarm["message"].as_str().unwrap().ends_with("missing: back")), "{alarms}");
+    assert!(!alarms.to_string().contains("a1\""), "{alarms}");
+    let rest = [
+        (part(copy, Some("back"), "a1"), [jpeg.as_slice(), b"\n"].concat()),
+        (part("acceptance-declaration", None, "b2"), [pdf.as_slice(), b"\n"].concat()),
+    ];
+    for (given, body) in rest {
+        let reply = server.deposit(&producer, copy, "x", &given, body);
+        assert_eq!(reply.status(), 201, "{}", reply.text().unwrap());
+    }
+    assert_eq!(server.json("/v1/alarms", &auditor)["total"], 0);
 }

@@ -11,6 +11,7 @@ mod connections;
 mod deposits;
 mod description;
 mod forged;
+mod logs;
 mod many;
 mod planted;
 mod profile;

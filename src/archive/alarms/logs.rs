@@ -10,11 +10,10 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::Alarm;
 use crate::archive::Archive;
-use crate::catalog::{Criterion, DocumentRow, MAX_LIMIT, Op, Query, Value as Indexed, merged};
-use crate::clock::{end_of_italian_day, italy};
+use crate::catalog::{Criterion, DocumentRow, MAX_LIMIT, Op, Query, Value as Indexed};
+use crate::clock::{end_of_italian_day, italian_day, italy};
 use crate::document::reader::term_of_log;
 use crate::error::{Code, Result, Severity};
-use crate::retention::due::italian_day;
 
 /// How far back gaps are looked for: the term of keeping, after which the logs themselves go.
 const LOOK_BACK_MONTHS: i64 = 30;
@@ -106,23 +105,6 @@ impl Archive {
             covered.entry(name).or_default().extend(days);
         })?;
         Ok(covered)
-    }
-
-    fn each_row(
-        &self,
-        query: &Query,
-        catalogs: &[&dyn crate::catalog::Catalog],
-        mut see: impl FnMut(DocumentRow),
-    ) -> Result<()> {
-        let mut query = query.clone();
-        loop {
-            let page = merged::search(catalogs, &query)?;
-            page.rows.into_iter().for_each(&mut see);
-            match page.cursor {
-                Some(cursor) => query.cursor = Some(cursor),
-                None => return Ok(()),
-            }
-        }
     }
 }
 

@@ -6,7 +6,10 @@
 //! them. DPR 68/2005 art. 11 (logs without gaps), Linee guida AgID 4.5 (monitoring by the responsabile).
 
 mod conversations;
+mod identity;
 mod logs;
+
+pub(super) use logs::period as period_of_log;
 
 use std::sync::Mutex;
 
@@ -18,6 +21,7 @@ use serde_json::{Value, json};
 use super::Archive;
 use super::access::{Action, Actor};
 use super::state::unpoisoned;
+use crate::catalog::{Catalog, DocumentRow, Query, merged};
 use crate::clock::iso_ms;
 use crate::error::{Code, Error, Lang, Result, Severity};
 
@@ -105,8 +109,22 @@ impl Archive {
         let now = self.clock.now();
         let mut all = self.log_alarms(now)?;
         all.extend(self.conversation_alarms(now)?);
+        all.extend(self.identity_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
+    }
+
+    /// Every row that a question finds, page by page.
+    fn each_row(&self, query: &Query, catalogs: &[&dyn Catalog], mut see: impl FnMut(DocumentRow)) -> Result<()> {
+        let mut query = query.clone();
+        loop {
+            let page = merged::search(catalogs, &query)?;
+            page.rows.into_iter().for_each(&mut see);
+            match page.cursor {
+                Some(cursor) => query.cursor = Some(cursor),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Sets the gauges that `/metrics` shows: how many alarms there are of each severity.

@@ -1,6 +1,6 @@
 //! The controls of a deposit: each is listed with its outcome, none stops at the first finding.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Archive, Controlled, Deposit, File, Unpacked};
 use crate::archive::access::Actor;
 use crate::document::class::Class;
+use crate::document::reader::{Parts, ReaderKind};
 use crate::document::{self, Metadata};
 use crate::error::{Code, Control, ControlOutcome, Finding, Result};
 use crate::intake::manifest::Replay;
@@ -41,7 +42,7 @@ impl Archive {
             findings.extend(found);
         };
         placed("names", names(&deposit));
-        placed("content-present", empty(&deposit));
+        placed("content-present", empty(&deposit, &classes));
         placed("metadata-channel", metadata_channel(&deposit, &classes));
         let declared: Vec<_> = deposit.files.iter().enumerate().filter(|(_, file)| file.declared.is_some()).collect();
         if declared.is_empty() {
@@ -75,6 +76,7 @@ impl Archive {
         if deposit.files.is_empty() {
             findings.push((0, Finding::error(Code::BodyEmpty, "deposit", "no file")));
         }
+        findings.extend(incomplete(&deposit, &classes));
         Ok(Controlled {
             actor: actor.clone(),
             agreement,
@@ -144,9 +146,33 @@ fn names(deposit: &Deposit) -> Vec<(usize, Finding)> {
     found
 }
 
-fn empty(deposit: &Deposit) -> Vec<(usize, Finding)> {
-    let files = deposit.files.iter().enumerate().filter(|(_, file)| file.spooled.digests().bytes == 0);
-    files.map(|(n, _)| (n, Finding::error(Code::BodyEmpty, place(deposit, n), ""))).collect()
+fn empty(deposit: &Deposit, classes: &[Arc<Class>]) -> Vec<(usize, Finding)> {
+    let files = deposit.files.iter().zip(classes).enumerate();
+    // A day without traffic has an empty log.
+    let empty =
+        files.filter(|(_, (file, class))| file.spooled.digests().bytes == 0 && class.reader != ReaderKind::PecLog);
+    empty.map(|(n, _)| (n, Finding::error(Code::BodyEmpty, place(deposit, n), ""))).collect()
+}
+
+/// Subjects whose identification is begun in this deposit and not complete with it; one document alone is the beginning
+/// of a file that others complete.
+fn incomplete(deposit: &Deposit, classes: &[Arc<Class>]) -> Vec<(usize, Finding)> {
+    if deposit.files.len() < 2 {
+        return Vec::new();
+    }
+    let mut subjects: BTreeMap<&str, (usize, Parts)> = BTreeMap::new();
+    let of_class = |class: &Class| class.reader == ReaderKind::IdentityDocument;
+    for (n, (file, _)) in deposit.files.iter().zip(classes).enumerate().filter(|(_, (_, class))| of_class(class)) {
+        let text = |name: &str| file.metadata.get(name).and_then(serde_json::Value::as_str);
+        let Some(practice) = text("practice") else { continue };
+        subjects.entry(practice).or_insert((n, Parts::default())).1.note(text("part"), text("side"));
+    }
+    let missing = subjects.into_values().filter(|(_, parts)| !parts.missing().is_empty());
+    let told = |(n, parts): (usize, Parts)| {
+        let detail = format!("not in this deposit: {}", parts.missing().join(", "));
+        (n, Finding::warning(Code::IdentityIncomplete, place(deposit, n), detail))
+    };
+    missing.map(told).collect()
 }
 
 fn metadata_channel(deposit: &Deposit, classes: &[Arc<Class>]) -> Vec<(usize, Finding)> {

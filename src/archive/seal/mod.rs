@@ -19,7 +19,7 @@ use super::Archive;
 use super::access::{Action, Actor};
 use crate::catalog::{Catalog as _, Query};
 use crate::clock::Forward;
-use crate::error::{Error, Finding, Result};
+use crate::error::{Code, Error, Finding, Result};
 use crate::id::{ClassId, DocumentId, PackageRef};
 use crate::package::writer::Staging;
 
@@ -68,8 +68,8 @@ impl Archive {
                 staged.push(package);
             }
         }
-        if !staged.is_empty() {
-            let run = stamp::Run::fix(&self.layout.staging(), &staged)?;
+        for packages in stamp::runs(staged) {
+            let run = stamp::Run::fix(&self.layout.staging(), &packages)?;
             self.finish_run(run, &mut report)?;
         }
         Ok(report)
@@ -90,6 +90,10 @@ impl Archive {
         let stamped = self.stamp(&run)?;
         for package in &run.packages {
             if let Some(facts) = self.publish(package, &run, &stamped)? {
+                if let Some(term) = facts["late"].as_str() {
+                    let detail = format!("its term was {term}");
+                    report.findings.push(Finding::warning(Code::PecLogLate, package.to_string(), detail));
+                }
                 report.sealed.push(facts);
             }
         }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Archive;
 use super::stamp::{Run, Stamped};
+use crate::archive::alarms::period_of_log;
 use crate::archive::init::object;
 use crate::archive::reindex::package_row;
+use crate::catalog::Catalog as _;
 use crate::chain::{Entry, Kind};
 use crate::clock::iso_seconds;
+use crate::document::reader::term_of_log;
 use crate::error::{Code, Error, Result};
 use crate::hash::{Digests, Sha256};
 use crate::id::{DocumentId, PackageRef, Sequence};
@@ -51,7 +55,8 @@ impl Archive {
             self.commit(&staging, run, stamped)?;
         }
         let plan = staging.plan();
-        let facts = json!({
+        let late = self.late(plan, stamped);
+        let mut facts = json!({
             "package": package,
             "documents": plan.documents.len(),
             "bytes": bytes(plan),
@@ -59,6 +64,9 @@ impl Archive {
             "expiry": plan.expiry,
             "stamped_at": iso_seconds(stamped.token.gen_time()),
         });
+        if let Some(term) = late {
+            facts["late"] = json!(iso_seconds(term));
+        }
         self.let_go(staging)?;
         Ok(Some(facts))
     }
@@ -85,7 +93,7 @@ impl Archive {
         }
         let pindex: Option<Sha256> =
             files.iter().find(|file| file.name == crate::package::PINDEX).map(|file| file.sha256);
-        let entry = json!({
+        let mut entry = json!({
             "series": plan.package.series,
             "number": plan.package.number,
             "uuid": plan.uuid,
@@ -103,9 +111,21 @@ impl Archive {
             "files": files,
             "numbers": plan.numbers().summary(),
         });
+        // Said for ever where everything about a package is said.
+        if let Some(term) = self.late(plan, stamped) {
+            entry["late"] = json!({ "code": Code::PecLogLate, "term": iso_seconds(term) });
+        }
         self.ledger.append(Kind::Package, object(entry))?;
         metrics::counter!("custode_packages_sealed_total").increment(1);
         Ok(())
+    }
+
+    /// The term after which a log of this package was time-stamped, when one was.
+    fn late(&self, plan: &Plan, stamped: &Stamped) -> Option<Timestamp> {
+        let rows = plan.documents.iter().filter_map(|document| self.unsealed.locate(document.id).ok().flatten());
+        let logs = rows.filter(|row| row.class.as_str() == "pec-log");
+        let terms = logs.filter_map(|row| term_of_log(period_of_log(&row)?.1));
+        terms.filter(|term| stamped.token.gen_time() > *term).min()
     }
 
     /// After the commit: the catalog learns of the package, the index of the unsealed and the journal let go, the staging

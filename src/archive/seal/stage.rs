@@ -10,13 +10,14 @@ use super::stamp::Staged;
 use super::{Archive, Report};
 use crate::archive::config::{Agent, AgentName, RelevantDocument};
 use crate::archive::open::LANE;
+use crate::archive::state::unpoisoned;
 use crate::catalog::DocumentRow;
 use crate::chain::Kind;
 use crate::clock::truncate_ms;
 use crate::document::format::extension_for;
 use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
-use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence, SeriesId, new_uuid};
+use crate::id::{ClassId, DocumentId, PackageRef, ReceiptId, Sequence, SeriesId, new_uuid};
 use crate::intake::journal::{Journal, StoredRecord};
 use crate::package::pindex::{self, Process};
 use crate::package::plan::{Document, Plan, Receipt};
@@ -86,7 +87,17 @@ impl Archive {
     fn build(&self, staging: &Staging) -> Result<Staged> {
         let source = JournalSource::of_plan(&self.journal, staging.plan());
         staging.build(&source, &self.process()?)?;
-        Ok(Staged { package: staging.plan().package.clone(), root: staging.tree()?.root() })
+        let plan = staging.plan();
+        let alone = self.sealed_alone(&plan.class, plan.class_version);
+        Ok(Staged { package: plan.package.clone(), root: staging.tree()?.root(), alone })
+    }
+
+    /// Whether documents of a class are sealed each with a time-stamp of its own.
+    fn sealed_alone(&self, class: &ClassId, version: u32) -> bool {
+        let classes = unpoisoned(self.classes.read());
+        let policies = unpoisoned(self.policies.read());
+        let rule = classes.get(class, version).and_then(|class| policies.closing(&class.closing).ok());
+        rule.is_some_and(|rule| rule.alone)
     }
 
     /// The number of the last package of a series, committed or being made, and the digest of its index.

@@ -3,6 +3,7 @@
 //! `staging/run.json` names the packages and their roots, `request.tsq` is what is sent, `reply.tsr` what came: each is
 //! durable before the next step, so that after a stop the same request is finished and a stored reply is used.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::evidence::ers::Tree;
 use crate::evidence::tsp::{self, Token};
 use crate::hash::Sha256;
-use crate::id::PackageRef;
+use crate::id::{PackageRef, SeriesId};
 
 /// The packages that share a token.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +29,20 @@ pub(super) struct Run {
 pub(super) struct Staged {
     pub package: PackageRef,
     pub root: Sha256,
+    /// It shares its token with no other package.
+    pub alone: bool,
+}
+
+/// Cuts what was staged into the runs that get a token each: what is sealed alone in a run of its own, the rest in one.
+/// Packages of one series keep their order, for each index names the one before.
+pub(super) fn runs(staged: Vec<Staged>) -> Vec<Vec<Staged>> {
+    let alone: BTreeSet<SeriesId> =
+        staged.iter().filter(|package| package.alone).map(|package| package.package.series.clone()).collect();
+    let (single, shared): (Vec<_>, Vec<_>) =
+        staged.into_iter().partition(|package| alone.contains(&package.package.series));
+    // Those first: they are the ones with a term of hours.
+    let runs = single.into_iter().map(|package| vec![package]).chain([shared]);
+    runs.filter(|run| !run.is_empty()).collect()
 }
 
 /// The token of a run, verified.
@@ -107,5 +122,30 @@ impl Archive {
         let stamped = self.authorities.stamp(&request, self.clock.as_ref())?;
         durable::write_new(&reply_path, &stamped.reply, durable::MODE_PLAIN)?;
         Ok(Stamped { reply: stamped.reply, token: stamped.token })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_alone_has_a_run_of_its_own_and_series_keep_their_order() {
+        let staged = |series: &str, number, alone| Staged {
+            package: PackageRef { series: series.parse().unwrap(), number },
+            root: Sha256::ZERO,
+            alone,
+        };
+        let all = vec![
+            staged("generic", 4, false),
+            staged("pec-log", 7, false),
+            staged("pec-log", 8, true),
+            staged("pec-message", 2, false),
+            staged("pec-log", 9, true),
+        ];
+        let runs: Vec<Vec<String>> =
+            runs(all).iter().map(|run| run.iter().map(|staged| staged.package.to_string()).collect()).collect();
+        assert_eq!(runs, [vec!["pec-log/7"], vec!["pec-log/8"], vec!["pec-log/9"], vec!["generic/4", "pec-message/2"]]);
+        assert!(super::runs(Vec::new()).is_empty());
     }
 }

@@ -4,7 +4,10 @@
 //! Invariant: everything follows from the code alone, so the files in `tests/corpus/` can be made again byte by byte;
 //! no sample is larger than 40 KB.
 
+mod generic;
+mod identity;
 mod invoice;
+mod log;
 mod notification;
 mod pec;
 
@@ -32,7 +35,15 @@ pub fn samples() -> Result<Vec<Sample>> {
     pec::samples(&mut keys, &mut all)?;
     invoice::samples(&mut keys, &mut all)?;
     notification::samples(&mut all);
+    log::samples(&mut keys, &mut all)?;
+    identity::samples(&mut keys, &mut all)?;
+    generic::samples(&mut all);
     Ok(all)
+}
+
+/// The metadata a document of the matrix is deposited with: of classes whose content says nothing of them.
+pub fn given(class: &str, name: &str) -> crate::document::Metadata {
+    if class == "identity-document" { identity::given(name) } else { crate::document::Metadata::new() }
 }
 
 /// Certificates the matrix's signatures lead to: file name and PEM text.

@@ -11,6 +11,7 @@ mod pec_log;
 mod signed;
 mod xml;
 
+pub use identity::Parts;
 pub use pec_log::term_of_log;
 
 use serde::{Deserialize, Serialize};
