@@ -3,13 +3,13 @@
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::civil::date;
 use serde_json::{Value, json};
 
 use super::story::Story;
 use crate::cli::api::{Api, Payload, Reply};
 use crate::cli::deposit::ascii;
 use crate::cli::print::{self, say};
+use crate::clock::{Clock as _, SystemClock, italian_day};
 use crate::corpus::{Generator, Item, LogForm, Options};
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
@@ -38,7 +38,9 @@ pub async fn all(producer: &Api, story: &mut Story) -> Result<Deposited> {
     let conversation = corpus.conversation()?;
     let invoice = corpus.invoice_case()?;
     let identity = corpus.identity_file();
-    let log = corpus.pec_log(date(2026, 1, 7), LogForm::Csv);
+    // Yesterday's: an older one would be marked as late, and rightly.
+    let today = italian_day(SystemClock.now());
+    let log = corpus.pec_log(today.yesterday().unwrap_or(today), LogForm::Csv);
     let mut chosen = Vec::new();
 
     story.step(
