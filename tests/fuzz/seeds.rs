@@ -1,6 +1,7 @@
 //! What fuzzing starts from: the files of `tests/corpus`, what is inside them, and a few made on the spot.
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use custode::evidence::ers::file::{Group, TreeFile};
 use custode::evidence::tsp::{self, Authority as _, DevelopmentAuthority};
 use custode::hash::Sha256;
 use jiff::Timestamp;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// Longest seed taken: mutation of longer ones costs time and finds nothing that shorter ones would not.
 const LONGEST: usize = 48 * 1024;
@@ -45,6 +48,7 @@ impl Seeds {
         }
         seeds.generated();
         seeds.evidence();
+        seeds.archives();
         seeds
     }
 
@@ -112,6 +116,29 @@ impl Seeds {
             let item = generator.pec_log("2026-11-21".parse().unwrap(), form);
             self.add("pec_log", &item.name, &item.bytes);
         }
+    }
+
+    /// Zip archives of invoices and notifications: stored, deflated, one in another.
+    fn archives(&mut self) {
+        let files: Vec<(String, Vec<u8>)> = ["invoice", "notification"]
+            .into_iter()
+            .flat_map(|target| self.of(target).into_iter().take(3))
+            .map(|(name, bytes)| (format!("cartella/{name}.xml"), bytes.to_vec()))
+            .collect();
+        let pack = |files: &[(String, Vec<u8>)], method| {
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            for (name, bytes) in files {
+                writer.start_file(name.as_str(), SimpleFileOptions::default().compression_method(method)).unwrap();
+                writer.write_all(bytes).unwrap();
+            }
+            writer.finish().unwrap().into_inner()
+        };
+        let deflated = pack(&files, CompressionMethod::Deflated);
+        self.add("zip", "deflated", &deflated);
+        self.add("zip", "stored", &pack(&files[..1], CompressionMethod::Stored));
+        let inner = [("dentro.zip".to_owned(), deflated), files[1].clone()];
+        self.add("zip", "nested", &pack(&inner, CompressionMethod::Stored));
+        self.add("zip", "empty", &pack(&[], CompressionMethod::Stored));
     }
 
     /// Time-stamps, and what the archive writes around them.

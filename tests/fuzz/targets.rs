@@ -21,6 +21,8 @@ use custode::evidence::verdict::SignatureReport;
 use custode::evidence::x509::{Certificate, name};
 use custode::evidence::{ers, tsp};
 use custode::hash::Sha256;
+use custode::intake::spool::Incoming;
+use custode::intake::zip::{Expanded, Limits, expand};
 use jiff::Timestamp;
 
 /// A format, and what reads it.
@@ -39,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "daticert", run: daticert },
     Target { name: "invoice", run: invoice },
     Target { name: "notification", run: notification },
+    Target { name: "zip", run: zip },
     Target { name: "pec_log", run: pec_log },
     Target { name: "identity", run: identity },
     Target { name: "ldif", run: ldif },
@@ -142,6 +145,23 @@ fn invoice(bytes: &[u8]) -> usize {
 /// A notification of the exchange system.
 fn notification(bytes: &[u8]) -> usize {
     World::get().understand("sdi-notification", bytes, "IT01234567890_00001_RC_001.xml")
+}
+
+/// An archive of invoices and notifications, taken apart as at the door.
+fn zip(bytes: &[u8]) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let incoming = Incoming::open(folder.path()).unwrap();
+    let limits = Limits { files: 200, document: 256 << 10, total: 1 << 20 };
+    match expand(&Body::from(bytes.to_vec()), &incoming, limits).unwrap() {
+        // Bounded by the limits, not by the input.
+        Expanded::Members(members) => {
+            let total: u64 = members.iter().map(|member| member.spooled.digests().bytes).sum();
+            assert!(total <= limits.total && members.len() <= limits.files, "more than the limits allow");
+            members.iter().map(|member| member.name.len() + member.place.len()).sum()
+        }
+        Expanded::Other => 0,
+        Expanded::Refused(findings, _) => told(&findings),
+    }
 }
 
 /// A log, by the name of either kind.

@@ -279,5 +279,22 @@ pub fn any_bytes(bytes: &[u8]) {
     drop(daticert::read(bytes, true));
 }
 
+/// The steps of reading a message, each alone: what the benchmark of understanding measures.
+#[doc(hidden)]
+pub mod steps {
+    use super::{Certified, Source, Structure, daticert};
+
+    /// How many parts a message has.
+    pub fn split(bytes: &[u8]) -> usize {
+        let source = Source::Memory(bytes.into());
+        Structure::scan(&source, 0..source.len()).map_or(0, |structure| structure.parts.len())
+    }
+
+    /// Whether these bytes are a daticert.
+    pub fn daticert(bytes: &[u8]) -> bool {
+        matches!(daticert::read(bytes, true), Certified::Daticert(_))
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests;
