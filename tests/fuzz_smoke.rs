@@ -23,7 +23,7 @@ use seeds::Seeds;
 use targets::{TARGETS, Target};
 
 /// Damaged inputs of each target, unless `CUSTODE_FUZZ_ROUNDS` says otherwise: half a minute of two cores without optimisation.
-const ROUNDS: u64 = 4000;
+const ROUNDS: u64 = 3000;
 
 /// No input takes longer, without optimisation; what does is tried again before it is called slow.
 const SLOWEST: Duration = Duration::from_secs(2);
