@@ -85,7 +85,8 @@ fn openssl() -> Option<Duration> {
 }
 
 fn trust() -> Trust {
-    let pem: String = corpus::trust_anchors().expect("the corpus's authority").into_iter().map(|(_, pem)| pem).collect();
+    let pem: String =
+        corpus::trust_anchors().expect("the corpus's authority").into_iter().map(|(_, pem)| pem).collect();
     let anchors = Anchors::parse(pem.as_bytes()).expect("an anchor");
     Trust::empty().with(Purpose::Pec, anchors)
 }
@@ -116,7 +117,8 @@ fn main() {
     let issuer = trust.anchors(Purpose::Pec).certificates()[0].clone();
     signer.verify_signature(issuer.spki()).expect("two levels");
 
-    let mut criterion = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    let mut criterion =
+        Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     let c = &mut criterion;
     let hashing = measure(c, "hashing (SHA-256)", || Sha256::of(&message));
     let whole = measure(c, "understand and verify", || look(class, &body, &trust));
@@ -155,5 +157,9 @@ fn main() {
         None => println!("NOT RUN: openssl speed is not there or says something else; no outside limit was measured"),
     }
     let word = if beyond <= LIMIT { "within" } else { "OVER" };
-    println!("{:.3} ms beyond hashing: {word} the limit of {:.1} ms", beyond.as_secs_f64() * 1e3, LIMIT.as_secs_f64() * 1e3);
+    println!(
+        "{:.3} ms beyond hashing: {word} the limit of {:.1} ms",
+        beyond.as_secs_f64() * 1e3,
+        LIMIT.as_secs_f64() * 1e3
+    );
 }
