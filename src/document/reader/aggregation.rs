@@ -1,6 +1,6 @@
 //! Aggregations (AgID Allegato 5, AGG): a file (fascicolo), a series of documents, a series of files.
 //!
-//! The document *is* its metadata: a JSON of the shape of [`Aggregation`], AGG's elements under plain names, so that it
+//! The document *is* its metadata: a JSON of the shape of `Aggregation`, AGG's elements under plain names, so that it
 //! reads without us; each version is a document of its own that names the one before. Invariants: `aggregation` is the pair
 //! that AgID identifies an aggregation by, `<kind>/<id>`, the same in all versions; members are documents of the archive by
 //! id, whatever their class; what is not of the shape is refused, what AGG would want besides is a warning.
