@@ -71,7 +71,7 @@ pub enum FieldKind {
 /// One field of a class.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// Its name, the key in [`Metadata`].
+    /// Its name, the key in [`Metadata`](super::Metadata).
     pub name: String,
     /// What people read.
     pub title: Title,
