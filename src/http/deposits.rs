@@ -20,7 +20,7 @@ use crate::archive::deposit::{Answer, Channel, ClientManifest, Deposit, File, Un
 use crate::document::{Metadata, json};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hasher, Sha256};
-use crate::intake::spool::Spooled;
+use crate::intake::spool::{MEMORY_LIMIT, Spool, Spooled};
 
 /// Longest manifest of a deposit of many documents.
 const MAX_MANIFEST: usize = 16 << 20;
@@ -204,7 +204,7 @@ pub async fn deposit(
                 .hint("see intake.max_files in custode.toml"));
         }
         let name = part.file_name().or(part.name()).unwrap_or_default().to_owned();
-        let mut spool = service.archive.spool(None)?;
+        let mut taking = Taking::of(service.archive.spool(None)?);
         while let Some(chunk) = part.chunk().await.map_err(cut)? {
             taken(&chunk);
             total += chunk.len() as u64;
@@ -213,11 +213,11 @@ pub async fn deposit(
                     .at(format!("part {}", files.len() + 1))
                     .hint("see intake.max_deposit in custode.toml"));
             }
-            spool.write(&chunk)?;
+            taking.take(&chunk).await?;
         }
         files.push(File {
             name,
-            spooled: spool.finish()?,
+            spooled: taking.finish().await?,
             metadata: Metadata::new(),
             declared: None,
             relations: Vec::new(),
@@ -227,23 +227,26 @@ pub async fn deposit(
     let Some(bytes) = manifest else {
         return Err(Error::new(Code::ManifestInvalid, "the first part must be `manifest`").at("manifest"));
     };
-    let manifest = ClientManifest::parse(&bytes)?;
-    let key = header_text(&headers, "idempotency-key")?.or_else(|| manifest.idempotency_key.clone());
-    let files = manifest.join(files, &mut findings);
+    let key = header_text(&headers, "idempotency-key")?;
+    let (duplicate, dry_run) = (flag("duplicate"), flag("dry_run"));
     let body = whole.lock().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
-    let deposit = Deposit {
-        channel: Channel::Http,
-        class: Some(manifest.class.clone()),
-        idempotency_key: key,
-        duplicate: flag("duplicate"),
-        dry_run: flag("dry_run"),
-        metadata_in_url: false,
-        body,
-        client_manifest: Some(Sha256::of(&bytes)),
-        files,
-        findings,
-    };
-    answer(blocking(move || service.archive.deposit(&actor, deposit)).await?)
+    let answered = blocking(move || {
+        let manifest = ClientManifest::parse(&bytes)?;
+        let deposit = Deposit {
+            channel: Channel::Http,
+            class: Some(manifest.class.clone()),
+            idempotency_key: key.or_else(|| manifest.idempotency_key.clone()),
+            duplicate,
+            dry_run,
+            metadata_in_url: false,
+            body,
+            client_manifest: Some(Sha256::of(&bytes)),
+            files: manifest.join(files, &mut findings),
+            findings,
+        };
+        service.archive.deposit(&actor, deposit)
+    });
+    answer(answered.await?)
 }
 
 fn answer(answer: Answer) -> Result<Response> {
@@ -284,17 +287,68 @@ async fn spool(service: &Service, announced: Option<u64>, body: Body) -> Result<
             Error::new(Code::BodyTooLarge, format!("a document has at most {limit} bytes")).at("Content-Length")
         );
     }
-    let mut spool = service.archive.spool(announced)?;
+    let mut taking = Taking::of(service.archive.spool(announced)?);
     let mut stream = std::pin::pin!(patient(body, service.archive.limits().idle_timeout));
+    let mut came = 0_u64;
     while let Some(chunk) = stream.next().await {
-        let chunk =
-            chunk.map_err(|e| Error::new(Code::BodyCut, e.to_string()).at(format!("byte {}", spool.bytes())))?;
-        spool.write(&chunk)?;
+        let chunk = chunk.map_err(|e| Error::new(Code::BodyCut, e.to_string()).at(format!("byte {came}")))?;
+        came += chunk.len() as u64;
+        taking.take(&chunk).await?;
     }
-    if announced.is_some_and(|length| length != spool.bytes()) {
-        return Err(Error::new(Code::BodyCut, "").at(format!("byte {}", spool.bytes())));
+    if announced.is_some_and(|length| length != came) {
+        return Err(Error::new(Code::BodyCut, "").at(format!("byte {came}")));
     }
-    spool.finish()
+    taking.finish().await
+}
+
+/// Bytes of a large body that are hashed and written in one go: enough that handing them over costs nothing, few enough
+/// that many large bodies at once stay small.
+const BLOCK: usize = 256 * 1024;
+
+/// A body on its way in. One that stays in memory is taken where it arrives; a larger one goes to the disk, and neither
+/// that nor its hashing may hold up the threads that serve all connections.
+struct Taking {
+    /// `None` only while the pool has it, or after an error.
+    spool: Option<Spool>,
+    waiting: Vec<u8>,
+}
+
+impl Taking {
+    fn of(spool: Spool) -> Self {
+        Self { spool: Some(spool), waiting: Vec::new() }
+    }
+
+    async fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.waiting.is_empty()
+            && let Some(spool) = &mut self.spool
+            && spool.bytes() + bytes.len() as u64 <= MEMORY_LIMIT as u64
+        {
+            return spool.write(bytes);
+        }
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= BLOCK { self.pass_on().await } else { Ok(()) }
+    }
+
+    /// Gives what waits to the pool of threads that may block.
+    async fn pass_on(&mut self) -> Result<()> {
+        let mut spool = self.spool.take().ok_or_else(|| Error::new(Code::Internal, "the body was given up"))?;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let (spool, waiting) = blocking(move || {
+            spool.write(&waiting)?;
+            waiting.clear();
+            Ok((spool, waiting))
+        })
+        .await?;
+        (self.spool, self.waiting) = (Some(spool), waiting);
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Spooled> {
+        if !self.waiting.is_empty() {
+            self.pass_on().await?;
+        }
+        self.spool.ok_or_else(|| Error::new(Code::Internal, "the body was given up"))?.finish()
+    }
 }
 
 fn cut(error: multer::Error) -> Error {

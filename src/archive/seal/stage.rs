@@ -8,7 +8,6 @@ use std::rc::Rc;
 use super::groups::Group;
 use super::stamp::Staged;
 use super::{Archive, Report};
-use crate::archive::config::{Agent, AgentName, RelevantDocument};
 use crate::archive::open::LANE;
 use crate::archive::state::unpoisoned;
 use crate::catalog::DocumentRow;
@@ -190,39 +189,15 @@ impl Archive {
         let config = &self.config;
         let holders = std::iter::once(&config.holder).chain(&config.other_holders);
         Ok(Process {
-            submitter: agent(&config.submitter),
-            holders: holders
-                .map(|holder| pindex::Holder { agent: agent(&holder.agent), role: holder.role.as_str().to_owned() })
-                .collect(),
+            submitter: config.submitter.clone(),
+            holders: holders.map(|holder| pindex::Holder { agent: holder.agent.clone(), role: holder.role }).collect(),
             signers: config
                 .signers
                 .iter()
-                .map(|signer| pindex::Signer { agent: agent(&signer.agent), role: signer.role.clone() })
+                .map(|signer| pindex::Signer { agent: signer.agent.clone(), role: signer.role.clone() })
                 .collect(),
-            manual: self.manual_in_force(italian_day(self.clock.now()))?.map(|manual| relevant(&manual)),
+            manual: self.manual_in_force(italian_day(self.clock.now()))?,
         })
-    }
-}
-
-fn agent(agent: &Agent) -> pindex::Agent {
-    pindex::Agent {
-        name: match &agent.name {
-            AgentName::Natural { first, last } => {
-                pindex::AgentName::Natural { first: first.clone(), last: last.clone() }
-            }
-            AgentName::Legal(name) => pindex::AgentName::Formal(name.clone()),
-        },
-        id: agent.id.as_ref().map(|id| id.as_str().to_owned()),
-        documents: agent.documents.iter().map(relevant).collect(),
-    }
-}
-
-fn relevant(document: &RelevantDocument) -> pindex::RelevantDocument {
-    pindex::RelevantDocument {
-        title: document.title.clone(),
-        version: document.version.clone(),
-        date: document.date,
-        sha256: document.sha256,
     }
 }
 

@@ -5,14 +5,13 @@
 //! a document and one a receipt; every element and attribute carries the prefix; hashes are SHA-256 of the stored bytes in
 //! lower-case hex; what is written passes the check here before it is kept.
 
+pub mod agents;
 pub mod check;
 pub mod element;
 mod schema;
 pub mod write;
 
-use jiff::civil::Date;
-
-use crate::hash::Sha256;
+use agents::{Agent, HolderRole, RelevantDocument};
 
 /// Namespace of the index.
 pub const NAMESPACE: &str = "http://www.uni.com/U3011/sincro-v2/";
@@ -21,64 +20,13 @@ pub const SERIES_NAMESPACE: &str = "urn:custode:series:1";
 /// Prefix of a Relation's value that names a document of another package.
 pub const ELSEWHERE: &str = "urn:custode:elsewhere:";
 
-/// AgentName, and with it `agentType`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentName {
-    /// A legal person.
-    Formal(String),
-    /// A natural person.
-    Natural {
-        /// First name.
-        first: String,
-        /// Last name.
-        last: String,
-    },
-}
-
-/// The act that founds a role, or the manual in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelevantDocument {
-    /// Title.
-    pub title: String,
-    /// Version.
-    pub version: Option<String>,
-    /// Date.
-    pub date: Option<Date>,
-    /// SHA-256 of the document.
-    pub sha256: Option<Sha256>,
-}
-
-impl std::fmt::Display for RelevantDocument {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.title)?;
-        if let Some(version) = &self.version {
-            write!(f, ", versione {version}")?;
-        }
-        if let Some(date) = self.date {
-            write!(f, ", {date}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Submitter, holder or signer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agent {
-    /// Its name.
-    pub name: AgentName,
-    /// AgentID, as the schema's pattern asks (`VATIT-…`); left out when there is none.
-    pub id: Option<String>,
-    /// The acts that found the role: one at least.
-    pub documents: Vec<RelevantDocument>,
-}
-
-/// A holder and its role (`soggetto produttore` …).
+/// A holder and its role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Who.
     pub agent: Agent,
     /// `holderRole`.
-    pub role: String,
+    pub role: HolderRole,
 }
 
 /// Somebody entitled to sign.

@@ -2,10 +2,12 @@ use jiff::civil::date;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::agents::AgentName;
 use super::check::{FileEntry, Index, read};
 use super::write::write;
 use super::*;
 use crate::error::Code;
+use crate::hash::Sha256;
 use crate::id::{DocumentId, Lane, ReceiptId, Sequence};
 use crate::package::plan::{Document, Link, Plan, PolicyVersion, Receipt, Source};
 
@@ -19,8 +21,8 @@ pub fn process() -> Process {
     let accord =
         RelevantDocument { title: "Accordo <di> versamento & altro".into(), version: None, date: None, sha256: None };
     let holder = Agent {
-        name: AgentName::Formal("Organizzazione Esempio".into()),
-        id: Some("VATIT-00000000000".into()),
+        name: AgentName::Legal("Organizzazione Esempio".into()),
+        id: Some("VATIT-00000000000".parse().unwrap()),
         documents: vec![manual.clone()],
     };
     let signer = Agent {
@@ -30,7 +32,7 @@ pub fn process() -> Process {
     };
     Process {
         submitter: Agent { documents: vec![accord], ..holder.clone() },
-        holders: vec![Holder { agent: holder, role: "soggetto produttore".into() }],
+        holders: vec![Holder { agent: holder, role: HolderRole::Producer }],
         signers: vec![Signer { agent: signer, role: Some("Responsabile della conservazione".into()) }],
         manual: Some(manual),
     }

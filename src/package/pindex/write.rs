@@ -6,7 +6,8 @@ use std::io::Write;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::{Agent, AgentName, ELSEWHERE, NAMESPACE, Process, RelevantDocument, SERIES_NAMESPACE};
+use super::agents::{Agent, AgentName, RelevantDocument};
+use super::{ELSEWHERE, NAMESPACE, Process, SERIES_NAMESPACE};
 use crate::clock::iso_seconds;
 use crate::error::{AtPlace, Result};
 use crate::hash::Sha256;
@@ -238,18 +239,14 @@ fn deposit<W: Write>(xml: &mut Xml<W>, r: &Receipt) -> Io {
 }
 
 fn agent<W: Write>(xml: &mut Xml<W>, element: &str, agent: &Agent, role: Option<(&str, &str)>) -> Io {
-    let kind = match agent.name {
-        AgentName::Formal(_) => "legal person",
-        AgentName::Natural { .. } => "natural person",
-    };
-    let attributes: Vec<_> = std::iter::once(("agentType", kind)).chain(role).collect();
+    let attributes: Vec<_> = std::iter::once(("agentType", agent.name.agent_type())).chain(role).collect();
     xml.start(element, &attributes)?;
-    if let Some(id) = agent.id.as_deref().filter(|id| !id.is_empty()) {
-        xml.text("AgentID", &[], id)?;
+    if let Some(id) = &agent.id {
+        xml.text("AgentID", &[], id.as_str())?;
     }
     xml.start("AgentName", &[])?;
     match &agent.name {
-        AgentName::Formal(name) => xml.text("FormalName", &[], name)?,
+        AgentName::Legal(name) => xml.text("FormalName", &[], name)?,
         AgentName::Natural { first, last } => {
             xml.start("NameAndSurname", &[])?;
             xml.text("FirstName", &[], first)?;
@@ -277,7 +274,7 @@ fn write_process<W: Write>(xml: &mut Xml<W>, plan: &Plan, process: &Process) -> 
     xml.start("Process", &[])?;
     agent(xml, "Submitter", &process.submitter, None)?;
     for holder in &process.holders {
-        agent(xml, "Holder", &holder.agent, Some(("holderRole", &holder.role)))?;
+        agent(xml, "Holder", &holder.agent, Some(("holderRole", holder.role.as_str())))?;
     }
     for signer in &process.signers {
         agent(xml, "AuthorizedSigner", &signer.agent, signer.role.as_deref().map(|role| ("signerRole", role)))?;
