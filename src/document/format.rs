@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Finding};
+use crate::evidence::xades::encoding::wide;
 
 /// How many bytes are looked at.
 pub const HEAD: usize = 64 << 10;
@@ -198,7 +199,10 @@ fn text_kind(head: &[u8], name: &str) -> Option<&'static str> {
             "text/plain"
         });
     }
-    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    if wide(head).is_some() {
+        return Some("application/xml");
+    }
+    let text = unmarked(head);
     let start = text.trim_ascii_start();
     if start.is_empty() {
         return None;
@@ -226,8 +230,21 @@ fn text_kind(head: &[u8], name: &str) -> Option<&'static str> {
     Some(if extension.as_deref() == Some("csv") || looks_like_csv(start) { "text/csv" } else { "text/plain" })
 }
 
+/// Without the byte-order mark, and without those that programs put before one that is there: the mark itself, or what
+/// becomes of it when it is taken for ISO-8859-1 and encoded again.
+fn unmarked(mut head: &[u8]) -> &[u8] {
+    while let Some(rest) = head.strip_prefix(b"\xEF\xBB\xBF").or_else(|| head.strip_prefix(b"\xC3\xAF\xC2\xBB\xC2\xBF"))
+    {
+        head = rest;
+    }
+    head
+}
+
 fn looks_like_xml(start: &[u8]) -> bool {
-    if start.starts_with(b"<?xml") || start.starts_with(b"<!--") {
+    // Any instruction will do, but that of a web page's program.
+    let instruction = start.strip_prefix(b"<?").and_then(|rest| rest.first()).is_some_and(u8::is_ascii_alphabetic)
+        && !start.starts_with(b"<?php");
+    if instruction || start.starts_with(b"<!--") {
         return true;
     }
     let lower: Vec<u8> = start.iter().take(64).map(u8::to_ascii_lowercase).collect();
@@ -311,6 +328,13 @@ mod tests {
         assert_eq!(kind(b"<?xml version=\"1.0\"?><a/>", ""), "application/xml");
         assert_eq!(kind(b"\xEF\xBB\xBF<p:FatturaElettronica/>", ""), "application/xml");
         assert_eq!(kind(b"\xff\xfe<\0a\0/\0>\0", ""), "application/xml");
+        assert_eq!(kind(b"<\0a\0/\0>\0", ""), "application/xml");
+        assert_eq!(kind(b"\0\n\0<\0?\0x", ""), "application/xml");
+        for start in ["\u{feff}\u{feff}", "ï»¿\r\n", "\n\n\t", "<!-- x -->", "<?esempio?>"] {
+            assert_eq!(kind(format!("{start}<p:FatturaElettronica/>").as_bytes(), ""), "application/xml", "{start:?}");
+        }
+        assert_eq!(kind(b"<?php echo 1;", ""), "text/plain");
+        assert_eq!(kind(b"< 3 righe\n", ""), "text/plain");
         assert_eq!(
             kind(b"Received: by x\r\n\tfolded\r\nMessage-ID: <1@example>\r\n\r\nhello", "x.txt"),
             "message/rfc822"

@@ -198,6 +198,7 @@ codes! {
     XmlMalformed = "xml/malformed", Refused, "XML not well formed", "XML non ben formato", "", "";
     XmlDoctype = "xml/doctype", Refused, "XML with a DOCTYPE is not accepted", "XML con DOCTYPE non accettato", "", "";
     XmlTooDeep = "xml/too-deep", Refused, "XML nested too deeply or too large", "XML troppo annidato o troppo grande", "", "";
+    XmlOutside = "xml/outside", Finding, "something other than XML before or after the document; kept, not read", "prima o dopo il documento XML c'è altro; conservato, non letto", "", "";
     XmlEncoding = "xml/encoding", Finding, "unexpected or wrong character encoding", "codifica dei caratteri inattesa o errata", "", "";
     DerMalformed = "der/malformed", Refused, "ASN.1 not readable", "ASN.1 non leggibile", "", "";
     DerTooDeep = "der/too-deep", Refused, "ASN.1 nested too deeply", "ASN.1 troppo annidato", "", "";

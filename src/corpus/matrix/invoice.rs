@@ -144,6 +144,7 @@ pub(super) fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
     });
     add("namespace-predefinito-azzerato.xml".into(), reset.into());
     encodings(&plain, &mut add);
+    super::dress::samples(&plain, &mut add);
     defects(&plain, keys, at, &mut add)
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: everything follows from the code alone, so the files in `tests/corpus/` can be made again byte by byte;
 //! no sample is larger than 40 KB.
 
+mod dress;
 mod generic;
 mod identity;
 mod invoice;

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::x509::Certificate;
-use crate::evidence::xades::tree::{Id, Tree, decode};
+use crate::evidence::xades::encoding::decode;
+use crate::evidence::xades::tree::{Id, Tree};
 use crate::evidence::xades::{self, Coverage};
 
 /// Services read of one list; the largest national ones have some hundreds.

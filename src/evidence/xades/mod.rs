@@ -5,6 +5,7 @@
 //! what is not read here is "not checked".
 
 mod c14n;
+pub(crate) mod encoding;
 mod properties;
 mod reference;
 pub(crate) mod tree;
@@ -65,7 +66,7 @@ pub struct Verified {
 /// Whether a document may hold a signature: asked before a tree is made of it.
 pub fn mentions_signature(bytes: &[u8]) -> bool {
     // In UTF-16 every other byte is zero: then the tree must tell.
-    let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'<', 0, ..] | [0, b'<', ..]);
+    let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) || encoding::wide(bytes).is_some();
     let needle = b"xmldsig#";
     wide || bytes.windows(needle.len()).any(|window| window == needle)
 }
@@ -73,7 +74,7 @@ pub fn mentions_signature(bytes: &[u8]) -> bool {
 /// Verifies every signature that stands directly in the root. Those deeper are somebody's content, and are told as an error: they
 /// sign no document.
 pub fn verify(bytes: &[u8]) -> Result<Vec<Verified>> {
-    let text = tree::decode(bytes)?;
+    let text = encoding::decode(bytes)?;
     let tree = Tree::parse(&text)?;
     let own: Vec<Id> = tree.elements(tree.root).filter(|id| tree.is(*id, DS, "Signature")).collect();
     if own.len() > MAX_SIGNATURES {

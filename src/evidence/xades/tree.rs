@@ -78,38 +78,8 @@ fn malformed(detail: &str) -> Error {
     Error::new(Code::XmlMalformed, detail)
 }
 
-/// To UTF-8 with the line ends that XML 1.0 section 2.11 gives every processor. A document that is not in the encoding it names
-/// cannot be what was signed.
-pub fn decode(bytes: &[u8]) -> Result<String> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Error::new(Code::XmlTooDeep, "larger than 16 MiB"));
-    }
-    let wrong = || Error::new(Code::XmlEncoding, "not in the encoding it names");
-    let text = if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
-        encoding.decode_without_bom_handling_and_without_replacement(&bytes[mark..]).ok_or_else(wrong)?
-    } else if let Some(label) = declared(bytes).filter(|label| !label.eq_ignore_ascii_case("utf-8")) {
-        if ["iso-8859-1", "latin1", "iso8859-1"].contains(&label.to_ascii_lowercase().as_str()) {
-            // The web's table gives windows-1252 that name; XML's software does not.
-            Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect())
-        } else {
-            let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).ok_or_else(wrong)?;
-            encoding.decode_without_bom_handling_and_without_replacement(bytes).ok_or_else(wrong)?
-        }
-    } else {
-        Cow::Borrowed(std::str::from_utf8(bytes).map_err(|_| wrong())?)
-    };
-    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() })
-}
-
-fn declared(bytes: &[u8]) -> Option<String> {
-    let head = bytes[..bytes.len().min(256)].strip_prefix(b"<?xml")?;
-    let head = String::from_utf8_lossy(head);
-    let value = head.split("?>").next()?.split("encoding").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
-    value.trim_start_matches(['"', '\'']).split(['"', '\'']).next().map(str::to_owned)
-}
-
 impl<'a> Tree<'a> {
-    /// Reads a document that [`decode`] gave.
+    /// Reads a document that [`decode`](super::encoding::decode) gave.
     pub fn parse(text: &'a str) -> Result<Self> {
         let mut builder = Builder {
             tree: Self { nodes: vec![Node { kind: Kind::Document, parent: 0, children: Vec::new() }], root: 0 },
@@ -117,6 +87,10 @@ impl<'a> Tree<'a> {
             scope: Vec::new(),
             marks: Vec::new(),
         };
+        // The reader would pass over a second mark without a word.
+        if text.starts_with('\u{feff}') {
+            return Err(malformed("text outside the root"));
+        }
         let mut reader = Reader::from_str(text);
         loop {
             match reader.read_event().map_err(|_| malformed("not well formed"))? {
