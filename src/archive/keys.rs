@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::tsp::DevelopmentAuthority;
 use crate::intake::manifest::ReplayKey;
+use crate::package::writer::StagingKey;
 
 const SEED: &str = "archive.key";
 const AUTHORITY: &str = "development-tsa.pem";
@@ -67,6 +68,11 @@ impl Keys {
     /// Key of the digests by which a repeated deposit and a refused object are recognised.
     pub fn replay_key(&self) -> ReplayKey {
         ReplayKey::derive(&self.seed)
+    }
+
+    /// Key of the marks on what a sealing keeps between two runs.
+    pub fn staging_key(&self) -> StagingKey {
+        StagingKey::derive(&self.seed)
     }
 
     /// The anchors of a development authority that has its key in this folder; for who reads only. Nothing is made.

@@ -194,7 +194,7 @@ impl Archive {
         }
         let receipt_signer = signer.renamed(&crate::intake::receipt::origin(&genesis.origin))?;
         let refusal_signer = signer.renamed(&refusal::origin(&genesis.origin))?;
-        let replay_key = keys.replay_key();
+        let (replay_key, staging_key) = (keys.replay_key(), keys.staging_key());
         let (ledger, findings) = Ledger::open(layout.root(), signer, Arc::clone(&clock))?;
         opening.extend(findings);
         opening.extend(note_configuration(&ledger, config_sha256)?);
@@ -259,6 +259,7 @@ impl Archive {
             receipt_signer: Arc::new(receipt_signer),
             refusal_signer,
             replay_key,
+            staging_key,
             readers: Turns::new(READERS),
             chained_refusals: Mutex::new(adopted.refusals),
             ledger,
@@ -291,7 +292,13 @@ impl Archive {
         archive.index_unsealed()?;
         let caught = archive.catch_up(must_rebuild)?;
         archive.opening.extend(caught.findings);
-        archive.finish_committed()?;
+        match archive.finish_committed() {
+            // Said, and said again by every sealing; deposits must go on.
+            Err(error) if error.code == Code::StagingAltered => {
+                archive.opening.push(Finding::error(error.code, error.place, error.detail));
+            }
+            other => other?,
+        }
         for finding in &archive.opening {
             tracing::warn!(code = finding.code.as_str(), place = %finding.place, "{}", finding.message);
         }

@@ -29,6 +29,7 @@ use crate::intake::journal::Journal;
 use crate::intake::manifest::ReplayKey;
 use crate::intake::refusal::{Head as RefusalsHead, RefusalLog};
 use crate::intake::spool::{Incoming, Spool};
+use crate::package::writer::StagingKey;
 use crate::retention::Policies;
 use crate::vault::Vault;
 
@@ -70,6 +71,7 @@ pub struct Archive {
     /// How far the log of refusals is on the chain.
     pub(super) chained_refusals: Mutex<Option<RefusalsHead>>,
     pub(super) replay_key: ReplayKey,
+    pub(super) staging_key: StagingKey,
     /// How many documents are read in depth at the same time: each may take some megabytes.
     pub(super) readers: super::turns::Turns,
     pub(super) vault: Arc<dyn Vault>,

@@ -307,6 +307,8 @@ codes! {
     PackageMissing = "package-missing", Damage, "a sealed package is missing", "manca un pacchetto sigillato", "restore it from a copy", "ripristinarlo da una copia";
     PackageFileMissing = "package-file-missing", Damage, "a file of a sealed package is missing", "manca un file di un pacchetto sigillato", "restore it from a copy", "ripristinarlo da una copia";
     PackageFileAltered = "package-file-altered", Damage, "a file of a sealed package is altered", "un file di un pacchetto sigillato è alterato", "restore it from a copy", "ripristinarlo da una copia";
+    /// What a sealing kept under `staging/` is not what this archive wrote there.
+    StagingAltered = "staging-altered", Damage, "the plan of a package being made is not what the archive wrote", "il piano di un pacchetto in formazione non è quello scritto dall'archivio", "keep the folder as evidence outside the archive: its documents are planned anew", "conservare la cartella come prova fuori dall'archivio: i documenti saranno pianificati di nuovo";
     PackageForeign = "package-foreign-file", Damage, "a file that does not belong to the package", "un file estraneo al pacchetto", "move it away after finding out whose it is", "spostarlo dopo averne accertato l'origine";
     PackageUnknown = "package-unknown", Damage, "a package folder that the chain does not know", "una cartella di pacchetto ignota alla catena", "move it away after finding out whose it is", "spostarla dopo averne accertato l'origine";
     ContentAltered = "content-altered", Damage, "a document's bytes are not those acknowledged", "i byte di un documento non sono quelli accettati", "restore the package from a copy", "ripristinare il pacchetto da una copia";

@@ -6,6 +6,7 @@
 mod audit;
 mod clock;
 mod disk;
+mod forged;
 #[path = "../support/judges.rs"]
 mod judges;
 mod kill;

@@ -55,11 +55,13 @@ impl Archive {
         self.clock_went_on()?;
         let mut report = Report::default();
         if let Some(run) = stamp::Run::pending(&self.layout.staging())? {
+            // Nothing is taken as made because it was made once: a stop may have lasted for hours.
+            self.resume_staged()?;
             self.finish_run(run, &mut report)?;
         }
         let mut staged = self.resume_staged()?;
         // What a plan names already is in its package, however little of that is made: never in a second one.
-        let plans = Staging::pending(&self.layout.staging())?;
+        let plans = Staging::pending(&self.layout.staging(), &self.staging_key)?;
         let planned: BTreeSet<DocumentId> =
             plans.iter().flat_map(|staging| staging.plan().documents.iter().map(|d| d.id)).collect();
         let mut ends = stage::Ends::new();
@@ -107,7 +109,7 @@ impl Archive {
 
     /// At opening: what was committed but not yet let go.
     pub(super) fn finish_committed(&self) -> Result<()> {
-        for staging in Staging::pending(&self.layout.staging())? {
+        for staging in Staging::pending(&self.layout.staging(), &self.staging_key)? {
             if self.committed(&staging.plan().package)?.is_some() {
                 self.let_go(staging)?;
             }

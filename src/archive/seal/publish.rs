@@ -50,7 +50,7 @@ impl Archive {
                 None => Err(Error::new(Code::PackageMissing, "its staging folder is gone").at(folder.display())),
             };
         }
-        let staging = Staging::open(&folder)?;
+        let staging = Staging::open(&folder, &self.staging_key)?;
         if self.committed(package)?.is_none() {
             self.commit(&staging, run, stamped)?;
         }

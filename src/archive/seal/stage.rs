@@ -30,7 +30,7 @@ impl Archive {
     /// Goes on with every package that a stop left half made; what was committed already is only let go.
     pub(super) fn resume_staged(&self) -> Result<Vec<Staged>> {
         let mut staged = Vec::new();
-        for staging in Staging::pending(&self.layout.staging())? {
+        for staging in Staging::pending(&self.layout.staging(), &self.staging_key)? {
             if self.committed(&staging.plan().package)?.is_some() {
                 self.let_go(staging)?;
             } else {
@@ -77,7 +77,7 @@ impl Archive {
             documents,
             receipts,
         };
-        let staging = Staging::create(&self.layout.staging(), plan)?;
+        let staging = Staging::create(&self.layout.staging(), plan, &self.staging_key)?;
         let staged = self.build(&staging)?;
         ends.insert(series, (last + 1, staging.fact(crate::package::PINDEX)?.sha256));
         Ok(Some(staged))
@@ -118,7 +118,7 @@ impl Archive {
             }
             Ok(())
         })?;
-        for staging in Staging::pending(&self.layout.staging())? {
+        for staging in Staging::pending(&self.layout.staging(), &self.staging_key)? {
             let package = &staging.plan().package;
             if package.series == *series && package.number > last.0 {
                 let facts = staging.done(crate::package::PINDEX)?;

@@ -31,7 +31,7 @@ use crate::package::member::Kind;
 use crate::package::pindex::tests::{plan as example_plan, process};
 use crate::package::plan::Plan;
 use crate::package::reader::Package;
-use crate::package::writer::{MemberSource, Staging};
+use crate::package::writer::{MemberSource, Staging, StagingKey};
 
 pub(super) const SECRET: &str = "segreto del vicino";
 
@@ -97,7 +97,7 @@ pub(super) fn sealed() -> Sealed {
     let genesis = object(json!({ "profile": "trial" }));
     let ledger = Ledger::create(&dir.path().join("archive"), signer.clone(), genesis, Arc::clone(&clock) as _).unwrap();
     let (plan, members) = members(&signer);
-    let staging = Staging::create(&dir.path().join("archive"), plan.clone()).unwrap();
+    let staging = Staging::create(&dir.path().join("archive"), plan.clone(), &StagingKey::derive(b"secret")).unwrap();
     staging.build(&members, &process()).unwrap();
 
     // The evidence as a closing run of two packages makes it.

@@ -6,13 +6,16 @@
 //! Each file is a step: made, synced, and only then its facts are kept in `steps/`. Invariant: a step whose facts are kept
 //! and match its file is not made again; a file without facts is made anew; when a step comes out different from before,
 //! every later one is made again (what was signed and stamped was something else). So an interrupted sealing is gone
-//! through from the start and does only what is missing. Nothing here commits: a package counts once the chain says so.
+//! through from the start and does only what is missing. Plan and facts are marked with the archive's secret: altered ones
+//! are not gone on from. Nothing here commits: a package counts once the chain says so.
 
+mod mark;
 mod source;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+pub use mark::StagingKey;
 pub use source::{MemberSource, recheck};
 
 use super::content::ContentWriter;
@@ -42,32 +45,42 @@ const ORDER: [&str; 8] =
 pub struct Staging {
     folder: PathBuf,
     plan: Plan,
+    key: StagingKey,
+}
+
+fn folder_name(plan: &Plan) -> String {
+    format!("{}-{}", plan.package.series, plan.package.number)
 }
 
 impl Staging {
     /// Keeps a plan in `staging`: durable on return. The same plan again is fine, another one for the same number is not.
-    pub fn create(staging: &Path, plan: Plan) -> Result<Self> {
+    pub fn create(staging: &Path, plan: Plan, key: &StagingKey) -> Result<Self> {
         plan.validate()?;
-        let folder = staging.join(format!("{}-{}", plan.package.series, plan.package.number));
+        let folder = staging.join(folder_name(&plan));
         durable::create_dir_all(&folder)?;
         let path = folder.join(PLAN);
         if path.exists() {
-            let kept = Self::open(&folder)?;
+            let kept = Self::open(&folder, key)?;
             return if kept.plan == plan {
                 Ok(kept)
             } else {
                 Err(Error::new(Code::Internal, "another plan is kept for this number").at(path.display()))
             };
         }
-        durable::write_new(&path, &plan.to_json()?, MODE_PLAIN)?;
-        Ok(Self { folder, plan })
+        durable::write_new(&path, &key.marked(PLAN, plan.to_json()?), MODE_PLAIN)?;
+        Ok(Self { folder, plan, key: key.clone() })
     }
 
-    /// Opens what an interrupted sealing left.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// Opens what an interrupted sealing left. A plan that this archive did not keep here is [`Code::StagingAltered`].
+    pub fn open(folder: &Path, key: &StagingKey) -> Result<Self> {
         let path = folder.join(PLAN);
-        let plan = Plan::parse(&durable::read_plain(&path)?).map_err(|e| e.at(path.display()))?;
-        Ok(Self { folder: folder.to_owned(), plan })
+        let altered = || Error::new(Code::StagingAltered, "").at(path.display());
+        let bytes = durable::read_plain(&path)?;
+        let plan = Plan::parse(key.unmarked(PLAN, &bytes).ok_or_else(altered)?).map_err(|e| e.at(path.display()))?;
+        if folder.file_name().is_none_or(|name| name != folder_name(&plan).as_str()) {
+            return Err(altered());
+        }
+        Ok(Self { folder: folder.to_owned(), plan, key: key.clone() })
     }
 
     /// Whether a plan is kept in this folder.
@@ -76,7 +89,7 @@ impl Staging {
     }
 
     /// All plans kept, by series and number. A folder in which no plan was ever kept is removed: nothing depends on it.
-    pub fn pending(staging: &Path) -> Result<Vec<Self>> {
+    pub fn pending(staging: &Path, key: &StagingKey) -> Result<Vec<Self>> {
         let mut all = Vec::new();
         if !staging.is_dir() {
             return Ok(all);
@@ -84,7 +97,7 @@ impl Staging {
         for entry in std::fs::read_dir(staging).at_path(staging)? {
             let folder = entry.at_path(staging)?.path();
             if folder.join(PLAN).exists() {
-                all.push(Self::open(&folder)?);
+                all.push(Self::open(&folder, key)?);
             } else if folder.is_dir() {
                 durable::remove_dir_all(&folder)?;
             }
@@ -110,12 +123,12 @@ impl Staging {
 
     /// Content, table of contents, numbers and index: all that needs neither signature nor time-stamp. A document that is
     /// not as its receipt says ends it with [`Code::ReceiptMismatch`], naming it.
-    pub fn build(&self, source: &dyn MemberSource, process: &Process) -> Result<Vec<FileFacts>> {
+    pub fn build(&self, source: &dyn MemberSource, process: &Process) -> Result<()> {
         self.content(source)?;
         self.table_of_contents()?;
         self.numbers()?;
         self.index(process)?;
-        self.files()
+        Ok(())
     }
 
     /// `content.tar.zst`. When it is made anew the table of contents is derived from it in the next step.
@@ -215,9 +228,18 @@ impl Staging {
         Ok(())
     }
 
-    /// Facts of all files done, in the order they were made: what the chain entry lists.
+    /// Facts of all files, in the order they were made: what the chain entry lists. A file that is not made yet, or whose
+    /// facts are not ours, is an error; only the index's signature may be missing.
     pub fn files(&self) -> Result<Vec<FileFacts>> {
-        ORDER.iter().filter_map(|name| self.kept_facts(name).transpose()).collect()
+        let mut all = Vec::with_capacity(ORDER.len());
+        for name in ORDER {
+            match self.kept_facts(name)? {
+                Some(facts) => all.push(facts),
+                None if name == PINDEX_SIGNATURE => {}
+                None => return Err(Error::new(Code::StagingAltered, "a step is missing").at(name)),
+            }
+        }
+        Ok(all)
     }
 
     /// Removes all of it, after the commit.
@@ -262,7 +284,7 @@ impl Staging {
                 }
             }
             let json = serde_json::to_vec(&facts).map_err(|e| Error::new(Code::Internal, e.to_string()).because(e))?;
-            durable::replace(&self.facts_path(name), &json, MODE_PLAIN)?;
+            durable::replace(&self.facts_path(name), &self.key.marked(&self.facts_place(name), json), MODE_PLAIN)?;
         }
         Ok(facts)
     }
@@ -271,10 +293,19 @@ impl Staging {
         self.folder.join(STEPS).join(format!("{}.json", name.replace('/', "-")))
     }
 
+    /// What the mark of a step's facts is for: facts of another package, or of an earlier plan, do not pass.
+    fn facts_place(&self, name: &str) -> String {
+        format!("{} {name}", self.plan.uuid)
+    }
+
     fn kept_facts(&self, name: &str) -> Result<Option<FileFacts>> {
         let path = self.facts_path(name);
         match durable::read_plain(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            // Facts that are not ours, or not readable, are none: the step is made again.
+            Ok(bytes) => {
+                let text = self.key.unmarked(&self.facts_place(name), &bytes);
+                Ok(text.and_then(|text| serde_json::from_slice(text).ok()))
+            }
             Err(e) if e.code == Code::FileMissing => Ok(None),
             Err(e) => Err(e),
         }

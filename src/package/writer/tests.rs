@@ -80,12 +80,16 @@ fn seal(staging: &Staging, source: &Source) -> Result<Vec<FileFacts>> {
     staging.files()
 }
 
+fn key() -> StagingKey {
+    StagingKey::derive(b"a test's secret")
+}
+
 #[test]
 fn a_package_is_made_and_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, source) = example();
     assert!(recheck(&source, &plan.documents, &plan.receipts).is_empty());
-    let staging = Staging::create(dir.path(), plan.clone()).unwrap();
+    let staging = Staging::create(dir.path(), plan.clone(), &key()).unwrap();
     let files = seal(&staging, &source).unwrap();
     assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ORDER);
 
@@ -124,14 +128,14 @@ fn a_package_is_made_and_read_again() {
     let record = package.read_file(EVIDENCE_RECORD, 1 << 20).unwrap();
     verify(&record, &[hash(PINDEX), hash(PINDEX_SIGNATURE)], &judge).unwrap();
     staging.remove().unwrap();
-    assert!(Staging::pending(dir.path()).unwrap().is_empty());
+    assert!(Staging::pending(dir.path(), &key()).unwrap().is_empty());
 }
 
 #[test]
 fn an_interrupted_sealing_goes_on_and_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, source) = example();
-    let staging = Staging::create(dir.path(), plan).unwrap();
+    let staging = Staging::create(dir.path(), plan, &key()).unwrap();
     let files = seal(&staging, &source).unwrap();
     for (n, name) in ORDER.iter().enumerate() {
         let path = staging.package_folder().join(name);
@@ -145,7 +149,7 @@ fn an_interrupted_sealing_goes_on_and_gives_the_same_bytes() {
         let bytes = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        let [again] = <[Staging; 1]>::try_from(Staging::pending(dir.path()).unwrap()).unwrap();
+        let [again] = <[Staging; 1]>::try_from(Staging::pending(dir.path(), &key()).unwrap()).unwrap();
         assert_eq!(seal(&again, &source).unwrap(), files, "{name}");
     }
     // Damaged after it was done: made again, and since it comes out as before, nothing later is.
@@ -162,7 +166,7 @@ fn an_interrupted_sealing_goes_on_and_gives_the_same_bytes() {
 fn a_changed_index_is_signed_and_stamped_again() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, source) = example();
-    let staging = Staging::create(dir.path(), plan).unwrap();
+    let staging = Staging::create(dir.path(), plan, &key()).unwrap();
     // Whether its facts or the file itself was lost, and the configuration changed meanwhile.
     for (lost, manual) in [(staging.facts_path(PINDEX), "2.0"), (staging.package_folder().join(PINDEX), "3.0")] {
         seal(&staging, &source).unwrap();
@@ -187,7 +191,7 @@ fn a_document_that_changed_is_named_and_the_others_are_not() {
         bad.0.get_mut(&format!("{kind:?} {id}")).unwrap().push(b'x');
         let failed = recheck(&bad, &plan.documents, &plan.receipts);
         assert_eq!(failed.iter().map(|(id, e)| (*id, e.code)).collect::<Vec<_>>(), [(id, Code::ReceiptMismatch)]);
-        let staging = Staging::create(dir.path(), plan.clone()).unwrap();
+        let staging = Staging::create(dir.path(), plan.clone(), &key()).unwrap();
         let error = staging.build(&bad, &process()).unwrap_err();
         assert_eq!((error.code, named_document(&error)), (Code::ReceiptMismatch, Some(id)));
     }
@@ -201,7 +205,7 @@ fn a_document_that_changed_is_named_and_the_others_are_not() {
 fn a_configuration_that_gives_an_invalid_index_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, source) = example();
-    let staging = Staging::create(dir.path(), plan.clone()).unwrap();
+    let staging = Staging::create(dir.path(), plan.clone(), &key()).unwrap();
     let mut wrong = process();
     wrong.signers.clear();
     let error = staging.build(&source, &wrong).unwrap_err();
@@ -209,5 +213,5 @@ fn a_configuration_that_gives_an_invalid_index_is_told() {
     assert!(!error.findings.is_empty());
     let mut another = plan;
     another.cohort = "2099".into();
-    assert!(Staging::create(dir.path(), another).is_err());
+    assert!(Staging::create(dir.path(), another, &key()).is_err());
 }
