@@ -96,6 +96,29 @@ fn a_pipe_or_a_link_under_any_name_neither_hangs_nor_misleads() {
     assert!(check.status.success(), "{}", text(&check.stdout));
 }
 
+/// The catalog's engines would open a pipe and wait, or write through a link: it is made anew instead.
+#[test]
+fn a_pipe_or_a_link_in_the_catalog_makes_it_anew() {
+    let server = at_rest();
+    let archive = &server.archive;
+    for planted in ["state/db", "search/meta.json"] {
+        for kind in ["pipe", "link"] {
+            let (path, aside) = (archive.path("catalog").join(planted), server.archive.root.with_extension("aside"));
+            std::fs::rename(&path, &aside).unwrap();
+            let before = std::fs::read(&aside).unwrap();
+            match kind {
+                "pipe" => pipe(&path),
+                _ => symlink(&aside, &path).unwrap(),
+            }
+            let found = ends(archive, &["--json", "search", "--class", "generic"]);
+            assert!(found.status.success(), "{planted} {kind}: {}", text(&found.stderr));
+            assert_eq!(text(&found.stdout).matches("sigillato.txt").count(), 1, "{planted} {kind}");
+            assert_eq!(std::fs::read(&aside).unwrap(), before, "{planted}: written through the link");
+            assert!(path.symlink_metadata().unwrap().file_type().is_file());
+        }
+    }
+}
+
 #[test]
 fn what_may_stand_in_a_package_that_does_not_open_is_not_sealed_again() {
     let mut server = Server::new();

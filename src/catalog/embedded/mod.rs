@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::durable;
-use crate::error::{Code, Error};
+use crate::error::{AtPath as _, Code, Error};
 use index::Index;
 use state::{Head, PACKAGES, STATE, State, state_key};
 
@@ -65,8 +65,8 @@ impl Embedded {
             }
             (state, _) => reasons.push(format!("catalog/{} was missing", if state { "search" } else { "state" })),
         }
-        let state = usable(State::open(&state_dir), &mut reasons)?;
-        let index = usable(Index::open(&index_dir), &mut reasons)?;
+        let state = usable(only_files(&state_dir).and_then(|()| State::open(&state_dir)), &mut reasons)?;
+        let index = usable(only_files(&index_dir).and_then(|()| Index::open(&index_dir)), &mut reasons)?;
         let bad = [(state.is_none(), &state_dir), (index.is_none(), &index_dir)];
         if let (Some(state), Some(index), true) = (state, index, reasons.is_empty()) {
             match Self::compare(&index, &state, chain_size)? {
@@ -143,6 +143,20 @@ fn usable<T>(opened: Result<T>, reasons: &mut Vec<String>) -> Result<Option<T>> 
             Ok(None)
         }
     }
+}
+
+/// The engines open whatever has their files' names: a pipe would make them wait for ever, a link write elsewhere.
+fn only_files(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).at_path(folder)? {
+        let entry = entry.at_path(folder)?;
+        let (kind, path) = (entry.file_type().at_path(&entry.path())?, entry.path());
+        if kind.is_dir() {
+            only_files(&path)?;
+        } else if !kind.is_file() {
+            return Err(seal::damaged("not a plain file".to_owned()).at(path.display()));
+        }
+    }
+    Ok(())
 }
 
 /// Moves a folder to the first free `….damaged-N`.
