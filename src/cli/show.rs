@@ -119,7 +119,9 @@ fn conversation(one: &Value, lang: Lang) -> Result<()> {
     }
     for message in items(&one["messages"]) {
         let (kind, at) = (printable(text(message, "kind")), text(message, "instant"));
-        line(&format!("    {}  {kind:<26} {at}", text(message, "document")))?;
+        let hashes = both(&message["hashes_text"], lang);
+        let line_of = format!("    {}  {kind:<26} {at}  {hashes}", text(message, "document"));
+        line(line_of.trim_end())?;
     }
     findings(one, lang)
 }

@@ -116,6 +116,10 @@ pub struct PlacedMessage {
     pub instant: Option<String>,
     /// Of a breve receipt whose original is held: whether its hashes are the original's.
     pub hashes_match: Option<bool>,
+    /// Of a breve receipt: `match`, `mismatch`, `not-held` when there is no original to compare with.
+    pub hashes: Option<String>,
+    /// For people.
+    pub hashes_text: Option<Both>,
 }
 
 /// Invoice files and what SdI answered.

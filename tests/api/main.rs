@@ -7,6 +7,7 @@ mod alarms;
 mod archives;
 mod bad_config;
 mod bad_input;
+mod breve;
 mod connections;
 mod deposits;
 mod description;

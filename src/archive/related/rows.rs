@@ -67,8 +67,22 @@ pub(super) fn message(known: &Known, row: &DocumentRow) -> Option<Message> {
         about: text(row, "delivered_to"),
         error_detail: text(row, "error_detail"),
         outgoing,
-        hashes_match: text(row, "breve_matches").map(|said| said == "true"),
+        brief: texts(row, "breve_sha1").collect(),
+        files: files(row, kind),
     })
+}
+
+/// What a *breve* receipt may say of the files of an original; nothing of a message that is none, and nothing of one that asked for
+/// other receipts or has too many files: those were not noted.
+fn files(row: &DocumentRow, kind: Kind) -> Option<Vec<String>> {
+    if !matches!(kind, Kind::Envelope | Kind::Copy) {
+        return None;
+    }
+    let noted: Vec<String> = texts(row, "original_sha1").collect();
+    let asked = text(row, "receipt_type");
+    let without = text(row, "attachments").as_deref() == Some("0");
+    let brief = asked.as_deref() == Some("breve") || (kind == Kind::Copy && asked.is_none());
+    (!noted.is_empty() || (without && brief)).then_some(noted)
 }
 
 /// A row as an invoice file.

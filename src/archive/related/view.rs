@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::iso_ms;
-use crate::document::conversation::{Conversation, Placed, Recipient, Transaction};
+use crate::document::conversation::{Brief, Conversation, Placed, Recipient, Transaction};
 use crate::document::exchange::{Course, Exchange, Step};
 use crate::error::{Finding, Lang};
 use crate::id::DocumentId;
@@ -66,7 +66,9 @@ fn placed(one: &Placed) -> Value {
         "document": one.document,
         "kind": one.kind.as_str(),
         "instant": one.instant.map(iso_ms),
-        "hashes_match": one.hashes_match,
+        "hashes_match": one.hashes.filter(|hashes| *hashes != Brief::NotHeld).map(|hashes| hashes == Brief::Match),
+        "hashes": one.hashes.map(Brief::as_str),
+        "hashes_text": one.hashes.map(|hashes| both(hashes.title())),
     })
 }
 

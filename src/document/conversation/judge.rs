@@ -1,17 +1,18 @@
 //! What became of one transaction and of each of its recipients (`reference/pec` section 8, expected set).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Addressee, Delivery, Direction, Kind, Message, Recipient, Terms, Transaction, Transmission};
+use super::{Addressee, Brief, Delivery, Direction, Kind, Message, Recipient, Terms, Transaction, Transmission};
 use crate::error::{Code, Finding};
 
 /// The second notice never comes before 22 hours (`reference/pec` section 2, step 5).
 const FINAL_NOTICE: SignedDuration = SignedDuration::from_hours(22);
 
 pub(super) fn transaction(messages: &[&Message], terms: Terms, now: Timestamp) -> Transaction {
-    let mut group = Group { messages, distinct: distinct(messages), findings: Vec::new() };
+    let distinct = distinct(messages);
+    let mut group = Group { messages, originals: originals(&distinct), distinct, findings: Vec::new() };
     let direction = group.direction();
     let accepted_at = group.of(Kind::Acceptance).filter_map(|m| m.instant).min();
     let started_at = group.started_at();
@@ -21,9 +22,10 @@ pub(super) fn transaction(messages: &[&Message], terms: Terms, now: Timestamp) -
     group.before_acceptance(accepted_at);
     group.doubled_acceptance();
     group.spellings();
-    group.brief();
+    group.mismatches();
     let missing = state == Transmission::AcceptanceMissing || recipients.iter().any(|r| r.state == Delivery::Missing);
     let due = started_at.and_then(|start| start.checked_add(terms.missing_after).ok()).filter(|due| *due <= now);
+    let placed = messages.iter().map(|m| m.placed(group.brief(m))).collect();
     let mut findings = group.findings;
     findings.sort_by(|a, b| (a.code.as_str(), &a.place).cmp(&(b.code.as_str(), &b.place)));
     let first = |pick: fn(&Message) -> Option<&String>| messages.iter().find_map(|m| pick(m)).cloned();
@@ -35,7 +37,7 @@ pub(super) fn transaction(messages: &[&Message], terms: Terms, now: Timestamp) -
         state,
         started_at,
         recipients,
-        messages: messages.iter().map(|m| m.placed()).collect(),
+        messages: placed,
         findings,
         overdue_since: due.filter(|_| missing && direction == Direction::Sent),
     }
@@ -47,8 +49,20 @@ fn distinct<'a>(messages: &[&'a Message]) -> Vec<&'a Message> {
     messages.iter().filter(|message| seen.insert(message.sha256.0)).copied().collect()
 }
 
+/// Hashes of the files of each original that is held. The envelope's original is signed by a provider; copies are asked only where
+/// there is none.
+fn originals<'a>(messages: &[&'a Message]) -> Vec<HashSet<&'a str>> {
+    let held = |kind| {
+        let files = messages.iter().filter(move |m| m.kind == kind).filter_map(|m| m.files.as_ref());
+        files.map(|files| files.iter().map(String::as_str).collect()).collect::<Vec<_>>()
+    };
+    let envelopes = held(Kind::Envelope);
+    if envelopes.is_empty() { held(Kind::Copy) } else { envelopes }
+}
+
 struct Group<'a> {
     messages: &'a [&'a Message],
+    originals: Vec<HashSet<&'a str>>,
     distinct: Vec<&'a Message>,
     findings: Vec<Finding>,
 }
@@ -294,10 +308,22 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Hashes of a *breve* receipt that are not the original's.
-    fn brief(&mut self) {
-        let wrong: Vec<_> =
-            self.distinct.iter().filter(|m| m.hashes_match == Some(false)).map(|m| m.document).collect();
+    /// What the hashes of a *breve* receipt are. One original that has all the files is enough: nobody makes a file to a hash.
+    fn brief(&self, receipt: &Message) -> Option<Brief> {
+        if receipt.brief.is_empty() {
+            return None;
+        }
+        let all_in = |files: &HashSet<&str>| receipt.brief.iter().all(|hash| files.contains(hash.as_str()));
+        Some(match self.originals.iter().any(all_in) {
+            _ if self.originals.is_empty() => Brief::NotHeld,
+            true => Brief::Match,
+            false => Brief::Mismatch,
+        })
+    }
+
+    fn mismatches(&mut self) {
+        let wrong = |m: &&&Message| self.brief(m) == Some(Brief::Mismatch);
+        let wrong: Vec<_> = self.distinct.iter().filter(wrong).map(|m| m.document).collect();
         for document in wrong {
             self.note(Code::ConversationBreve, document, "");
         }

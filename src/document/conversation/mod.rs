@@ -105,8 +105,10 @@ pub struct Message {
     pub error_detail: Option<String>,
     /// Whether it is said to be outgoing mail of the mailbox it belongs to.
     pub outgoing: Option<bool>,
-    /// Of a *breve* receipt whose original is held: whether its hashes are the original's.
-    pub hashes_match: Option<bool>,
+    /// Of a *breve* receipt: the SHA-1 of every file it names.
+    pub brief: Vec<String>,
+    /// Of an original with its files: every SHA-1 that a *breve* receipt may hold of them. None when that is not known.
+    pub files: Option<Vec<String>>,
 }
 
 /// How long a receipt may take.
@@ -180,6 +182,17 @@ pub enum Delivery {
     Unknown,
 }
 
+/// What the hashes of a *breve* receipt say of the original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Brief {
+    /// Every one is that of a file of the original held.
+    Match,
+    /// One at least is of none of its files.
+    Mismatch,
+    /// No original with its files is held: nothing to compare with.
+    NotHeld,
+}
+
 macro_rules! words {
     ($name:ident: $( $variant:ident = $word:literal, $en:literal, $it:literal; )*) => {
         impl $name {
@@ -222,6 +235,12 @@ words! { Delivery:
     Unknown = "unknown", "unknown", "non determinabile";
 }
 
+words! { Brief:
+    Match = "match", "hashes of the original held", "impronte dell'originale conservato";
+    Mismatch = "mismatch", "hashes that are NOT the original's", "impronte che NON sono dell'originale";
+    NotHeld = "not-held", "hashes not compared: no original held", "impronte non confrontate: originale non conservato";
+}
+
 /// A recipient and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
@@ -246,8 +265,8 @@ pub struct Placed {
     pub kind: Kind,
     /// When what it certifies happened.
     pub instant: Option<Timestamp>,
-    /// Of a *breve* receipt: whether its hashes are the original's.
-    pub hashes_match: Option<bool>,
+    /// Of a *breve* receipt that names files: whether its hashes are the original's.
+    pub hashes: Option<Brief>,
 }
 
 /// One transmission.
@@ -290,7 +309,7 @@ pub fn judge(messages: &[Message], terms: Terms, now: Timestamp) -> Conversation
     let mut transactions: Vec<Transaction> =
         groups.into_iter().map(|group| judge::transaction(&group, terms, now)).collect();
     transactions.sort_by(|a, b| (a.started_at, &a.identifier, &a.msgid).cmp(&(b.started_at, &b.identifier, &b.msgid)));
-    Conversation { transactions, loose: loose.into_iter().map(Message::placed).collect() }
+    Conversation { transactions, loose: loose.into_iter().map(|message| message.placed(None)).collect() }
 }
 
 impl Message {
@@ -300,8 +319,8 @@ impl Message {
         self.kind.goes_to_the_sender() || (original && self.outgoing == Some(true))
     }
 
-    fn placed(&self) -> Placed {
-        Placed { document: self.document, kind: self.kind, instant: self.instant, hashes_match: self.hashes_match }
+    fn placed(&self, hashes: Option<Brief>) -> Placed {
+        Placed { document: self.document, kind: self.kind, instant: self.instant, hashes }
     }
 
     /// The order of what is certified: the same for the same messages, whenever each came.

@@ -27,7 +27,8 @@ fn message(n: u8, kind: Kind, at: f64) -> Message {
         about: None,
         error_detail: None,
         outgoing: None,
-        hashes_match: None,
+        brief: Vec::new(),
+        files: None,
     }
 }
 
@@ -303,12 +304,43 @@ fn identifiers_that_differ_in_case_are_one_and_it_is_said() {
 }
 
 #[test]
-fn recipients_that_differ_and_hashes_that_do_not_match_are_said() {
+fn recipients_that_differ_are_said() {
     let mut fewer = about(2, Kind::Delivery, 0.1, A);
     fewer.recipients.pop();
-    fewer.hashes_match = Some(false);
     let (_, _, codes) = told(&[message(1, Kind::Acceptance, 0.0), fewer], 1.0);
-    assert_eq!(codes, ["breve-mismatch", "recipients-differ"]);
+    assert_eq!(codes, ["recipients-differ"]);
+}
+
+#[test]
+fn the_hashes_of_a_brief_receipt_are_held_against_the_original() {
+    let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let receipt = |hashes: &[&str]| Message { brief: strings(hashes), ..about(2, Kind::Delivery, 0.1, A) };
+    let with = |one: Message, files: &[&str]| Message { files: Some(strings(files)), ..one };
+    let envelope = |files: &[&str]| with(message(3, Kind::Envelope, 0.0), files);
+    let sent = |n, files: &[&str]| with(copy(n), files);
+    let ok = || message(1, Kind::Acceptance, 0.0);
+    for (held, hashes, expected) in [
+        (vec![], &["x"][..], Some(Brief::NotHeld)),
+        (vec![copy(4)], &["x"], Some(Brief::NotHeld)),
+        (vec![sent(4, &["x", "y"])], &["y"], Some(Brief::Match)),
+        (vec![sent(4, &["x"])], &["x", "y"], Some(Brief::Mismatch)),
+        (vec![sent(4, &[])], &["x"], Some(Brief::Mismatch)),
+        (vec![sent(4, &["z"]), sent(5, &["x"])], &["x"], Some(Brief::Match)),
+        // What a provider signed counts before what somebody says to have sent.
+        (vec![envelope(&["x"]), sent(4, &["z"])], &["z"], Some(Brief::Mismatch)),
+        (vec![envelope(&["x"])], &[], None),
+    ] {
+        let mut messages = vec![receipt(hashes), ok()];
+        messages.extend(held);
+        for _ in 0..messages.len() {
+            messages.rotate_left(1);
+            let found = judged(&messages, 1.0).transactions.remove(0);
+            let placed = found.messages.iter().find(|m| m.kind == Kind::Delivery).unwrap();
+            assert_eq!(placed.hashes, expected, "{messages:?}");
+            let said = found.findings.iter().filter(|f| f.code == crate::error::Code::ConversationBreve).count();
+            assert_eq!(said, usize::from(expected == Some(Brief::Mismatch)));
+        }
+    }
 }
 
 #[test]

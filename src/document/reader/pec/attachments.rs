@@ -4,6 +4,7 @@
 //! Invariant: memory does not grow with a file unless it may be one of those, and then stays below what their readers take; messages
 //! within messages are entered to a fixed depth, and what is not listed for a limit is said.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ const MAX_UNDERSTOOD: u64 = 64 << 20;
 pub struct Listing {
     entries: Vec<Value>,
     digests: Vec<String>,
-    hashes: Vec<Value>,
+    hashes: Vec<Hash>,
     sdi_identifiers: Vec<String>,
     invoice_files: Vec<String>,
     findings: Vec<Finding>,
@@ -92,7 +93,7 @@ impl Listing {
         }
         let File { source, part, place } = file;
         if let Some(hash) = Hash::of(source, part)? {
-            self.hashes.push(hash.to_json());
+            self.hashes.push(hash);
         }
         let name = part.info.name.as_deref().unwrap_or_default();
         let read = self.read(source, part).at("content")?;
@@ -170,6 +171,15 @@ impl Listing {
         Ok(Read { bytes: taken.bytes, sha256, head: taken.head, whole, damaged: decoder.damaged })
     }
 
+    /// The hashes of a brief receipt, to be compared; none when not every file was listed.
+    pub fn brief(&self) -> Vec<String> {
+        if self.cut {
+            return Vec::new();
+        }
+        let distinct: BTreeSet<&String> = self.hashes.iter().map(|hash| &hash.sha1).collect();
+        distinct.into_iter().cloned().collect()
+    }
+
     /// Puts everything into fields and findings.
     pub fn fill(self, out: &mut Extraction) {
         out.fields.insert("attachments".to_owned(), self.entries.len().into());
@@ -177,7 +187,7 @@ impl Listing {
             out.fields.insert("attachment_list".to_owned(), self.entries.into());
         }
         if !self.hashes.is_empty() {
-            out.fields.insert("hashes".to_owned(), self.hashes.into());
+            out.fields.insert("hashes".to_owned(), self.hashes.iter().map(Hash::to_json).collect());
         }
         out.set_list("attachment_sha256", self.digests);
         out.set_list("sdi_identifiers", self.sdi_identifiers);

@@ -32,8 +32,6 @@ use pieces::Pieces;
 use source::Source;
 use structure::Structure;
 
-pub use breve::{Hash, Match, breve_matches};
-
 /// Reads everything.
 pub struct PecReader;
 /// Reads outer headers and daticert and nothing else: a message with a virus is never unpacked.
@@ -197,6 +195,9 @@ impl<'a> Mail<'a> {
                 self.added_parts(&mut listing)?;
             } else {
                 listing.message(self.source, &self.structure, "message", 0)?;
+                if matches!(self.headers.receipt_type.as_str(), "" | BRIEF) {
+                    Self::note_hashes(self.source, &self.structure, out)?;
+                }
             }
             listing.fill(out);
             return Ok(());
@@ -208,9 +209,25 @@ impl<'a> Mail<'a> {
         if let Some(original) = &original {
             out.fields.insert("original".to_owned(), original.to_json());
             listing.message(original.source.source(), &original.structure, "postacert.eml", 1)?;
+            match (text(out, "kind"), text(out, "receipt_type")) {
+                ("posta-certificata", BRIEF) => {
+                    Self::note_hashes(original.source.source(), &original.structure, out)?;
+                }
+                ("avvenuta-consegna", BRIEF) => out.set_list("breve_sha1", listing.brief()),
+                _ => {}
+            }
         }
         self.added_parts(&mut listing)?;
         listing.fill(out);
+        Ok(())
+    }
+
+    /// What the receipts of a message may say of its files. Only a sender that asks for brief receipts gets any; a copy that does not
+    /// say what it asked for may have.
+    fn note_hashes(source: &Source, structure: &Structure, out: &mut Extraction) -> Result<()> {
+        if let Some(hashes) = breve::of_files(source, structure)? {
+            out.set_list("original_sha1", hashes);
+        }
         Ok(())
     }
 
@@ -229,6 +246,13 @@ impl<'a> Mail<'a> {
     fn is_system_message(&self) -> bool {
         self.headers.marked || self.certified.is_some() || self.rem || self.headers.rem
     }
+}
+
+/// The type of receipt that holds hashes in the place of files.
+const BRIEF: &str = "breve";
+
+fn text<'a>(out: &'a Extraction, field: &str) -> &'a str {
+    out.fields.get(field).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// What the daticert says overrides what the headers said.
