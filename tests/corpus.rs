@@ -78,16 +78,27 @@ impl Reader {
 fn answer(class: &str, understood: &Understood) -> Value {
     let mut metadata = understood.metadata.clone();
     let signatures = metadata.shift_remove("signatures").unwrap_or_else(|| json!([]));
+    let inner = metadata.shift_remove("inner_signatures");
     let mut codes: Vec<&str> = understood.findings.iter().map(|finding| finding.code.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
-    json!({
+    let parts = |list: &Value| list.as_array().into_iter().flatten().map(signature).collect::<Vec<_>>();
+    let mut answer = json!({
         "class": class,
         "accepted": understood.acceptable(),
         "findings": codes,
-        "signatures": signatures.as_array().into_iter().flatten().map(signature).collect::<Vec<_>>(),
+        "signatures": parts(&signatures),
         "metadata": metadata,
-    })
+    });
+    if let Some(inner) = inner {
+        let placed = |(report, mut part): (&Value, Value)| {
+            part["place"] = report["place"].clone();
+            part
+        };
+        let both = inner.as_array().into_iter().flatten().zip(parts(&inner));
+        answer["inner_signatures"] = both.map(placed).collect();
+    }
+    answer
 }
 
 /// The part of a signature report that an answer fixes.
@@ -106,6 +117,13 @@ fn differences(expected: &Value, found: &Value) -> Vec<String> {
         if expected.get(part).is_some_and(|wanted| *wanted != found[part]) {
             out.push(format!("{part}: expected {}, found {}", expected[part], found[part]));
         }
+    }
+    // Where none is expected there must be none.
+    if expected.get("inner_signatures") != found.get("inner_signatures") {
+        out.push(format!(
+            "inner_signatures: expected {}, found {}",
+            expected["inner_signatures"], found["inner_signatures"]
+        ));
     }
     for (name, wanted) in expected["metadata"].as_object().into_iter().flatten() {
         let value = found["metadata"].get(name).unwrap_or(&Value::Null);

@@ -196,6 +196,20 @@ impl Keys {
         issue(&profile)
     }
 
+    /// A person's own S/MIME signature: this address in the certificate, the content inside or not.
+    pub fn sign_as(&self, address: &str, content: &[u8], at: Timestamp, attached: bool) -> Result<Vec<u8>> {
+        let year = at.to_zoned(TimeZone::UTC).year();
+        let (from, to) = (instant(year - 1)?, instant(year + 2)?);
+        let issuer = Issuer::Authority { key: &self.authority, certificate: &self.root };
+        let spki = self.signer.spki_der()?;
+        let name = Dn::new().country("IT").common_name("MITTENTE DI PROVA ESEMPIO");
+        let mut profile = Profile::leaf(name, &spki, issuer, 99, from, to);
+        profile.emails = vec![address.to_owned()];
+        profile.purposes = Some(Purposes { critical: false, list: vec![oids::KP_EMAIL_PROTECTION] });
+        let certificate = issue(&profile)?;
+        build::sign(&Spec { attached, signing_time: Some(at), ..Spec::new(content, &self.signer, &certificate) })
+    }
+
     /// CAdES-B-B with the content inside (`.p7m`).
     pub fn sign_file(&mut self, content: &[u8], at: Timestamp) -> Result<Vec<u8>> {
         let certificate = self.certificate(SIGNER, at)?;

@@ -15,12 +15,14 @@ pub struct Context<'a> {
     pub received_at: Timestamp,
     /// VAT numbers and tax codes of the holder, in any spelling: whether an invoice was issued or received.
     pub holder: &'a [String],
+    /// The proof of time that whatever encloses the document gives: of a file in a PEC message, its verified daticert.
+    pub enclosed: Option<TimeReference>,
 }
 
 impl<'a> Context<'a> {
     /// By this trust, received then.
     pub fn new(trust: &'a Trust, received_at: Timestamp) -> Self {
-        Self { trust, received_at, holder: &[] }
+        Self { trust, received_at, holder: &[], enclosed: None }
     }
 
     /// The same, knowing the holder.
@@ -28,9 +30,14 @@ impl<'a> Context<'a> {
         Self { holder, ..self }
     }
 
+    /// The same for what stands inside something whose time is proved.
+    pub fn enclosed_in(self, enclosed: Option<TimeReference>) -> Self {
+        Self { enclosed, ..self }
+    }
+
     /// A judge of signatures; `reference` is the best proof of time that the reader found and verified.
     pub fn judge(&self, reference: Option<TimeReference>) -> Judge<'a> {
-        Judge { trust: self.trust, reference, received_at: self.received_at }
+        Judge { trust: self.trust, reference: reference.or(self.enclosed), received_at: self.received_at }
     }
 }
 

@@ -93,8 +93,10 @@ pub fn understand(
     findings.append(&mut admitted);
     findings.append(&mut extraction.findings);
     let reports = std::mem::take(&mut extraction.signatures);
-    findings.extend(reports.iter().flat_map(SignatureReport::findings));
+    let inner = std::mem::take(&mut extraction.inner_signatures);
+    findings.extend(reports.iter().chain(&inner).flat_map(SignatureReport::findings));
     signature_fields(class, &reports, &mut extraction.fields);
+    inner_signature_fields(class, &inner, &mut extraction.fields);
     format_fields(class, &format, body, &mut extraction.fields)?;
 
     let merged = merge::merge(class, given, extraction.fields);
@@ -115,6 +117,9 @@ pub fn understand(
 const SIGNATURES: &str = "signatures";
 /// The field with the worst conclusion.
 const VERDICT: &str = "signature_verdict";
+/// The same two for signatures inside a message: its sender's own, and those of its files.
+const INNER_SIGNATURES: &str = "inner_signatures";
+const INNER_VERDICT: &str = "inner_signature_verdict";
 /// Signatures written in the metadata; there are never as many in one document, but there may be in its attachments.
 const MAX_SIGNATURES: usize = 200;
 
@@ -127,6 +132,16 @@ fn signature_fields(class: &Class, reports: &[SignatureReport], fields: &mut Met
         let objects = reports.iter().take(MAX_SIGNATURES).map(SignatureReport::to_json);
         fields.insert(SIGNATURES.to_owned(), objects.collect());
     }
+}
+
+/// The same for the signatures inside, where there are any: the document's own verdict is not theirs.
+fn inner_signature_fields(class: &Class, reports: &[SignatureReport], fields: &mut Metadata) {
+    if reports.is_empty() || class.field(INNER_SIGNATURES).is_none() {
+        return;
+    }
+    fields.insert(INNER_VERDICT.to_owned(), SignatureReport::worst(reports).into());
+    let objects = reports.iter().take(MAX_SIGNATURES).map(SignatureReport::to_json);
+    fields.insert(INNER_SIGNATURES.to_owned(), objects.collect());
 }
 
 /// What is known of the format, where the class has fields for it (AgID Allegato 2).

@@ -185,6 +185,7 @@ codes! {
     MailHeaderLong = "mail/header-too-long", Finding, "a header block longer than is read", "intestazione più lunga di quanto si legge", "", "";
     MailCharset = "mail/charset", Finding, "raw 8-bit characters in a header that are not UTF-8", "caratteri a 8 bit non UTF-8 in un'intestazione", "", "";
     MailEncoding = "mail/transfer-encoding", Finding, "a part is not in the transfer encoding it declares", "una parte non rispetta la codifica di trasferimento dichiarata", "", "";
+    MailEncrypted = "mail/encrypted", Finding, "encrypted for its recipients: kept and not looked into", "cifrato per i destinatari: conservato e non esaminato", "", "";
     PecNoDaticert = "pec/no-daticert", Finding, "no daticert.xml: not certified data", "manca daticert.xml: dati non certificati", "", "";
     PecDaticertBad = "pec/daticert-bad", Finding, "daticert.xml is not as the rules say", "daticert.xml non conforme alle regole", "", "";
     PecHeaderMismatch = "pec/header-mismatch", Finding, "headers contradict daticert.xml, which is trusted", "le intestazioni contraddicono daticert.xml, che prevale", "", "";

@@ -12,7 +12,7 @@ use custode::document::{Body, Context, Metadata, auto_class, understand};
 use custode::error::Finding;
 use custode::evidence::anchors::Anchors;
 use custode::evidence::cms::{self, Content};
-use custode::evidence::judge::Purpose as Use;
+use custode::evidence::judge::{Purpose as Use, Senders};
 use custode::evidence::revocation::{Material, status};
 use custode::evidence::trust::directory::Directory;
 use custode::evidence::trust::list::{Service, TrustedList};
@@ -126,14 +126,10 @@ fn signed_data(bytes: &[u8]) -> usize {
     let unwrapped = cms::unwrap(bytes).map_or(0, |der| der.len());
     let _ = cms::is_cut_short(bytes);
     let own = judge.cms(bytes, None, Use::Signature, "content").unwrap_or_default();
-    let other = judge
-        .pec(
-            bytes,
-            Content::Bytes(b"Content-Type: text/plain\r\n\r\nx"),
-            Some("posta-certificata@pec.example"),
-            "content",
-        )
-        .unwrap_or_default();
+    let senders = Senders { from: "posta-certificata@pec.example", sender: "" };
+    let content = Content::Bytes(b"Content-Type: text/plain\r\n\r\nx");
+    let other = cms::open(bytes).and_then(|opened| judge.mail(&opened, Some(content), Use::Pec, senders, "content"));
+    let other = other.unwrap_or_default();
     unwrapped + judged(&own) + judged(&other)
 }
 

@@ -66,6 +66,8 @@ pub struct Extraction {
     pub findings: Vec<Finding>,
     /// What was found of each signature; their findings are told from here, not by the reader.
     pub signatures: Vec<SignatureReport>,
+    /// The same of signatures inside the document: of a message, its sender's own and those of the files it carries.
+    pub inner_signatures: Vec<SignatureReport>,
 }
 
 impl Extraction {
@@ -143,7 +145,11 @@ pub fn root_of(body: &Body) -> Result<Option<String>> {
 
 fn class_of_bytes(bytes: &[u8]) -> Option<&'static str> {
     let opened = signed::open(bytes, &mut Vec::new(), &mut |_, _| {})?;
-    match xml::root_name(&opened.content)?.as_str() {
+    class_of_content(&opened.content)
+}
+
+fn class_of_content(content: &[u8]) -> Option<&'static str> {
+    match xml::root_name(content)?.as_str() {
         root if invoice::is_root(root) => Some("invoice"),
         root if notification::kind_of_root(root).is_some() => Some("sdi-notification"),
         _ => None,
@@ -151,14 +157,18 @@ fn class_of_bytes(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// What an attachment of a message turned out to be.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Attachment {
-    /// `invoice` or `sdi-notification`.
-    pub class: &'static str,
+    /// `invoice` or `sdi-notification`; none when it is merely signed, or was to be.
+    pub class: Option<&'static str>,
     /// The fields that class has, as its reader extracts them: `file_base`, `sdi_identifier`, `kind`, `number` …
     pub fields: Metadata,
     /// What was noticed.
     pub findings: Vec<Finding>,
+    /// Its signatures.
+    pub signatures: Vec<SignatureReport>,
+    /// What is signed, when it is of no class that is known here.
+    pub content: Option<Vec<u8>>,
 }
 
 impl Attachment {
@@ -168,19 +178,26 @@ impl Attachment {
     }
 }
 
-/// Understands an attachment that is an invoice or a notification of the exchange system, plain or signed; the content
-/// alone decides, the name is a hint. `None` when it is neither, or larger than what is read in depth.
-pub fn understand_attachment(bytes: &[u8], name: &str) -> Option<Attachment> {
+/// Understands an attachment that is an invoice or a notification of the exchange system, plain or signed, or any other file with its
+/// signature around it; the content alone decides, the name is a hint. Opened once, whatever it is. `None` when it is none of these,
+/// or larger than what is read in depth; without a context signatures are not judged.
+pub fn understand_attachment(bytes: &[u8], name: &str, context: Option<&Context<'_>>) -> Option<Attachment> {
     if bytes.len() > xml::MAX_BYTES {
         return None;
     }
-    let class = class_of_bytes(bytes)?;
     let mut out = Extraction::default();
-    match class {
-        "invoice" => invoice::read(bytes, name, None, &mut out),
-        _ => notification::read(bytes, name, None, &mut out),
+    let opened = signed::open_judged(bytes, context, &mut out);
+    let class = opened.as_ref().and_then(|opened| class_of_content(&opened.content));
+    let mut content = None;
+    match (opened, class) {
+        (Some(opened), Some("invoice")) => invoice::read_opened(&opened, name, context, &mut out),
+        (Some(opened), Some(_)) => notification::read_opened(&opened, name, context, &mut out),
+        (Some(opened), None) if opened.layers > 0 => content = Some(opened.content.into_owned()),
+        // Neither signed nor known; or it was to be signed, and is not.
+        (Some(_), None) => return None,
+        (None, _) => {}
     }
-    Some(Attachment { class, fields: out.fields, findings: out.findings })
+    Some(Attachment { class, fields: out.fields, findings: out.findings, signatures: out.signatures, content })
 }
 
 /// What the names of an invoice, of its signed form, of its zip have in common: no path, no `.xml`, `.p7m`, `.zip`, in
@@ -225,15 +242,21 @@ mod tests {
 
     #[test]
     fn attachments_are_known_by_their_content() {
-        let invoice = understand_attachment(samples::INVOICE.as_bytes(), "allegato.bin").unwrap();
-        assert_eq!((invoice.class, invoice.text("number")), ("invoice", Some("12/A")));
-        let signed = understand_attachment(&samples::signed(samples::INVOICE.as_bytes()), "x_1.xml.p7m").unwrap();
-        assert_eq!((signed.class, signed.text("file_base")), ("invoice", Some("X_1")));
+        let invoice = understand_attachment(samples::INVOICE.as_bytes(), "allegato.bin", None).unwrap();
+        assert_eq!((invoice.class, invoice.text("number")), (Some("invoice"), Some("12/A")));
+        let signed = understand_attachment(&samples::signed(samples::INVOICE.as_bytes()), "x_1.xml.p7m", None).unwrap();
+        assert_eq!((signed.class, signed.text("file_base")), (Some("invoice"), Some("X_1")));
         let notice = b"<FileMetadati><IdentificativoSdI>7</IdentificativoSdI></FileMetadati>";
-        let notice = understand_attachment(notice, "").unwrap();
-        assert_eq!((notice.class, notice.text("sdi_identifier")), ("sdi-notification", Some("7")));
-        for other in [&b""[..], b"testo", b"<altro/>", b"%PDF-1.4", b"0\x80", &[0xff; 100]] {
-            assert!(understand_attachment(other, "x.xml").is_none());
+        let notice = understand_attachment(notice, "", None).unwrap();
+        assert_eq!((notice.class, notice.text("sdi_identifier")), (Some("sdi-notification"), Some("7")));
+        for other in [&b""[..], b"testo", b"<altro/>", b"%PDF-1.4", &[0xff; 100]] {
+            assert!(understand_attachment(other, "x.xml", None).is_none());
         }
+        // What is signed and nothing else is opened; what cannot be is said.
+        let signed = understand_attachment(&samples::signed(b"%PDF-1.4"), "a.pdf.p7m", Some(Context::test())).unwrap();
+        assert_eq!((signed.class, signed.content.as_deref()), (None, Some(&b"%PDF-1.4"[..])));
+        assert_eq!(signed.signatures.len(), 1);
+        let broken = understand_attachment(b"0\x80", "a.pdf.p7m", None).unwrap();
+        assert_eq!((broken.class, broken.findings.len()), (None, 1));
     }
 }

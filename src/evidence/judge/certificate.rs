@@ -1,7 +1,7 @@
 //! The signer's certificate: who it names, whether it is of the kind the use asks for, whether its address is the sender's
 //! (`reference/pec` section 9, steps 7 and 8; RFC 6109 section 4.3).
 
-use super::{Judge, Purpose};
+use super::{Judge, Purpose, Senders};
 use crate::error::{Code, Result};
 use crate::evidence::asn1::{Reader, tag};
 use crate::evidence::oids;
@@ -31,28 +31,33 @@ pub(super) fn facts(certificate: &Certificate) -> SignerFacts {
     }
 }
 
-/// The address in From must be one of the certificate's.
-pub(super) fn address(report: &SignatureReport, from: Option<&str>) -> AspectVerdict {
+/// Whether a message is from an address of the certificate's. A provider's must be that of From, and of Sender where there is one
+/// (RFC 6109 section 4.3); a person's that of either, and a certificate without any address says nothing (RFC 8550 section 3).
+pub(super) fn address(report: &SignatureReport, purpose: Purpose, senders: Senders<'_>) -> AspectVerdict {
     let aspect = Aspect::Address;
+    let told = |outcome, why: &str| AspectVerdict::new(aspect, outcome, Code::SignatureAddress, why);
     let Some(signer) = &report.signer else {
-        return AspectVerdict::new(
-            aspect,
-            Outcome::NotChecked,
-            Code::SignatureAddress,
-            "no certificate to compare with",
-        );
+        return told(Outcome::NotChecked, "no certificate to compare with");
     };
-    let Some(from) = from.map(str::trim).filter(|from| !from.is_empty()) else {
-        return AspectVerdict::new(aspect, Outcome::Absent, Code::SignatureAddress, "the message names no sender");
-    };
+    let (from, sender) = (senders.from.trim(), senders.sender.trim());
+    let person = purpose == Purpose::Signature;
+    if person && signer.emails.is_empty() {
+        let detail = "the certificate names no address".to_owned();
+        return AspectVerdict { detail, ..AspectVerdict::not_asked(aspect) };
+    }
+    if from.is_empty() && (sender.is_empty() || !person) {
+        return told(Outcome::Absent, "the message names no sender");
+    }
     if signer.emails.is_empty() {
-        return AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureAddress, "the certificate names no address");
+        return told(Outcome::Bad, "the certificate names no address");
     }
     // Domains have no case, and no provider tells two mailboxes apart by it.
-    if signer.emails.iter().any(|email| email.trim().eq_ignore_ascii_case(from)) {
-        AspectVerdict::good(aspect, "")
-    } else {
-        AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureAddress, "the sender is not the certificate's address")
+    let is_ours = |address: &str| signer.emails.iter().any(|email| email.trim().eq_ignore_ascii_case(address));
+    match (is_ours(from), sender.is_empty() || is_ours(sender), person) {
+        (true, true, _) | (true, _, true) => AspectVerdict::good(aspect, ""),
+        (true, false, false) => told(Outcome::Bad, "the address in Sender is not the certificate's"),
+        (false, true, true) if !sender.is_empty() => AspectVerdict::good(aspect, "the address in Sender, not in From"),
+        (false, ..) => told(Outcome::Bad, "the sender is not the certificate's address"),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::error::{Code, Result};
 use crate::evidence::cms::{Content, Opened, open};
 use crate::evidence::revocation::{Status, status};
 use crate::evidence::trust::{self, Chain, Trust};
-use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, SignatureReport, TimeReference};
+use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport, TimeReference};
 use crate::evidence::x509::Certificate;
 
 /// What a signature is used for.
@@ -28,6 +28,15 @@ pub enum Purpose {
     Pec,
     /// Somebody signs a document.
     Signature,
+}
+
+/// Who a message says it is from: addresses without display names, empty when a header is not there (RFC 5322 section 3.6.2).
+#[derive(Debug, Clone, Copy)]
+pub struct Senders<'a> {
+    /// From: the author.
+    pub from: &'a str,
+    /// Sender: whoever transmitted it for the author.
+    pub sender: &'a str,
 }
 
 /// Judges by this trust, at these times.
@@ -65,21 +74,32 @@ impl Judge<'_> {
         cms::judge(self, opened, detached, purpose, place)
     }
 
-    /// Judges the signature of a PEC message: also whether the certificate's address is the sender's and whether its profile is that
-    /// of a provider. `part` is the first part of multipart/signed with CRLF line ends, `from` the address in From.
-    pub fn pec(
+    /// Judges the signature of a message: also whether the certificate's address is the sender's and, of a provider's, whether its
+    /// profile is as the rules say. The content is the first part of multipart/signed with CRLF line ends.
+    pub fn mail(
         &self,
-        signature: &[u8],
-        part: Content<'_>,
-        from: Option<&str>,
+        opened: &Opened,
+        detached: Option<Content<'_>>,
+        purpose: Purpose,
+        senders: Senders<'_>,
         place: &str,
     ) -> Result<Vec<SignatureReport>> {
-        let mut reports = self.opened(&open(signature)?, Some(part), Purpose::Pec, place)?;
-        for report in &mut reports {
-            let verdict = certificate::address(report, from);
-            report.set(verdict);
-        }
+        let mut reports = self.opened(opened, detached, purpose, place)?;
+        Self::of_sender(&mut reports, purpose, senders);
         Ok(reports)
+    }
+
+    /// Makes reports on signatures those of a message's sender: the address counts, CAdES is not asked for.
+    pub fn of_sender(reports: &mut [SignatureReport], purpose: Purpose, senders: Senders<'_>) {
+        // Whoever counter-signs or time-stamps sent nothing.
+        for report in reports.iter_mut().filter(|report| report.role == Role::Signature) {
+            report.kind = SignatureKind::Smime;
+            let verdict = certificate::address(report, purpose, senders);
+            report.set(verdict);
+            if report.verdict(Aspect::SigningCertificate).code == Some(Code::SignatureNotCades) {
+                report.set(AspectVerdict::not_asked(Aspect::SigningCertificate));
+            }
+        }
     }
 
     /// Judges the signatures in the root of an XML document, over its bytes as they came; none when there is none.

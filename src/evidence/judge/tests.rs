@@ -30,6 +30,18 @@ fn detached(pki: &Pki) -> Vec<u8> {
     sign(&spec).unwrap()
 }
 
+/// Judges the signature of a PEC message from this address.
+fn pec(
+    judge: &Judge<'_>,
+    p7s: &[u8],
+    part: Content<'_>,
+    from: Option<&str>,
+    place: &str,
+) -> Result<Vec<SignatureReport>> {
+    let senders = Senders { from: from.unwrap_or_default(), sender: "" };
+    judge.mail(&open(p7s)?, Some(part), Purpose::Pec, senders, place)
+}
+
 fn judge_at<'a>(trust: &'a Trust, received: &str) -> Judge<'a> {
     Judge { trust, reference: None, received_at: at(received) }
 }
@@ -46,7 +58,7 @@ fn an_intact_pec_is_good_in_every_aspect_that_was_looked_at() {
     let reference = Some(TimeReference { kind: Reference::Daticert, at: at("2026-03-10T08:59:58Z") });
     let judge = Judge { reference, ..judge_at(&trust, RECEIVED) };
     let reports =
-        judge.pec(&detached(&pki), Content::Bytes(PART), Some("Posta-Certificata@PEC.example.it"), "p7s").unwrap();
+        pec(&judge, &detached(&pki), Content::Bytes(PART), Some("Posta-Certificata@PEC.example.it"), "p7s").unwrap();
     let [report] = reports.as_slice() else { panic!("one signer") };
     for aspect in Aspect::ALL {
         let expected = match aspect {
@@ -68,9 +80,9 @@ fn an_intact_pec_is_good_in_every_aspect_that_was_looked_at() {
     let mut digester = Digester::new(&[DigestAlgorithm::Sha1, DigestAlgorithm::Sha256]);
     PART.chunks(7).for_each(|chunk| digester.update(chunk));
     let digests = digester.finish();
-    assert_eq!(judge.pec(&detached(&pki), Content::Digests(&digests), Some(FROM), "p7s").unwrap(), reports);
+    assert_eq!(pec(&judge, &detached(&pki), Content::Digests(&digests), Some(FROM), "p7s").unwrap(), reports);
     let other = Digester::new(&[DigestAlgorithm::Sha1]).finish();
-    let blind = &judge.pec(&detached(&pki), Content::Digests(&other), Some(FROM), "p7s").unwrap()[0];
+    let blind = &pec(&judge, &detached(&pki), Content::Digests(&other), Some(FROM), "p7s").unwrap()[0];
     assert_eq!(outcome(blind, Aspect::Digest), (Outcome::NotChecked, Some(Code::NotLookedAt)));
 }
 
@@ -81,23 +93,23 @@ fn each_defect_changes_its_own_aspect() {
     let judge = judge_at(&trust, RECEIVED);
     let signature = detached(&pki);
     let edited = [PART, b"x"].concat();
-    let report = &judge.pec(&signature, Content::Bytes(&edited), Some(FROM), "p7s").unwrap()[0];
+    let report = &pec(&judge, &signature, Content::Bytes(&edited), Some(FROM), "p7s").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Digest), (Outcome::Bad, Some(Code::SignatureDigest)));
     assert_eq!(outcome(report, Aspect::Signature).0, Outcome::Good, "the attributes are still the signer's");
     assert_eq!(report.conclusion(), Conclusion::Invalid);
-    let report = &judge.pec(&signature, Content::Bytes(PART), Some("altro@pec.example.it"), "p7s").unwrap()[0];
+    let report = &pec(&judge, &signature, Content::Bytes(PART), Some("altro@pec.example.it"), "p7s").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Address), (Outcome::Bad, Some(Code::SignatureAddress)));
-    let report = &judge.pec(&signature, Content::Bytes(PART), None, "p7s").unwrap()[0];
+    let report = &pec(&judge, &signature, Content::Bytes(PART), None, "p7s").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Address).0, Outcome::Absent);
     // The last byte of the signature value.
     let mut broken = signature.clone();
     *broken.last_mut().unwrap() ^= 1;
-    let report = &judge.pec(&broken, Content::Bytes(PART), Some(FROM), "p7s").unwrap()[0];
+    let report = &pec(&judge, &broken, Content::Bytes(PART), Some(FROM), "p7s").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Signature), (Outcome::Bad, Some(Code::SignatureMath)));
     assert_eq!(outcome(report, Aspect::Digest).0, Outcome::Good);
     // Without its certificate nothing can be said of the mathematics.
     let spec = Spec { attached: false, include_certificate: false, ..Spec::new(PART, &pki.leaf_key, &pki.leaf) };
-    let report = &judge.pec(&sign(&spec).unwrap(), Content::Bytes(PART), Some(FROM), "p7s").unwrap()[0];
+    let report = &pec(&judge, &sign(&spec).unwrap(), Content::Bytes(PART), Some(FROM), "p7s").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Signature), (Outcome::NotChecked, Some(Code::SignatureNoCertificate)));
     assert_eq!(report.conclusion(), Conclusion::Indeterminate);
     assert_eq!(judge.cms(&signature, None, Purpose::Pec, "p7s").unwrap_err().code, Code::P7mDetached);
@@ -109,7 +121,7 @@ fn sha1_is_weak_and_not_refused() {
     let root = crate::evidence::fixtures::rsa();
     let spec = Spec { attached: false, digest: DigestAlgorithm::Sha1, ..Spec::new(PART, &root, &pki.root) };
     let trust = trusting(&pki);
-    let report = &judge_at(&trust, RECEIVED).pec(&sign(&spec).unwrap(), Content::Bytes(PART), None, "p").unwrap()[0];
+    let report = &pec(&judge_at(&trust, RECEIVED), &sign(&spec).unwrap(), Content::Bytes(PART), None, "p").unwrap()[0];
     assert_eq!(outcome(report, Aspect::Digest), (Outcome::Weak, Some(Code::SignatureWeak)));
     assert_eq!(outcome(report, Aspect::Signature).0, Outcome::Good);
     assert_eq!(outcome(report, Aspect::Profile), (Outcome::Bad, Some(Code::SignatureProfile)), "an authority's");
@@ -123,7 +135,7 @@ fn the_profile_of_a_provider_is_held_against_the_rules() {
             change(profile);
         });
         let trust = trusting(&pki);
-        let reports = judge_at(&trust, RECEIVED).pec(&detached(&pki), Content::Bytes(PART), Some(FROM), "p");
+        let reports = pec(&judge_at(&trust, RECEIVED), &detached(&pki), Content::Bytes(PART), Some(FROM), "p");
         reports.unwrap()[0].verdict(Aspect::Profile).clone()
     };
     assert_eq!(judged(|_| {}).outcome, Outcome::Good);
@@ -143,7 +155,8 @@ fn the_profile_of_a_provider_is_held_against_the_rules() {
 fn untrusted_missing_expired_and_not_yet_valid_are_told_apart() {
     let pki = pki(provider);
     let chain = |trust: &Trust, signature: &[u8], received: &str| {
-        let report = judge_at(trust, received).pec(signature, Content::Bytes(PART), Some(FROM), "p").unwrap().remove(0);
+        let report =
+            pec(&judge_at(trust, received), signature, Content::Bytes(PART), Some(FROM), "p").unwrap().remove(0);
         (outcome(&report, Aspect::Chain), outcome(&report, Aspect::Time), report.conclusion())
     };
     let signature = detached(&pki);
@@ -198,4 +211,32 @@ fn a_signature_of_a_document_asks_for_the_signing_certificate_and_the_signing_ti
     for expected in [Code::SignatureTimeLate, Code::SignatureTrailing] {
         assert!(codes.contains(&expected), "{codes:?}");
     }
+}
+
+#[test]
+fn a_provider_is_from_and_sender_and_a_person_is_one_of_them() {
+    let named = pki(provider);
+    let nameless = pki(|_| {});
+    let (trust, none) = (Trust::empty(), "");
+    let other = "altri@pec.example.it";
+    let judged = |pki: &Pki, purpose, from, sender| {
+        let opened = open(&detached(pki)).unwrap();
+        let senders = Senders { from, sender };
+        let reports = judge_at(&trust, RECEIVED).mail(&opened, Some(Content::Bytes(PART)), purpose, senders, "p");
+        outcome(&reports.unwrap()[0], Aspect::Address).0
+    };
+    for (from, sender, as_provider, as_person) in [
+        (FROM, none, Outcome::Good, Outcome::Good),
+        (FROM, FROM, Outcome::Good, Outcome::Good),
+        (FROM, other, Outcome::Bad, Outcome::Good),
+        (other, FROM, Outcome::Bad, Outcome::Good),
+        (other, none, Outcome::Bad, Outcome::Bad),
+        (none, none, Outcome::Absent, Outcome::Absent),
+        (none, FROM, Outcome::Absent, Outcome::Good),
+    ] {
+        assert_eq!(judged(&named, Purpose::Pec, from, sender), as_provider, "provider {from:?} {sender:?}");
+        assert_eq!(judged(&named, Purpose::Signature, from, sender), as_person, "person {from:?} {sender:?}");
+    }
+    assert_eq!(judged(&nameless, Purpose::Pec, FROM, none), Outcome::Bad);
+    assert_eq!(judged(&nameless, Purpose::Signature, FROM, none), Outcome::NotChecked);
 }

@@ -2,13 +2,15 @@
 //!
 //! `mail` builds one message, every piece of it open to change; `kinds` varies what providers vary in good messages, `variants` what
 //! else is seen of good ones, `certified` the ways of `daticert.xml`, `headers` contradictions outside the signature, `signatures`
-//! what goes wrong with them, `structure` what goes wrong around, `contents` what is carried.
+//! what goes wrong with them, `structure` what goes wrong around, `contents` what is carried,
+//! `senders` signatures that are not a provider's.
 
 mod certified;
 mod contents;
 mod headers;
 mod kinds;
 mod mail;
+mod senders;
 mod signatures;
 mod structure;
 mod variants;
@@ -27,7 +29,8 @@ pub(super) fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
     headers::samples(&mut set)?;
     signatures::samples(&mut set)?;
     structure::samples(&mut set)?;
-    contents::samples(&mut set)
+    contents::samples(&mut set)?;
+    senders::samples(&mut set)
 }
 
 /// The samples made so far, and what signs them.

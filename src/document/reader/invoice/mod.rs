@@ -59,7 +59,18 @@ impl Reader for InvoiceReader {
 
 /// Reads an invoice file, plain or signed; without a context signatures are not judged.
 pub(super) fn read(bytes: &[u8], name: &str, context: Option<&Context<'_>>, out: &mut Extraction) {
-    let Some(opened) = signed::open_judged(bytes, context, out) else { return };
+    if let Some(opened) = signed::open_judged(bytes, context, out) {
+        read_opened(&opened, name, context, out);
+    }
+}
+
+/// The same for a file whose signatures were taken off and judged.
+pub(super) fn read_opened(
+    opened: &signed::Opened<'_>,
+    name: &str,
+    context: Option<&Context<'_>>,
+    out: &mut Extraction,
+) {
     if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
         out.findings.push(Finding::warning(Code::P7mPlain, "name", ""));
     }

@@ -4,21 +4,26 @@
 //! Invariant: memory does not grow with a file unless it may be one of those, and then stays below what their readers take; messages
 //! within messages are entered to a fixed depth, and what is not listed for a limit is said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use super::breve::Hash;
+use super::headers::Headers;
+use super::inner::{Inner, Looked, is_entity, is_promised};
 use super::original::Original;
 use super::source::Source;
 use super::structure::{Part, Structure};
 use super::transfer::Decoder;
 use crate::document::format;
+use crate::document::reader::Extraction;
+use crate::document::reader::signed::not_signed;
 use crate::document::reader::xml::MAX_BYTES;
-use crate::document::reader::{Extraction, understand_attachment};
-use crate::error::{AtPlace, Code, Finding, Result, Severity};
+use crate::error::{AtPlace, Code, Finding, Result};
+use crate::evidence::judge::Senders;
+use crate::evidence::verdict::SignatureReport;
 use crate::hash::Sha256;
 
 /// Files listed of one message, at every depth together.
@@ -29,16 +34,28 @@ const MAX_DEPTH: usize = 5;
 const MAX_UNDERSTOOD: u64 = 64 << 20;
 
 /// What was found so far.
-#[derive(Default)]
-pub struct Listing {
+pub struct Listing<'a> {
     entries: Vec<Value>,
     digests: Vec<String>,
+    known: HashSet<String>,
     hashes: Vec<Hash>,
     sdi_identifiers: Vec<String>,
     invoice_files: Vec<String>,
     findings: Vec<Finding>,
+    inner: Inner<'a>,
     understood: u64,
     cut: bool,
+}
+
+/// A message whose files are listed.
+pub struct Message<'a> {
+    pub source: &'a Source<'a>,
+    pub structure: &'a Structure,
+    pub headers: &'a Headers,
+    /// Names it.
+    pub place: &'a str,
+    /// Messages around it.
+    pub depth: usize,
 }
 
 /// One part to be listed.
@@ -46,12 +63,36 @@ struct File<'a> {
     source: &'a Source<'a>,
     part: &'a Part,
     place: String,
+    /// Who sent the message, when the part is all of it.
+    senders: Option<Senders<'a>>,
+    depth: usize,
 }
 
-impl Listing {
-    /// Lists the files of a message: all its parts but the texts shown as its body. `place` names the message.
-    pub fn message(&mut self, source: &Source, structure: &Structure, place: &str, depth: usize) -> Result<()> {
+impl<'a> Listing<'a> {
+    /// Nothing yet; signatures inside are judged in this context.
+    pub fn new(inner: Inner<'a>) -> Self {
+        Self {
+            entries: Vec::new(),
+            digests: Vec::new(),
+            known: HashSet::new(),
+            hashes: Vec::new(),
+            sdi_identifiers: Vec::new(),
+            invoice_files: Vec::new(),
+            findings: Vec::new(),
+            inner,
+            understood: 0,
+            cut: false,
+        }
+    }
+
+    /// Lists the files of a message: all its parts but the texts shown as its body; and judges who signed it, unless it is the
+    /// outermost, of which its own reader speaks.
+    pub fn message(&mut self, message: &Message) -> Result<()> {
+        let Message { source, structure, headers, place, depth } = *message;
         self.note(structure, place, depth);
+        if depth > 0 {
+            self.inner.message(source, structure, headers, place)?;
+        }
         for (at, part) in structure.parts.iter().enumerate() {
             let multipart = part.info.media_type.starts_with("multipart/") && structure.children(at).next().is_some();
             let shown = part.info.media_type.starts_with("text/") && part.info.name.is_none() && !part.info.attached;
@@ -60,14 +101,15 @@ impl Listing {
             }
             let path = structure.path(at);
             let place = if path.is_empty() { place.to_owned() } else { format!("{place}/{path}") };
-            self.file(&File { source, part, place }, depth)?;
+            let senders = (at == 0).then_some(Senders { from: &headers.from, sender: &headers.sender });
+            self.file(&File { source, part, place, senders, depth })?;
         }
         Ok(())
     }
 
     /// Lists one part.
     pub fn part(&mut self, source: &Source, part: &Part, place: String) -> Result<()> {
-        self.file(&File { source, part, place }, 0)
+        self.file(&File { source, part, place, senders: None, depth: 0 })
     }
 
     fn note(&mut self, structure: &Structure, place: &str, depth: usize) {
@@ -84,14 +126,14 @@ impl Listing {
         }
     }
 
-    fn file(&mut self, file: &File, depth: usize) -> Result<()> {
+    fn file(&mut self, file: &File) -> Result<()> {
         if self.entries.len() >= MAX_LISTED {
             if !std::mem::replace(&mut self.cut, true) {
                 self.findings.push(Finding::warning(Code::MailTooMany, "attachment_list", "not all are listed"));
             }
             return Ok(());
         }
-        let File { source, part, place } = file;
+        let File { source, part, place, .. } = file;
         if let Some(hash) = Hash::of(source, part)? {
             self.hashes.push(hash);
         }
@@ -110,35 +152,77 @@ impl Listing {
             "sha256": sha256,
             "place": place,
         });
-        if !self.digests.contains(&sha256) {
+        if self.known.insert(sha256.clone()) {
             self.digests.push(sha256);
         }
-        if let Some(whole) = &read.whole {
-            self.understand(whole, name, place, &mut entry);
+        let looked = |bytes| Looked { part, bytes, name, media_type: &format.media_type, place };
+        let content = match &read.whole {
+            Some(whole) => self.understand(&looked(whole), file, &mut entry),
+            None => None,
+        };
+        if read.whole.is_none() && is_promised(&part.info, &format.media_type) {
+            let too_large = read.bytes > 0 && (read.bytes > MAX_BYTES as u64 || may_be_understood(&read.head));
+            let other = || not_signed(&read.head).unwrap_or(Code::DerMalformed);
+            let code = if too_large { Code::ReaderTooLarge } else { other() };
+            self.findings.push(Finding::warning(code, place.as_str(), "no signature is judged"));
         }
         self.entries.push(entry);
+        if let Some(content) = content.filter(|content| is_entity(content)) {
+            return self.entity(content, file);
+        }
         let message = part.info.media_type == "message/rfc822" || format.media_type == "message/rfc822";
         if message {
-            self.inside(source, part, place, depth)?;
+            self.inside(file)?;
         }
         Ok(())
     }
 
     /// The files of a message that is itself a file.
-    fn inside(&mut self, source: &Source, part: &Part, place: &str, depth: usize) -> Result<()> {
-        if depth >= MAX_DEPTH {
-            self.findings.push(Finding::warning(Code::MailTooDeep, place, "messages within messages"));
+    fn inside(&mut self, file: &File) -> Result<()> {
+        if self.is_too_deep(file) {
             return Ok(());
         }
-        match Original::open(source, part)? {
-            Some(inner) => self.message(inner.source.source(), &inner.structure, place, depth + 1),
-            None => Ok(()),
-        }
+        let Some(inner) = Original::open(file.source, file.part)? else { return Ok(()) };
+        self.message(&Message {
+            source: inner.source.source(),
+            structure: &inner.structure,
+            headers: &inner.headers,
+            place: &file.place,
+            depth: file.depth + 1,
+        })
     }
 
-    fn understand(&mut self, bytes: &[u8], name: &str, place: &str, entry: &mut Value) {
-        let Some(found) = understand_attachment(bytes, name) else { return };
-        entry["class"] = found.class.into();
+    /// The files of what a message holds inside its signature (RFC 8551 section 3.5.2): it has no headers of a message.
+    fn entity(&mut self, content: Vec<u8>, file: &File) -> Result<()> {
+        if self.is_too_deep(file) {
+            return Ok(());
+        }
+        let source = Source::Memory(content.into());
+        let structure = Structure::scan(&source, 0..source.len()).at("content")?;
+        let Some(headers) = Headers::read(&structure.header) else { return Ok(()) };
+        let place = format!("{}/content", file.place);
+        let depth = file.depth + 1;
+        self.message(&Message { source: &source, structure: &structure, headers: &headers, place: &place, depth })
+    }
+
+    fn is_too_deep(&mut self, file: &File) -> bool {
+        let too_deep = file.depth >= MAX_DEPTH;
+        if too_deep {
+            let finding = Finding::warning(Code::MailTooDeep, file.place.as_str(), "messages within messages");
+            self.findings.push(finding);
+        }
+        too_deep
+    }
+
+    /// Understands a file; gives what is signed in it, when that is of no known class.
+    fn understand(&mut self, looked: &Looked, file: &File, entry: &mut Value) -> Option<Vec<u8>> {
+        let mut found = self.inner.file(looked, file.senders)?;
+        if !found.signatures.is_empty() {
+            entry["signature_verdict"] = SignatureReport::worst(&found.signatures).into();
+        }
+        if let Some(class) = found.class {
+            entry["class"] = class.into();
+        }
         for field in KEY_FIELDS {
             if let Some(value) = found.fields.get(*field) {
                 entry[*field] = value.clone();
@@ -151,12 +235,10 @@ impl Listing {
         };
         collect("sdi_identifier", &mut self.sdi_identifiers);
         collect("file_base", &mut self.invoice_files);
-        for mut finding in found.findings {
-            // An attachment never refuses the message that carries it.
-            finding.severity = finding.severity.min(Severity::Warning);
-            finding.place = format!("{place} {}", finding.place).trim_end().to_owned();
-            self.findings.push(finding);
-        }
+        let whole_message = file.depth == 0 && file.senders.is_some();
+        let into = if whole_message { &mut self.inner.own } else { &mut self.inner.reports };
+        into.append(&mut found.signatures);
+        found.content
     }
 
     fn read(&mut self, source: &Source, part: &Part) -> std::io::Result<Read> {
@@ -193,6 +275,9 @@ impl Listing {
         out.set_list("sdi_identifiers", self.sdi_identifiers);
         out.set_list("invoice_files", self.invoice_files);
         out.findings.extend(self.findings);
+        out.findings.extend(self.inner.findings);
+        out.signatures.extend(self.inner.own);
+        out.inner_signatures.extend(self.inner.reports);
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Headers {
     pub subject: String,
     /// Address in From.
     pub from: String,
+    /// Address in Sender: there when somebody else transmits for the author.
+    pub sender: String,
     /// Display name in From.
     pub from_name: String,
     pub reply_to: String,
@@ -95,6 +97,7 @@ impl Headers {
             original_sender: raw("X-Mittente").trim_matches(['<', '>']).to_owned(),
             subject: text(message.subject()),
             from: text(from.and_then(|a| a.address())),
+            sender: addresses(message.sender()).into_iter().next().unwrap_or_default(),
             from_name: text(from.and_then(|a| a.name())),
             reply_to: addresses(message.reply_to()).into_iter().next().unwrap_or_default(),
             to: addresses(message.to()),

@@ -10,6 +10,7 @@ mod breve;
 mod compare;
 mod daticert;
 mod headers;
+mod inner;
 mod notice;
 mod original;
 mod part;
@@ -24,9 +25,10 @@ use crate::clock::iso_ms;
 use crate::document::Context;
 use crate::error::{AtPlace, Code, Finding, Result};
 use crate::evidence::trust::Trust;
-use attachments::Listing;
+use attachments::{Listing, Message};
 use daticert::{Certified, Daticert};
 use headers::Headers;
+use inner::Inner;
 use original::Original;
 use pieces::Pieces;
 use source::Source;
@@ -44,7 +46,7 @@ impl Reader for PecReader {
         if let Some(message) = Mail::open(&source, &mut out)? {
             message.describe(&mut out);
             signature::judge(&message, input.context, &mut out)?;
-            message.enter(&mut out)?;
+            message.enter(input.context, &mut out)?;
         }
         Ok(out)
     }
@@ -184,8 +186,11 @@ impl<'a> Mail<'a> {
     }
 
     /// The message inside and every file.
-    fn enter(&self, out: &mut Extraction) -> Result<()> {
-        let mut listing = Listing::default();
+    fn enter(&self, context: &Context, out: &mut Extraction) -> Result<()> {
+        let context = context.enclosed_in(signature::certified_time(self, &out.signatures));
+        let is_receipt = text(out, "kind") == "avvenuta-consegna";
+        let receipt_type = if is_receipt { text(out, "receipt_type").to_owned() } else { String::new() };
+        let mut listing = Listing::new(Inner::new(context, &receipt_type));
         let Some(carried) = self.pieces.original.filter(|_| self.is_system_message()) else {
             // An ordinary message, or a receipt without the original: its own files, without what makes it a receipt.
             if self.is_system_message() {
@@ -194,7 +199,8 @@ impl<'a> Mail<'a> {
                 }
                 self.added_parts(&mut listing)?;
             } else {
-                listing.message(self.source, &self.structure, "message", 0)?;
+                let Self { source, structure, headers, .. } = self;
+                listing.message(&Message { source, structure, headers, place: "message", depth: 0 })?;
                 if matches!(self.headers.receipt_type.as_str(), "" | BRIEF) {
                     Self::note_hashes(self.source, &self.structure, out)?;
                 }
@@ -208,13 +214,12 @@ impl<'a> Mail<'a> {
         }
         if let Some(original) = &original {
             out.fields.insert("original".to_owned(), original.to_json());
-            listing.message(original.source.source(), &original.structure, "postacert.eml", 1)?;
-            match (text(out, "kind"), text(out, "receipt_type")) {
-                ("posta-certificata", BRIEF) => {
-                    Self::note_hashes(original.source.source(), &original.structure, out)?;
-                }
-                ("avvenuta-consegna", BRIEF) => out.set_list("breve_sha1", listing.brief()),
-                _ => {}
+            let (source, structure, headers) = (original.source.source(), &original.structure, &original.headers);
+            listing.message(&Message { source, structure, headers, place: "postacert.eml", depth: 1 })?;
+            if receipt_type == BRIEF {
+                out.set_list("breve_sha1", listing.brief());
+            } else if text(out, "kind") == "posta-certificata" && text(out, "receipt_type") == BRIEF {
+                Self::note_hashes(source, structure, out)?;
             }
         }
         self.added_parts(&mut listing)?;
@@ -298,7 +303,7 @@ pub fn any_bytes(bytes: &[u8]) {
         message.describe(&mut out);
         // In memory there is no input/output to fail; everything else is a finding.
         drop(signature::judge(&message, &context, &mut out));
-        drop(message.enter(&mut out));
+        drop(message.enter(&context, &mut out));
     }
     drop(daticert::read(bytes, true));
 }

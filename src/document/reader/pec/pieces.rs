@@ -71,7 +71,8 @@ fn may_be_certified(part: &Part) -> bool {
     part.info.is_named("daticert.xml") || matches!(part.info.media_type.as_str(), "application/xml" | "text/xml")
 }
 
-fn is_signature(part: &Part) -> bool {
+/// Whether a part is a detached signature.
+pub fn is_signature(part: &Part) -> bool {
     matches!(part.info.media_type.as_str(), "application/x-pkcs7-signature" | "application/pkcs7-signature")
         || part.info.is_named("smime.p7s")
 }

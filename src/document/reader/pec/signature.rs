@@ -1,4 +1,4 @@
-//! The provider's signature over the envelope, judged on the bytes as stored (`reference/pec` section 9).
+//! The signature over a message's signed part, a provider's or a person's, judged on the bytes as stored (`reference/pec` section 9).
 //!
 //! The signed part is hashed where it stands, with the algorithms its signers name and no others; bare line feeds become CRLF for the
 //! digest only, because tools convert them in silence (RFC 8551 section 3.1.1). A part that was signed as stored is tried too, so
@@ -6,16 +6,18 @@
 
 use std::ops::Range;
 
-use super::Mail;
+use super::headers::Headers;
+use super::pieces::Pieces;
 use super::source::Source;
-use super::structure::Part;
+use super::structure::{Part, Structure};
 use super::transfer;
+use super::{BRIEF, Mail};
 use crate::document::{Context, reader::Extraction};
 use crate::error::{AtPlace, Code, Finding, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
-use crate::evidence::cms::{Content, DigestSet, Digester, SignedData, open};
-use crate::evidence::judge::Purpose;
-use crate::evidence::verdict::{Aspect, Outcome, Reference, SignatureReport, TimeReference};
+use crate::evidence::cms::{Content, DigestSet, Digester, open};
+use crate::evidence::judge::{Judge, Purpose, Senders, digests_needed};
+use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Reference, SignatureReport, TimeReference};
 
 /// Raw bytes read of a signature part: certificates and one signer take ten KiB.
 const MAX_SIGNATURE: usize = 2 << 20;
@@ -25,74 +27,100 @@ const PLACE: &str = "smime.p7s";
 /// Judges the signature of a message; what cannot be judged is a finding.
 pub(super) fn judge(mail: &Mail, context: &Context, out: &mut Extraction) -> Result<()> {
     let system = mail.is_system_message();
-    let Some(content) = mail.pieces.content else {
-        if mail.pieces.signed.is_some() {
-            out.findings.push(Finding::warning(Code::SignatureMissing, PLACE, ""));
-        } else if system {
+    if mail.pieces.signed.is_none() {
+        if system {
             out.findings.push(Finding::warning(Code::PecNotSigned, "body", ""));
         }
         return Ok(());
-    };
-    let parts = &mail.structure.parts;
-    let Some(signature) = mail.pieces.signature else {
-        out.findings.push(Finding::warning(Code::SignatureMissing, PLACE, ""));
-        return Ok(());
-    };
-    let signature = signature_bytes(mail.source, &parts[signature])?;
-    let opened = match open(&signature) {
-        Ok(opened) => opened,
-        Err(fault) => {
-            out.findings.push(Finding::warning(fault.code, PLACE, ""));
-            return Ok(());
-        }
-    };
-    let wanted = algorithms(&opened.data);
+    }
     let at = mail.certified.as_ref().and_then(|certified| certified.instant);
     let judge = context.judge(at.map(|at| TimeReference { kind: Reference::Daticert, at }));
-    let verdict = |digests: &DigestSet| {
-        let content = Content::Digests(digests);
-        if system {
-            judge.pec(
-                &signature,
-                content,
-                Some(&mail.headers.from).filter(|from| !from.is_empty()).map(String::as_str),
-                PLACE,
-            )
-        } else {
-            judge.cms(&signature, Some(content), Purpose::Signature, PLACE)
-        }
-    };
-    let whole = parts[content].whole();
-    let (canonical, bare) = hashed(mail.source, whole.clone(), &wanted, true).at("content")?;
-    let mut reports = verdict(&canonical);
-    if bare && reports.as_ref().is_ok_and(|reports| altered(reports)) {
-        let (stored, _) = hashed(mail.source, whole, &wanted, false).at("content")?;
-        let second = verdict(&stored);
-        if second.as_ref().is_ok_and(|reports| !altered(reports)) {
-            reports = second;
-        }
-    }
-    match reports {
-        Ok(reports) => out.signatures.extend(reports),
-        Err(fault) => out.findings.push(Finding::warning(fault.code, PLACE, "")),
+    let Mail { source, structure, headers, pieces, .. } = mail;
+    let signed = Signed { source, structure, headers, pieces, place: PLACE };
+    match signed.judge(&judge, if system { Purpose::Pec } else { Purpose::Signature })? {
+        Judged::Reports(reports) => out.signatures.extend(reports),
+        Judged::Finding(finding) => out.findings.push(finding),
     }
     Ok(())
+}
+
+/// The proof of time that a provider's signature gives to what it covers: the date of its daticert, when the signature is right and
+/// leads to somebody trusted.
+pub(super) fn certified_time(mail: &Mail, reports: &[SignatureReport]) -> Option<TimeReference> {
+    let at = mail.certified.as_ref()?.instant?;
+    let [report] = reports else { return None };
+    let outcome = |aspect| report.verdict(aspect).outcome;
+    let trusted = matches!(outcome(Aspect::Chain), Outcome::Good | Outcome::Weak);
+    let right = report.is_intact() && trusted && outcome(Aspect::Address) != Outcome::Bad;
+    right.then_some(TimeReference { kind: Reference::Daticert, at })
+}
+
+/// A message with a signed part.
+pub(super) struct Signed<'a> {
+    pub source: &'a Source<'a>,
+    pub structure: &'a Structure,
+    pub headers: &'a Headers,
+    pub pieces: &'a Pieces,
+    /// Where findings say it is.
+    pub place: &'a str,
+}
+
+/// What became of it.
+pub(super) enum Judged {
+    /// One report a signer at least.
+    Reports(Vec<SignatureReport>),
+    /// There is nothing to judge, and why.
+    Finding(Finding),
+}
+
+impl Signed<'_> {
+    pub fn judge(&self, judge: &Judge<'_>, purpose: Purpose) -> Result<Judged> {
+        let finding = |code| Ok(Judged::Finding(Finding::warning(code, self.place, "")));
+        let (Some(content), Some(signature)) = (self.pieces.content, self.pieces.signature) else {
+            return finding(Code::SignatureMissing);
+        };
+        let parts = &self.structure.parts;
+        let opened = match open(&signature_bytes(self.source, &parts[signature])?) {
+            Ok(opened) => opened,
+            Err(fault) => return finding(fault.code),
+        };
+        let wanted = digests_needed(&opened);
+        let senders = Senders { from: &self.headers.from, sender: &self.headers.sender };
+        let verdict =
+            |digests: &DigestSet| judge.mail(&opened, Some(Content::Digests(digests)), purpose, senders, self.place);
+        let whole = parts[content].whole();
+        let (canonical, bare) = hashed(self.source, whole.clone(), &wanted, true).at("content")?;
+        let mut reports = verdict(&canonical);
+        if bare && reports.as_ref().is_ok_and(|reports| altered(reports)) {
+            let (stored, _) = hashed(self.source, whole, &wanted, false).at("content")?;
+            let second = verdict(&stored);
+            if second.as_ref().is_ok_and(|reports| !altered(reports)) {
+                reports = second;
+            }
+        }
+        match reports {
+            Ok(reports) => Ok(Judged::Reports(reports)),
+            Err(fault) => finding(fault.code),
+        }
+    }
+}
+
+/// A brief receipt replaces the files that a person's signature covers: that the digest differs is expected and says nothing
+/// (`reference/pec` section 7).
+pub(super) fn excuse_brief(receipt_type: &str, reports: &mut [SignatureReport]) {
+    if receipt_type != BRIEF {
+        return;
+    }
+    for report in reports.iter_mut().filter(|report| report.verdict(Aspect::Digest).outcome == Outcome::Bad) {
+        let why = "a brief receipt has hashes in the place of the files that were signed";
+        report.set(AspectVerdict::new(Aspect::Digest, Outcome::NotChecked, Code::NotLookedAt, why));
+    }
 }
 
 /// The signature's bytes; as they stand when the transfer encoding does not come off: what is there then has its own code.
 fn signature_bytes(source: &Source, part: &Part) -> Result<Vec<u8>> {
     let raw = source.bytes(part.body.clone(), MAX_SIGNATURE).at("content")?;
     Ok(transfer::decoded(&part.info.encoding, &raw).unwrap_or_else(|| raw.into_owned()))
-}
-
-fn algorithms(data: &SignedData) -> Vec<DigestAlgorithm> {
-    let mut wanted = Vec::new();
-    for algorithm in data.signers.iter().filter_map(|signer| signer.digest_algorithm()) {
-        if !wanted.contains(&algorithm) {
-            wanted.push(algorithm);
-        }
-    }
-    wanted
 }
 
 fn altered(reports: &[SignatureReport]) -> bool {
