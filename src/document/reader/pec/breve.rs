@@ -209,8 +209,7 @@ mod tests {
             while let Some(shorter) = trimmed.strip_suffix(b"\r\n") {
                 trimmed = shorter;
             }
-            let expected =
-                [trimmed, &[trimmed, b"\r\n"].concat(), text.as_bytes(), &canonical].map(sha1);
+            let expected = [trimmed, &[trimmed, b"\r\n"].concat(), text.as_bytes(), &canonical].map(sha1);
             for size in 1..=text.len().max(1) {
                 let mut hashed = Hashed::new();
                 text.as_bytes().chunks(size).for_each(|piece| hashed.take(piece));
