@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::evidence::judge::Judge;
+use crate::evidence::revocation::Material;
 use crate::evidence::trust::Trust;
 use crate::evidence::verdict::TimeReference;
 
@@ -17,12 +18,14 @@ pub struct Context<'a> {
     pub holder: &'a [String],
     /// The proof of time that whatever encloses the document gives: of a file in a PEC message, its verified daticert.
     pub enclosed: Option<TimeReference>,
+    /// Revocation lists and answers gathered since, besides those of `trust`.
+    pub gathered: Option<&'a Material>,
 }
 
 impl<'a> Context<'a> {
     /// By this trust, received then.
     pub fn new(trust: &'a Trust, received_at: Timestamp) -> Self {
-        Self { trust, received_at, holder: &[], enclosed: None }
+        Self { trust, received_at, holder: &[], enclosed: None, gathered: None }
     }
 
     /// The same, knowing the holder.
@@ -35,9 +38,15 @@ impl<'a> Context<'a> {
         Self { enclosed, ..self }
     }
 
+    /// The same, with what was gathered since.
+    pub fn with(self, gathered: &'a Material) -> Self {
+        Self { gathered: Some(gathered), ..self }
+    }
+
     /// A judge of signatures; `reference` is the best proof of time that the reader found and verified.
     pub fn judge(&self, reference: Option<TimeReference>) -> Judge<'a> {
-        Judge { trust: self.trust, reference: reference.or(self.enclosed), received_at: self.received_at }
+        let reference = reference.or(self.enclosed);
+        Judge { trust: self.trust, reference, received_at: self.received_at, gathered: self.gathered }
     }
 }
 

@@ -113,6 +113,19 @@ pub fn understand(
     Ok(Understood { format, metadata: merged.metadata, origins: merged.origins, findings, controls })
 }
 
+/// The signatures of a document, judged once more: by what is known now, at the times it was received. Nothing else is looked at.
+pub fn signatures(
+    class: &Class,
+    body: &Body,
+    name: &str,
+    given: &Metadata,
+    context: &Context<'_>,
+) -> Result<Vec<SignatureReport>> {
+    let format = format::recognise(&body.head(format::HEAD)?, name);
+    let reader = reader::of(class.reader);
+    Ok(reader.read(&reader::Input { body, name, format: &format, given, context })?.signatures)
+}
+
 /// The field with one object a signature.
 const SIGNATURES: &str = "signatures";
 /// The field with the worst conclusion.

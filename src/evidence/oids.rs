@@ -28,6 +28,9 @@ oids! {
     TST_INFO = "1.2.840.113549.1.9.16.1.4";
     KP_TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
     KP_EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4";
+    OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1";
+    RI_OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2";
+    REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24";
     KP_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
     ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0";
     // Digests

@@ -5,6 +5,7 @@
 //! (ETSI EN 319 102-1 section 5.1.3 has the same three families). `reference/pec` section 9 names the aspects.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,6 +13,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::iso_ms;
 use crate::error::{Code, Control, ControlOutcome, Finding, Severity};
+use crate::evidence::x509::Certificate;
+use crate::hash::Sha256;
 
 /// What is judged of a signature, each apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -279,6 +282,10 @@ pub struct SignatureReport {
     pub verdicts: Vec<AspectVerdict>,
     /// What else was noticed: codes that belong to no aspect.
     pub noticed: Vec<(Code, Severity)>,
+    /// From the signer's certificate to the anchor at the time of reference, both included; none when nothing leads there.
+    pub path: Option<Arc<[Certificate]>>,
+    /// The revocation lists and answers that the verdict on revocation rests on.
+    pub sources: Vec<Sha256>,
 }
 
 /// The whole in one word, the best first.
@@ -488,6 +495,8 @@ mod tests {
             reference: None,
             verdicts: Aspect::ALL.into_iter().map(verdict).collect(),
             noticed: Vec::new(),
+            path: None,
+            sources: Vec::new(),
         }
     }
 

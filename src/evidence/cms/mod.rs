@@ -4,6 +4,7 @@ pub mod build;
 pub mod content;
 pub mod open;
 pub mod read;
+pub mod revocation;
 pub mod unwrap;
 
 pub use build::{Spec, sign};

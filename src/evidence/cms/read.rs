@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::asn1::{self, Reader, Tlv, malformed, tag};
-use crate::evidence::cms::Content;
+use crate::evidence::cms::{Content, revocation};
 use crate::evidence::x509::Certificate;
 use crate::evidence::{Oid, oids};
 
@@ -27,6 +27,8 @@ pub struct SignedData {
     pub content: Option<Vec<u8>>,
     /// Certificates that travel inside, as many as could be read.
     pub certificates: Vec<Certificate>,
+    /// Revocation lists and OCSP answers that travel inside, in DER; nothing in them is believed yet.
+    pub revocation: Vec<Vec<u8>>,
     /// Signers, at least one.
     pub signers: Vec<SignerInfo>,
 }
@@ -147,14 +149,18 @@ impl SignedData {
                 elements.iter().filter(|e| e.tag == tag::SEQUENCE).filter_map(|e| Certificate::parse(e.raw).ok()),
             );
         }
-        fields.optional(tag::constructed(1))?;
+        let mut revocation = Vec::new();
+        if let Some(set) = fields.optional(tag::constructed(1))? {
+            let elements = set.inside().all()?;
+            revocation.extend(elements.iter().take(revocation::MAX_ITEMS).filter_map(revocation::info));
+        }
         let signers = fields.expect(tag::SET)?.inside().all()?;
         fields.finish()?;
         if signers.is_empty() || signers.len() > MAX_SIGNERS {
             return Err(malformed(format!("{} signers", signers.len())));
         }
         let signers = signers.iter().map(SignerInfo::parse).collect::<Result<_>>()?;
-        Ok(Self { content_type, content, certificates, signers })
+        Ok(Self { content_type, content, certificates, revocation, signers })
     }
 
     /// Verifies every signer over the content inside, or over `detached` when there is none.

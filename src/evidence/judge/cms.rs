@@ -90,6 +90,8 @@ impl Walk<'_> {
             reference: None,
             verdicts: Vec::with_capacity(Aspect::ALL.len()),
             noticed: Vec::new(),
+            path: None,
+            sources: Vec::new(),
         };
         if found.reordered {
             report.noticed.push((Code::SignatureAttributeOrder, Severity::Info));
@@ -102,8 +104,8 @@ impl Walk<'_> {
         let stamps = stamp::judge(self.judge, signer, place);
         let bag = &self.data.certificates;
         time::judge(self.judge, &mut report, found.certificate.as_ref(), bag, self.purpose, stamps.best);
-        let at = report.reference;
-        report.verdicts.push(revocation(self.judge, found.certificate.as_ref(), bag, self.purpose, at));
+        let embedded = revocation::embedded(self.data, signer);
+        revocation::judge(self.judge, &mut report, found.certificate.as_ref(), bag, self.purpose, &embedded);
         report.verdicts.sort_by_key(|verdict| verdict.aspect);
         self.reports.push(report);
         let room = MAX_REPORTS - self.reports.len();

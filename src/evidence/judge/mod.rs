@@ -6,6 +6,7 @@
 
 mod certificate;
 mod cms;
+mod revocation;
 mod stamp;
 mod time;
 mod xades;
@@ -14,12 +15,11 @@ pub use cms::digests_needed;
 
 use jiff::Timestamp;
 
-use crate::error::{Code, Result};
+use crate::error::Result;
 use crate::evidence::cms::{Content, Opened, open};
-use crate::evidence::revocation::{Status, status};
-use crate::evidence::trust::{self, Chain, Trust};
-use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport, TimeReference};
-use crate::evidence::x509::Certificate;
+use crate::evidence::revocation::Material;
+use crate::evidence::trust::Trust;
+use crate::evidence::verdict::{Role, SignatureKind, SignatureReport, TimeReference};
 
 /// What a signature is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Judge<'a> {
     pub reference: Option<TimeReference>,
     /// When this archive received the document: the proof of time when there is no better one.
     pub received_at: Timestamp,
+    /// Revocation lists and answers, besides those of `trust` and those that travel with the signature.
+    pub gathered: Option<&'a Material>,
 }
 
 impl Judge<'_> {
@@ -106,43 +108,6 @@ impl Judge<'_> {
     pub fn xades(&self, xml: &[u8], place: &str) -> Result<Vec<SignatureReport>> {
         xades::judge(self, xml, place)
     }
-}
-
-/// Whether the certificate was revoked at the time of reference, by what is at hand. Only an issuer that leads to an anchor may say.
-fn revocation(
-    judge: &Judge<'_>,
-    certificate: Option<&Certificate>,
-    bag: &[Certificate],
-    purpose: Purpose,
-    at: Option<TimeReference>,
-) -> AspectVerdict {
-    let (Some(certificate), Some(at)) = (certificate, at) else { return revocation_not_checked() };
-    if judge.trust.revocation().is_empty() {
-        return revocation_not_checked();
-    }
-    let purpose = match purpose {
-        Purpose::Pec => trust::Purpose::Pec,
-        Purpose::Signature => trust::Purpose::Signature,
-    };
-    let Chain::Path(path) = judge.trust.chain(certificate, bag, purpose, at.at) else {
-        return revocation_not_checked();
-    };
-    let Some(issuer) = path.get(1) else { return revocation_not_checked() };
-    match status(certificate, issuer, judge.trust.revocation(), at.at) {
-        Status::Good(_) => AspectVerdict::good(Aspect::Revocation, "not revoked, says its issuer"),
-        Status::Revoked(_) => {
-            AspectVerdict::new(Aspect::Revocation, Outcome::Bad, Code::SignatureRevoked, "revoked by its issuer")
-        }
-        Status::Unknown => {
-            let why = "no revocation data at hand speak of it at that time";
-            AspectVerdict::new(Aspect::Revocation, Outcome::Absent, Code::RevocationMissing, why)
-        }
-    }
-}
-
-/// Whether revocation was looked at: there is no network at intake.
-fn revocation_not_checked() -> AspectVerdict {
-    AspectVerdict::new(Aspect::Revocation, Outcome::NotChecked, Code::RevocationMissing, "no revocation data at hand")
 }
 
 #[cfg(test)]

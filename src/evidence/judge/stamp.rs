@@ -8,7 +8,7 @@ use crate::error::Code;
 use crate::evidence::asn1::Reader;
 use crate::evidence::cms::SignedData;
 use crate::evidence::cms::read::SignerInfo;
-use crate::evidence::judge::{certificate, revocation_not_checked};
+use crate::evidence::judge::{certificate, revocation};
 use crate::evidence::oids;
 use crate::evidence::trust::Purpose;
 use crate::evidence::tsp;
@@ -65,6 +65,8 @@ pub(super) fn one(
         reference: None,
         verdicts: Aspect::ALL.into_iter().map(AspectVerdict::not_asked).collect(),
         noticed: Vec::new(),
+        path: None,
+        sources: Vec::new(),
     };
     let mathematics = [Aspect::Digest, Aspect::Signature, Aspect::SigningCertificate, Aspect::Profile];
     let mut proved = None;
@@ -75,7 +77,7 @@ pub(super) fn one(
             for aspect in mathematics.into_iter().chain([Aspect::Chain, Aspect::Time]) {
                 report.set(AspectVerdict::good(aspect, ""));
             }
-            report.set(revocation_not_checked());
+            report.set(revocation::not_checked());
         }
         // The chain is looked at last: all the rest is right.
         Err(error) if error.code == Code::TokenUntrusted => {

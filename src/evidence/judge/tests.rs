@@ -1,13 +1,15 @@
 //! Signatures as they come: intact, edited, signed by another, weak, out of time; each aspect apart.
 
 use super::*;
+use crate::error::Code;
 use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::anchors::Anchors;
 use crate::evidence::asn1;
 use crate::evidence::cms::{Digester, Spec, sign};
 use crate::evidence::fixtures::{Pki, at, pki};
 use crate::evidence::oids;
-use crate::evidence::verdict::{Conclusion, Reference};
+use crate::evidence::trust;
+use crate::evidence::verdict::{Aspect, Conclusion, Outcome, Reference};
 use crate::evidence::x509::{Extension, Profile, Purposes};
 
 const PART: &[u8] = b"Content-Type: text/plain\r\n\r\nRicevuta di accettazione\r\n";
@@ -43,7 +45,7 @@ fn pec(
 }
 
 fn judge_at<'a>(trust: &'a Trust, received: &str) -> Judge<'a> {
-    Judge { trust, reference: None, received_at: at(received) }
+    Judge { trust, reference: None, received_at: at(received), gathered: None }
 }
 
 fn outcome(report: &SignatureReport, aspect: Aspect) -> (Outcome, Option<Code>) {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::cms::weak_key;
 use super::{Judge, Purpose, certificate, revocation, stamp, time};
 use crate::error::{Code, Result};
+use crate::evidence::revocation::Material;
 use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport};
 use crate::evidence::xades::{self, Coverage, Verified};
 
@@ -34,6 +35,8 @@ fn one(judge: &Judge<'_>, verified: Verified, place: &str, reports: &mut Vec<Sig
         reference: None,
         verdicts: vec![digest(verified.coverage), signature(&verified), signing_certificate(&verified)],
         noticed: Vec::new(),
+        path: None,
+        sources: Vec::new(),
     };
     report.verdicts.push(AspectVerdict::not_asked(Aspect::Address));
     report.verdicts.push(certificate::profile(judge, verified.certificate.as_ref(), Purpose::Signature));
@@ -49,8 +52,7 @@ fn one(judge: &Judge<'_>, verified: Verified, place: &str, reports: &mut Vec<Sig
     }
     let (certificate, bag) = (verified.certificate.as_ref(), &verified.certificates);
     time::judge(judge, &mut report, certificate, bag, Purpose::Signature, best);
-    let at = report.reference;
-    report.verdicts.push(revocation(judge, certificate, bag, Purpose::Signature, at));
+    revocation::judge(judge, &mut report, certificate, bag, Purpose::Signature, &Material::default());
     report.verdicts.sort_by_key(|verdict| verdict.aspect);
     reports.push(report);
     reports.append(&mut stamps);

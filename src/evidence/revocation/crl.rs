@@ -76,6 +76,11 @@ impl Crl {
         })
     }
 
+    /// All its bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     /// Whether this authority signed it, and may.
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
         let part = |range: &Range<usize>| &self.der[range.clone()];

@@ -1,22 +1,25 @@
-//! Whether a certificate was revoked at an instant: by lists (RFC 5280 section 5) and answers (RFC 6960) that somebody brought.
+//! Whether a certificate was revoked at an instant: by lists (RFC 5280 section 5) and answers (RFC 6960) that somebody brought, that
+//! travel with the signature, or that were asked for ([`fetch`]).
 //!
 //! Invariants: a list or answer counts only when the certificate's issuer, or a responder it appointed, signed it; that nothing speaks of
 //! the certificate is "unknown", never "good"; a list made after the certificate expired says nothing of it.
 
+pub mod accept;
 mod crl;
+pub mod fetch;
+pub mod material;
 mod ocsp;
+mod request;
+pub mod sources;
 
 pub use crl::Crl;
-pub use ocsp::OcspResponse;
+pub use material::{Item, Material, Sort};
+pub use ocsp::{OcspResponse, dressed};
+pub use request::request;
 
 use jiff::Timestamp;
 
-use crate::error::{Code, Error, Result};
-use crate::evidence::cms::unwrap::pem_blocks;
 use crate::evidence::x509::Certificate;
-
-/// Lists and answers looked through; more is not what a person configures.
-const MAX_ITEMS: usize = 4096;
 
 /// What is known of a certificate at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,71 +32,38 @@ pub enum Status {
     Unknown,
 }
 
-/// Lists and answers at hand.
-#[derive(Debug, Clone, Default)]
-pub struct Material {
-    lists: Vec<Crl>,
-    answers: Vec<OcspResponse>,
-}
-
-impl Material {
-    /// Adds a list (DER or PEM) or an answer (DER): whichever it is.
-    pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.lists.len() + self.answers.len() >= MAX_ITEMS {
-            return Err(Error::new(
-                Code::ConfigInvalid,
-                format!("more than {MAX_ITEMS} lists and answers of revocation"),
-            ));
-        }
-        if bytes.first() != Some(&0x30) {
-            for der in pem_blocks(bytes, &["X509 CRL"])? {
-                self.lists.push(Crl::parse(&der)?);
-            }
-            return Ok(());
-        }
-        match Crl::parse(bytes) {
-            Ok(list) => self.lists.push(list),
-            Err(_) => self.answers.push(OcspResponse::parse(bytes)?),
-        }
-        Ok(())
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.lists.is_empty() && self.answers.is_empty()
-    }
-}
-
-/// What the material says of a certificate at an instant. The latest source that covers the instant counts; a revocation counts
-/// whenever it was told.
+/// What the material says of a certificate at an instant.
 pub fn status(certificate: &Certificate, issuer: &Certificate, material: &Material, at: Timestamp) -> Status {
-    let mut best = Status::Unknown;
-    let lists = material.lists.iter().filter_map(|list| list.look(certificate, issuer));
-    let answers = material.answers.iter().filter_map(|answer| answer.look(certificate, issuer));
-    for told in lists.chain(answers) {
-        match told.revoked {
-            Some(since) if since <= at => return Status::Revoked(since),
-            // Revoked later: at the instant it was not.
-            Some(_) => best = later(best, told.this_update),
-            // Lists forget certificates that have expired.
-            None if told.this_update > certificate.not_after => {}
-            None if told.this_update >= at || told.next_update.is_some_and(|next| next >= at) => {
-                best = later(best, told.this_update);
-            }
-            None => {}
-        }
-    }
-    best
+    look(certificate, issuer, &[material], at).0
 }
 
-fn later(known: Status, of: Timestamp) -> Status {
-    match known {
-        Status::Good(before) => Status::Good(before.max(of)),
-        _ => Status::Good(of),
+/// The same over several materials, with the source that says so. The latest source that covers the instant counts; a revocation
+/// counts whenever it was told.
+pub fn look<'a>(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    materials: &[&'a Material],
+    at: Timestamp,
+) -> (Status, Option<&'a Item>) {
+    let mut best: Option<(Timestamp, &Item)> = None;
+    for (item, told) in materials.iter().flat_map(|material| material.said(certificate, issuer)) {
+        let covers = match told.revoked {
+            Some(since) if since <= at => return (Status::Revoked(since), Some(item)),
+            // Revoked later: at the instant it was not.
+            Some(_) => true,
+            // Lists forget certificates that have expired.
+            None if told.this_update > certificate.not_after => false,
+            None => told.this_update >= at || told.next_update.is_some_and(|next| next >= at),
+        };
+        if covers && best.is_none_or(|(known, _)| known < told.this_update) {
+            best = Some((told.this_update, item));
+        }
     }
+    best.map_or((Status::Unknown, None), |(since, item)| (Status::Good(since), Some(item)))
 }
 
 /// What one source says of a certificate.
+#[derive(Debug, Clone, Copy)]
 struct Told {
     this_update: Timestamp,
     next_update: Option<Timestamp>,

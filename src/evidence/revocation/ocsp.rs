@@ -4,14 +4,11 @@ use jiff::Timestamp;
 
 use super::Told;
 use crate::error::Result;
-use crate::evidence::Oid;
 use crate::evidence::algorithm::{self, DigestAlgorithm};
-use crate::evidence::asn1::{Reader, Tlv, malformed, tag};
+use crate::evidence::asn1::{self, Reader, Tlv, malformed, tag};
 use crate::evidence::oids;
 use crate::evidence::x509::Certificate;
 
-/// id-pkix-ocsp-basic.
-const BASIC: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.1.1");
 /// Largest answer read: real ones have some kilobytes.
 const MAX_BYTES: usize = 256 << 10;
 /// Certificates and single answers looked at.
@@ -23,6 +20,7 @@ const ENUMERATED: u8 = 0x0a;
 /// An answer; nothing in it is believed until the issuer's or its responder's key verified it.
 #[derive(Debug, Clone)]
 pub struct OcspResponse {
+    der: Vec<u8>,
     data: Vec<u8>,
     identifier: Vec<u8>,
     signature: Vec<u8>,
@@ -55,7 +53,7 @@ impl OcspResponse {
             return Err(malformed("the responder did not answer"));
         }
         let mut bytes = Reader::only(outer.expect(tag::constructed(0))?.value, tag::SEQUENCE)?.inside();
-        if bytes.next()?.oid()? != BASIC {
+        if bytes.next()?.oid()? != oids::OCSP_BASIC {
             return Err(malformed("an answer of OCSP of another kind"));
         }
         let mut basic = Reader::only(bytes.expect(tag::OCTET_STRING)?.value, tag::SEQUENCE)?.inside();
@@ -77,7 +75,20 @@ impl OcspResponse {
             return Err(malformed("too many answers in one"));
         }
         let singles = singles.iter().map(single).collect::<Result<_>>()?;
-        Ok(Self { data: data.raw.to_vec(), identifier, signature, certificates, singles, produced_at })
+        Ok(Self {
+            der: der.to_vec(),
+            data: data.raw.to_vec(),
+            identifier,
+            signature,
+            certificates,
+            singles,
+            produced_at,
+        })
+    }
+
+    /// All its bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// Whether this authority, or a responder it appointed for this purpose, signed it.
@@ -111,8 +122,14 @@ impl OcspResponse {
     }
 }
 
+/// A BasicOCSPResponse, as CAdES carries it, in the dress that responders give it.
+pub fn dressed(basic: &[u8]) -> Vec<u8> {
+    let bytes = asn1::sequence(&[&asn1::oid(&oids::OCSP_BASIC), &asn1::octets(basic)]);
+    asn1::sequence(&[&asn1::tlv(ENUMERATED, &[0]), &asn1::constructed(tag::constructed(0), &[&bytes])])
+}
+
 /// Octets of the issuer's key, without tag, length and unused bits.
-fn issuer_key(issuer: &Certificate) -> Option<&[u8]> {
+pub(super) fn issuer_key(issuer: &Certificate) -> Option<&[u8]> {
     let mut fields = Reader::only(issuer.spki(), tag::SEQUENCE).ok()?.inside();
     fields.expect(tag::SEQUENCE).ok()?;
     fields.next().ok()?.whole_bits().ok()

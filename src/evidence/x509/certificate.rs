@@ -66,6 +66,8 @@ impl PartialEq for Certificate {
     }
 }
 
+impl Eq for Certificate {}
+
 impl Certificate {
     /// Reads one DER certificate; nothing may follow it.
     pub fn parse(der: &[u8]) -> Result<Self> {
