@@ -45,6 +45,11 @@ impl Archive {
         Ok(())
     }
 
+    /// Whether the archive is being closed: long work ends early.
+    pub(super) fn is_ending(&self) -> bool {
+        *unpoisoned(self.wake.0.lock())
+    }
+
     /// Sleeps; `true` when it is time to end.
     fn sleep(&self, time: Duration) -> bool {
         let guard = unpoisoned(self.wake.0.lock());
@@ -60,6 +65,7 @@ fn turns(archive: &Weak<Archive>, interval: Duration) {
         if archive.sleep(interval) {
             return;
         }
+        archive.gather_revocation();
         match archive.close_packages(None, false) {
             Ok(report) if !report.sealed.is_empty() => tracing::info!(packages = report.sealed.len(), "sealed"),
             Ok(_) => {}

@@ -72,6 +72,11 @@ impl Layout {
         self.0.join("catalog")
     }
 
+    /// Revocation lists and answers that were asked for.
+    pub fn revocation(&self) -> PathBuf {
+        self.0.join("revocation")
+    }
+
     /// Bytes set aside.
     pub fn quarantine(&self) -> PathBuf {
         self.0.join("quarantine")

@@ -29,6 +29,7 @@ mod nightly;
 mod open;
 mod reindex;
 mod replay;
+mod revocation;
 mod seal;
 mod state;
 mod turns;

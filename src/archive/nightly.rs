@@ -13,6 +13,8 @@ impl Archive {
     /// What must happen every night.
     pub fn nightly(&self, actor: &Actor) -> Result<Value> {
         self.may(actor, Action::Check)?;
+        self.tidy_revocation()?;
+        self.gather_revocation();
         let sealed = match self.close_packages(None, false) {
             Ok(report) => json!({ "sealed": report.sealed, "findings": report.findings }),
             // A night without an authority is not a night without a check.

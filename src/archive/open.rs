@@ -252,6 +252,7 @@ impl Archive {
             profile: genesis.profile,
             origin: genesis.origin,
             malware: malware_control(&config),
+            revocation: super::revocation::Revocation::new(&config, &layout),
             layout,
             config,
             clock,
@@ -314,7 +315,10 @@ impl Archive {
             let this = &*self;
             let classes = super::state::unpoisoned(this.classes.read());
             this.unsealed.tie_by(super::related::tying_fields(&classes));
-            let remember = |file: &AgidFile| this.remember_cohort(&classes, file);
+            let remember = |file: &AgidFile| {
+                this.remember_cohort(&classes, file);
+                this.revocation.remember(file);
+            };
             let rows_of = |waiting: &Unsealed| -> Result<_> {
                 let Some(record) = this.journal.record(waiting.sequence)? else { return Ok(None) };
                 let held = this.acknowledge(record)?;

@@ -86,6 +86,8 @@ pub struct Archive {
     pub(super) authorities: Authorities,
     /// Whom it believes when it judges signatures of documents.
     pub(super) trust: Arc<Trust>,
+    /// Whether signers' certificates were revoked.
+    pub(super) revocation: super::revocation::Revocation,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
     /// One closing run at a time.

@@ -41,6 +41,11 @@ pub const EVIDENCE_RECORD: &str = "evidence/0001.ers";
 pub const EVIDENCE_TREE: &str = "evidence/0001.tree";
 /// The time-stamp token of the closing run.
 pub const EVIDENCE_TOKEN: &str = "evidence/0001.tsr";
+/// Folder of what the verdicts on signatures rest on: revocation lists and answers, each named by its SHA-256.
+pub const TRUST: &str = "trust";
+/// What was found of revocation when the package was sealed, a line a signature; there only when there are signatures and
+/// somebody configured what to look at.
+pub const TRUST_REVOCATION: &str = "trust/revocation.jsonl";
 
 /// What the chain says of one file of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use crate::server::{Server, codes, good, manifest, problem};
 
 /// A private invoice with this number.
-fn invoice(number: u32) -> Vec<u8> {
+pub fn invoice(number: u32) -> Vec<u8> {
     format!(
         "<p:FatturaElettronica xmlns:p=\"http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2\" versione=\"FPR12\">\
          <FatturaElettronicaBody><DatiGenerali><DatiGeneraliDocumento><TipoDocumento>TD01</TipoDocumento><Divisa>EUR</Divisa>\

@@ -5,6 +5,8 @@ mod accesses;
 mod aggregation;
 mod alarms;
 mod archives;
+#[path = "../support/authority.rs"]
+mod authority;
 mod bad_config;
 mod bad_input;
 mod breve;
@@ -12,6 +14,8 @@ mod connections;
 mod deposits;
 mod description;
 mod forged;
+#[path = "../support/judges.rs"]
+mod judges;
 mod logs;
 mod many;
 mod planted;
@@ -19,6 +23,7 @@ mod profile;
 mod refusals;
 mod related;
 mod replay;
+mod revocation;
 mod roles;
 mod rules;
 mod sentinel;

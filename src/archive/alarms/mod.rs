@@ -8,6 +8,7 @@
 mod conversations;
 mod identity;
 mod logs;
+mod revocation;
 
 pub(super) use logs::period as period_of_log;
 
@@ -110,6 +111,7 @@ impl Archive {
         let mut all = self.log_alarms(now)?;
         all.extend(self.conversation_alarms(now)?);
         all.extend(self.identity_alarms(now)?);
+        all.extend(self.revocation_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

@@ -81,7 +81,7 @@ const fn size(from: u64, to: u64) -> Range<Size> {
     Size(from)..Size(to)
 }
 
-const fn secs(from: u64, to: u64) -> Range<Lapse> {
+pub(super) const fn secs(from: u64, to: u64) -> Range<Lapse> {
     Lapse::from_secs(from)..Lapse::from_secs(to)
 }
 

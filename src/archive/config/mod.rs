@@ -12,6 +12,7 @@ mod profile;
 mod raw;
 mod resolve;
 mod resolved;
+mod revocation;
 mod template;
 mod trust;
 

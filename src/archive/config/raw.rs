@@ -26,6 +26,7 @@ pub(super) struct Raw {
     pub agreements: Vec<Spanned<Agreement>>,
     pub tsa: Option<Spanned<Tsa>>,
     pub trust: Option<Spanned<Trust>>,
+    pub revocation: Option<Spanned<Revocation>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
     pub conversations: Option<Spanned<Conversations>>,
@@ -121,6 +122,14 @@ pub(super) struct Trust {
     pub trusted_list_signers: Texts,
     pub pec_directory: Texts,
     pub revocation: Texts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    pub hosts: Texts,
+    pub timeout: Option<Spanned<Lapse>>,
+    pub alarm_before: Option<Spanned<Lapse>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -60,6 +60,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let agreements = agreements(raw.agreements, default_refusals, problems);
     let tsa = limits::tsa(raw.tsa, problems, archive);
     let trust = super::trust::trust(raw.trust, problems, archive);
+    let revocation = super::revocation::revocation(raw.revocation, problems);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
     let conversations = limits::conversations(raw.conversations, problems);
@@ -82,6 +83,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         agreements,
         tsa: tsa?,
         trust,
+        revocation: revocation?,
         malware: malware?,
         logs: logs?,
         conversations: conversations?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::agents::{Agent, HolderKind, HolderRole, RelevantDocument};
 use crate::durable;
 use crate::error::{Code, Error, Lang, Result};
+use crate::evidence::revocation::fetch::Host;
 use crate::id::ClassId;
 use crate::units::{Lapse, Size};
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub tsa: Tsa,
     /// Whom it believes when it judges signatures of documents.
     pub trust: crate::evidence::trust::Sources,
+    /// What it asks about revocation, and whom.
+    pub revocation: Revocation,
     /// The malware control.
     pub malware: Malware,
     /// Logs of PEC providers.
@@ -181,6 +184,17 @@ impl Secret {
             Self::Env(name) => format!("environment variable {name}"),
         }
     }
+}
+
+/// Revocation data of signers' certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Hosts that may be asked; none: nothing is.
+    pub hosts: Vec<Host>,
+    /// How long one exchange may take.
+    pub timeout: Lapse,
+    /// How long before a certificate expires missing data are an alarm.
+    pub alarm_before: Lapse,
 }
 
 /// The malware control.

@@ -141,6 +141,7 @@ impl Archive {
         let classes = unpoisoned(self.classes.read());
         for file in files {
             self.remember_cohort(&classes, &file);
+            self.revocation.remember(&file);
             rows.push(unsealed::document_row(&classes, file, LANE, numbered.sequence, None)?);
         }
         drop(classes);
@@ -158,7 +159,7 @@ impl Archive {
     }
 
     /// VAT numbers and tax codes of the holder.
-    pub(super) fn holder_codes(&self) -> Vec<String> {
+    pub(in crate::archive) fn holder_codes(&self) -> Vec<String> {
         self.agid_holder().codes
     }
 

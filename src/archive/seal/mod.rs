@@ -44,6 +44,7 @@ impl Archive {
     /// Closes open packages now, of this class or of all.
     pub fn seal(&self, actor: &Actor, class: Option<&ClassId>) -> Result<Value> {
         actor.may(Action::Seal, class)?;
+        self.gather_revocation();
         Ok(self.close_packages(class, true)?.to_json())
     }
 

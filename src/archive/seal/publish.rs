@@ -111,6 +111,9 @@ impl Archive {
             "files": files,
             "numbers": plan.numbers().summary(),
         });
+        if let Some(counts) = self.sealed_revocation(staging)? {
+            entry["revocation"] = counts;
+        }
         // Said for ever where everything about a package is said.
         if let Some(term) = self.late(plan, stamped) {
             entry["late"] = json!({ "code": Code::PecLogLate, "term": iso_seconds(term) });
@@ -140,6 +143,7 @@ impl Archive {
         let ids: Vec<DocumentId> = released.iter().map(|(_, id)| *id).collect();
         self.unsealed.remove(&ids);
         self.cohorts.forget(&ids);
+        self.revocation.forget(&ids);
         self.journal.release(&released)?;
         staging.remove()
     }

@@ -86,6 +86,7 @@ impl Archive {
     fn build(&self, staging: &Staging) -> Result<Staged> {
         let source = JournalSource::of_plan(&self.journal, staging.plan());
         staging.build(&source, &self.process()?)?;
+        self.seal_revocation(staging)?;
         let plan = staging.plan();
         let alone = self.sealed_alone(&plan.class, plan.class_version);
         Ok(Staged { package: plan.package.clone(), root: staging.tree()?.root(), alone })

@@ -15,11 +15,11 @@ pub use cms::digests_needed;
 
 use jiff::Timestamp;
 
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::evidence::cms::{Content, Opened, open};
 use crate::evidence::revocation::Material;
 use crate::evidence::trust::Trust;
-use crate::evidence::verdict::{Role, SignatureKind, SignatureReport, TimeReference};
+use crate::evidence::verdict::{Aspect, AspectVerdict, Role, SignatureKind, SignatureReport, TimeReference};
 
 /// What a signature is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Making the files of a package in `staging/SERIES-N/`.
 //!
 //! ```text
-//! staging/SERIES-N/   plan.json   steps/<file>.json   package/ content.tar.zst toc numbers PIndex.xml [PIndex.xml.p7s] evidence/…
+//! staging/SERIES-N/   plan.json   steps/<file>.json   package/ content.tar.zst toc numbers PIndex.xml [PIndex.xml.p7s] evidence/… [trust/…]
 //! ```
 //! Each file is a step: made, synced, and only then its facts are kept in `steps/`. Invariant: a step whose facts are kept
 //! and match its file is not made again; a file without facts is made anew; when a step comes out different from before,
@@ -25,7 +25,7 @@ use super::pindex::{Process, check, write};
 use super::plan::Plan;
 use super::reader::derive_toc;
 use super::{
-    CONTENT, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_TREE, FileFacts, NUMBERS, PINDEX, PINDEX_SIGNATURE, TOC,
+    CONTENT, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_TREE, FileFacts, NUMBERS, PINDEX, PINDEX_SIGNATURE, TOC, TRUST,
 };
 use crate::durable::{self, MODE_PLAIN, MODE_SEALED, Writing};
 use crate::error::{AtPath, Code, Error, Result};
@@ -228,8 +228,14 @@ impl Staging {
         Ok(())
     }
 
-    /// Facts of all files, in the order they were made: what the chain entry lists. A file that is not made yet, or whose
-    /// facts are not ours, is an error; only the index's signature may be missing.
+    /// A file of `trust/`, by its name in there. Its bytes are already proved by whoever signed them, and no other file is made of
+    /// it: it may come at any time before the commit, and a new one makes nothing again.
+    pub fn trust(&self, name: &str, bytes: &[u8]) -> Result<FileFacts> {
+        self.put(&format!("{TRUST}/{name}"), bytes)
+    }
+
+    /// Facts of all files, in the order they were made, then those of `trust/` by name: what the chain entry lists. A file that is
+    /// not made yet, or whose facts are not ours, is an error; only the index's signature and `trust/` may be missing.
     pub fn files(&self) -> Result<Vec<FileFacts>> {
         let mut all = Vec::with_capacity(ORDER.len());
         for name in ORDER {
@@ -239,6 +245,18 @@ impl Staging {
                 None => return Err(Error::new(Code::StagingAltered, "a step is missing").at(name)),
             }
         }
+        let made = all.len();
+        let steps = self.folder.join(STEPS);
+        for entry in std::fs::read_dir(&steps).at_path(&steps)? {
+            let name = entry.at_path(&steps)?.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.strip_prefix("trust-")?.strip_suffix(".json")) else {
+                continue;
+            };
+            let name = format!("{TRUST}/{name}");
+            let facts = self.kept_facts(&name)?;
+            all.push(facts.ok_or_else(|| Error::new(Code::StagingAltered, "not our facts").at(&name))?);
+        }
+        all[made..].sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }
 
