@@ -1,11 +1,16 @@
 //! The corpus: every file of `tests/corpus/<class>/` is understood and compared with the `.json` beside it.
 //!
 //! `CUSTODE_BLESS=1 cargo test --test corpus` writes the answers anew, to be read in the diff. The files of the matrix come
-//! from `cargo run --example corpus -- matrix tests/corpus`; others may stand beside them. Expected metadata are a subset:
+//! from `cargo run --example corpus -- matrix tests/corpus`; others may stand beside them, as those that `tests/corpus/signed.sh`
+//! had other programs sign. Expected metadata are a subset:
 //! a field that is `null` must not be there.
 
+#[path = "support/damaged_files.rs"]
+mod damaged_files;
 #[path = "support/judges.rs"]
 mod judges;
+#[path = "support/signed_files.rs"]
+mod signed_files;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

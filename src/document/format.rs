@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Finding};
+use crate::evidence::cms::unwrap::mime_body;
 use crate::evidence::xades::encoding::wide;
 
 /// How many bytes are looked at.
@@ -50,7 +51,7 @@ pub fn recognise(head: &[u8], name: &str) -> Format {
             _ => "application/octet-stream",
         });
     }
-    if let Some(der) = der_of(head) {
+    if let Some(der) = der_of(head, extension_of(name).as_deref() == Some("p7m")) {
         return der_kind(&der).map_or_else(|| Format::known("application/octet-stream"), Format::known);
     }
     if head.starts_with(b"II*\0") || head.starts_with(b"MM\0*") {
@@ -93,8 +94,10 @@ pub fn extension_of(name: &str) -> Option<String> {
 }
 
 /// The first bytes as DER or BER, taken out of base64 or PEM when they are in it.
-fn der_of(head: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
+fn der_of(head: &[u8], p7m: bool) -> Option<std::borrow::Cow<'_, [u8]>> {
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    // Only what is named as a signed file: by its content it might be a whole message.
+    let text = if p7m { mime_body(text).unwrap_or(text) } else { text };
     if head.first() == Some(&0x30)
         && tlv(head).is_some()
         && !head.iter().take(512).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())

@@ -205,6 +205,7 @@ codes! {
     DerTooDeep = "der/too-deep", Refused, "ASN.1 nested too deeply", "ASN.1 troppo annidato", "", "";
     P7mPlain = "p7m/plain", Finding, "the name says .p7m but the content is not signed", "il nome dice .p7m ma il contenuto non è firmato", "", "";
     P7mDetached = "p7m/detached", Refused, "signed data without content", "firma senza contenuto", "", "";
+    P7mEncrypted = "p7m/encrypted", Refused, "encrypted, not signed", "cifrato, non firmato", "deposit it decrypted", "versarlo decifrato";
     P7mText = "p7m/text", Refused, "the name says .p7m but the content is plain text", "il nome dice .p7m ma il contenuto è semplice testo", "send the file as the signing program wrote it", "inviare il file così come lo ha scritto il programma di firma";
     P7mPlaceholder = "p7m/placeholder", Refused, "begins like signed data and is not: a placeholder", "comincia come una busta di firma ma non lo è: un segnaposto", "send the file as the signing program wrote it", "inviare il file così come lo ha scritto il programma di firma";
     P7mEmpty = "p7m/empty", Refused, "signed file without a byte in it", "file firmato senza alcun byte", "send it again", "inviarlo di nuovo";
@@ -260,6 +261,7 @@ codes! {
     PecLogGap = "pec-log/gap", Finding, "days without a log between the first and the last", "giorni senza log tra il primo e l'ultimo", "deposit them, or a declaration that there was no traffic", "versarli, o versare una dichiarazione di assenza di traffico";
     // -- zip archives deposited as many documents ----------------------------------------------------------------------
     ZipDamaged = "zip/damaged", Refused, "zip archive not readable", "archivio zip non leggibile", "send it again", "inviarlo di nuovo";
+    ZipVolumes = "zip/volumes", Refused, "one of several volumes of a split zip archive", "uno dei volumi di un archivio zip diviso", "join the volumes into one archive first", "riunire prima i volumi in un solo archivio";
     ZipEmpty = "zip/empty", Refused, "zip archive without a file in it", "archivio zip senza alcun file", "", "";
     ZipTooMany = "zip/too-many", Refused, "more members than a deposit may have files", "più membri dei file ammessi in un versamento", "split it, or see intake.max_files in custode.toml", "dividerlo, o vedere intake.max_files in custode.toml";
     ZipBomb = "zip/bomb", Refused, "expands to more than is allowed", "si espande oltre quanto ammesso", "deposit the files themselves, or see intake.max_deposit in custode.toml", "versare i singoli file, o vedere intake.max_deposit in custode.toml";

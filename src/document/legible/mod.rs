@@ -6,6 +6,7 @@
 mod jpeg;
 mod pdf;
 mod png;
+mod strips;
 mod tiff;
 
 use super::Body;

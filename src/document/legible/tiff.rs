@@ -1,15 +1,18 @@
-//! TIFF (revision 6): the chain of its pages walked, each page's data inside the file.
+//! TIFF (revision 6): the chain of its pages walked, each page's data inside the file and as many as its size asks for
+//! ([`super::strips`]).
 //!
-//! Invariant: bounded pages, entries and strips, and no page twice: a chain that comes back to itself ends. The pixels of
-//! its many compressions are not decoded; that the data are there is what is verified.
+//! Invariant: bounded pages, entries and strips, and no page twice: a chain that comes back to itself ends.
 
 use std::collections::HashSet;
 
+use super::strips::{self, MAX_UNPACKED};
 use super::{MAX_PIXELS, Seen, within};
 
 const MAX_PAGES: u32 = 2_000;
 const MAX_ENTRIES: usize = 4_096;
 const MAX_STRIPS: usize = 1_000_000;
+/// Samples of a pixel of which the bits are read.
+const MAX_SAMPLES: usize = 64;
 
 pub fn look(bytes: &[u8]) -> Seen {
     let mut seen = Seen::default();
@@ -74,7 +77,7 @@ fn walk(bytes: &[u8], seen: &mut Seen) -> Result<(), &'static str> {
     let file = File { bytes, big_endian };
     let mut next = file.long(4).ok_or("cut short")? as usize;
     let mut met = HashSet::new();
-    let mut pages = 0;
+    let (mut pages, mut left) = (0, MAX_UNPACKED);
     while next != 0 {
         if !met.insert(next) {
             return Err("its pages come back to one another");
@@ -86,7 +89,7 @@ fn walk(bytes: &[u8], seen: &mut Seen) -> Result<(), &'static str> {
         if entries > MAX_ENTRIES {
             return Err("too many entries");
         }
-        page(&file, next + 2, entries, seen, pages == 0)?;
+        page(&file, (next + 2, entries), seen, pages == 0, &mut left)?;
         pages += 1;
         seen.pages = Some(pages);
         next = file.long(next + 2 + 12 * entries).ok_or("cut short")? as usize;
@@ -94,33 +97,46 @@ fn walk(bytes: &[u8], seen: &mut Seen) -> Result<(), &'static str> {
     if pages == 0 { Err("no page") } else { Ok(()) }
 }
 
-fn page(file: &File<'_>, at: usize, entries: usize, seen: &mut Seen, first: bool) -> Result<(), &'static str> {
+fn page(
+    file: &File<'_>,
+    (at, entries): (usize, usize),
+    seen: &mut Seen,
+    first: bool,
+    left: &mut u64,
+) -> Result<(), &'static str> {
     let (mut width, mut height, mut dpi, mut unit) = (None, None, None, 2);
-    let (mut offsets, mut lengths) = (Vec::new(), Vec::new());
+    let mut page = strips::Page::default();
     for entry in (0..entries).map(|n| at + 12 * n) {
         let tag = file.short(entry).ok_or("cut short")?;
         let one = || file.values(entry, 1).and_then(|values| values.first().copied());
         match tag {
             256 => width = one(),
             257 => height = one(),
+            258 => page.bits = file.values(entry, MAX_SAMPLES).unwrap_or_default(),
+            259 => page.compression = one(),
+            262 => page.photometric = one(),
+            277 => page.samples = one(),
+            278 => page.rows_per_strip = one(),
             282 => dpi = file.rational(entry),
+            284 => page.planar = one(),
             296 => unit = one().unwrap_or(2),
+            322 => page.tile.0 = one(),
+            323 => page.tile.1 = one(),
             // Strips or tiles.
-            273 | 324 => offsets = file.values(entry, MAX_STRIPS).ok_or("its data are not listed")?,
-            279 | 325 => lengths = file.values(entry, MAX_STRIPS).ok_or("its data are not listed")?,
+            273 | 324 => page.offsets = file.values(entry, MAX_STRIPS).ok_or("its data are not listed")?,
+            279 | 325 => page.lengths = file.values(entry, MAX_STRIPS).ok_or("its data are not listed")?,
             _ => {}
         }
     }
     let (Some(width), Some(height)) = (width, height) else { return Err("a page without size") };
-    if offsets.is_empty() || offsets.len() != lengths.len() {
+    if page.offsets.is_empty() || page.offsets.len() != page.lengths.len() {
         return Err("a page without data");
     }
-    for (offset, length) in offsets.iter().zip(&lengths) {
-        let end = u64::from(*offset) + u64::from(*length);
-        if end > file.bytes.len() as u64 || *length == 0 {
-            return Err("a page's data lie outside the file");
-        }
+    if page.lengths.contains(&0) {
+        return Err("a page's data lie outside the file");
     }
+    (page.width, page.height) = (width, height);
+    strips::look(file.bytes, &page, left)?;
     if first {
         within(seen, width, height, MAX_PIXELS);
         seen.dpi = match unit {

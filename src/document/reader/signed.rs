@@ -11,6 +11,7 @@ use super::Extraction;
 use super::xml::MAX_BYTES;
 use crate::document::{Body, Context};
 use crate::error::{Code, Finding, Result};
+use crate::evidence::cms::unwrap::mime_body;
 use crate::evidence::cms::{self, is_cut_short};
 use crate::evidence::judge::Purpose;
 
@@ -97,6 +98,9 @@ fn unopened(bytes: &[u8], code: Code, detail: &str, place: String) -> Finding {
     if code == Code::SignatureCut || is_cut_short(bytes) {
         return Finding::error(Code::P7mTruncated, place, "");
     }
+    if cms::is_encrypted(bytes) {
+        return Finding::error(Code::P7mEncrypted, place, "");
+    }
     if bytes.first() != Some(&0x30)
         && let Some(other) = not_signed(bytes)
     {
@@ -124,10 +128,13 @@ pub fn not_signed(bytes: &[u8]) -> Option<Code> {
     plain.then_some(Code::P7mText)
 }
 
-/// ASN.1, its base64 (30 80, 30 81, 30 82 … always begin with M) or PEM; XML begins with none of these.
+/// ASN.1, its base64 (30 80, 30 81, 30 82 … always begin with M), PEM or a MIME part; XML begins with none of these.
 fn looks_signed(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
-    bytes.first() == Some(&0x30) || text.first() == Some(&b'M') || text.starts_with(b"-----BEGIN ")
+    bytes.first() == Some(&0x30)
+        || text.first() == Some(&b'M')
+        || text.starts_with(b"-----BEGIN ")
+        || mime_body(bytes).is_some()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub mod unwrap;
 
 pub use build::{Spec, sign};
 pub use content::{Content, DigestSet, Digester};
-pub use open::{Form, Opened, open};
+pub use open::{Form, Opened, is_encrypted, open};
 pub use read::{SignedData, SignerReport, Verdict};
 pub use unwrap::{is_cut_short, unwrap};
 

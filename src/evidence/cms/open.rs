@@ -78,6 +78,13 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
     Ok(Opened { data: SignedData::parse(&der)?, form, trailing })
 }
 
+/// Whether what could not be opened is CMS that hides its content: enveloped or merely encrypted data (RFC 5652 sections 6 and 8).
+pub fn is_encrypted(bytes: &[u8]) -> bool {
+    let Ok((der, _)) = unarmour(bytes).and_then(|binary| ber_to_der(&binary)) else { return false };
+    let kind = Reader::only(&der, tag::SEQUENCE).and_then(|outer| outer.inside().next()?.oid());
+    kind.is_ok_and(|kind| [oids::ENVELOPED_DATA, oids::ENCRYPTED_DATA, oids::AUTH_ENVELOPED_DATA].contains(&kind))
+}
+
 /// Whether DER begins as a ContentInfo of signed data.
 fn is_signed_data(der: &[u8]) -> bool {
     let kind = Reader::only(der, tag::SEQUENCE).and_then(|outer| outer.inside().next()?.oid());

@@ -40,6 +40,7 @@ pub fn unwrap(bytes: &[u8]) -> Result<Vec<u8>> {
 /// Whether what could not be unwrapped begins as signed data does and simply ends too early.
 pub fn is_cut_short(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let text = mime_body(text).unwrap_or(text);
     if text.starts_with(b"-----BEGIN ") && !text.windows(9).any(|w| w == b"-----END ") {
         return true;
     }
@@ -76,6 +77,7 @@ pub(super) fn unarmour(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
     if text.starts_with(b"<") {
         return Err(malformed("markup, not signed data"));
     }
+    let text = mime_body(text).unwrap_or(text);
     let decoded = if text.starts_with(b"-----") {
         let labels = ["PKCS7", "CMS", "PKCS #7 SIGNED DATA"];
         pem_blocks(text, &labels)?.into_iter().next().ok_or_else(|| malformed("PEM of another kind"))?
@@ -86,6 +88,25 @@ pub(super) fn unarmour(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
         return Err(malformed("base64 of something else"));
     }
     Ok(decoded.into())
+}
+
+/// The base64 of signed data dressed as a MIME part, as `openssl smime` and `openssl cms` write it when nobody says otherwise.
+pub fn mime_body(bytes: &[u8]) -> Option<&[u8]> {
+    /// Header lines looked at: there are four.
+    const LINES: usize = 20;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let (mut signed, mut base64, mut rest) = (false, false, text);
+    for _ in 0..LINES {
+        let end = rest.iter().take(1024).position(|byte| *byte == b'\n')?;
+        let line = rest[..end].trim_ascii().to_ascii_lowercase();
+        rest = &rest[end + 1..];
+        if line.is_empty() {
+            return (signed && base64).then_some(rest);
+        }
+        signed |= line.starts_with(b"content-type:") && line.windows(10).any(|word| word == b"pkcs7-mime");
+        base64 |= line.starts_with(b"content-transfer-encoding:") && line.ends_with(b"base64");
+    }
+    None
 }
 
 fn base64(text: &[u8]) -> Result<Vec<u8>> {
@@ -270,6 +291,9 @@ mod tests {
     use super::*;
     use crate::evidence::asn1::{octets, sequence, small};
 
+    const MIME: &str = "MIME-Version: 1.0\r\nContent-Disposition: attachment; filename=\"smime.p7m\"\r\n\
+        Content-Type: application/x-pkcs7-mime; smime-type=signed-data; name=\"smime.p7m\"\r\nContent-Transfer-Encoding: base64\r\n";
+
     #[test]
     fn der_comes_out_as_it_went_in_and_armour_comes_off() {
         let der = sequence(&[&small(7), &octets(&[1; 300]), &sequence(&[])]);
@@ -284,10 +308,15 @@ mod tests {
             format!("\u{feff}  {body}").into_bytes(),
             armour("PKCS7", &der).into_bytes(),
             armour("CMS", &der).into_bytes(),
+            format!("{MIME}\r\n{body}\r\n").into_bytes(),
+            format!("\n{}\n{body}", MIME.replace('\r', "")).into_bytes(),
         ] {
             assert_eq!(unwrap(&form).unwrap(), der);
         }
         assert!(unwrap(&[&der[..], b"garbage"].concat()).is_err());
+        for (from, to) in [("base64", "8bit"), ("pkcs7-mime", "pkcs7-signature"), ("\r\n", "")] {
+            assert!(unwrap(format!("{}\r\n{body}", MIME.replace(from, to)).as_bytes()).is_err(), "{to}");
+        }
         for hostile in [&b"<xml/>"[..], b"", b"\xef\xbb\xbf", b"MII...njA==", b"0\x80", b"-----BEGIN PKCS7-----\nMIIB"]
         {
             assert!(unwrap(hostile).is_err(), "{hostile:?}");

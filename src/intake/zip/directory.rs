@@ -51,6 +51,11 @@ fn damaged(detail: &str) -> Stop {
     Stop::bad(Code::ZipDamaged, "", detail)
 }
 
+/// The last of several volumes: the others' bytes are in other files.
+fn volumes() -> Stop {
+    Stop::bad(Code::ZipVolumes, "", "")
+}
+
 fn bytes_at(file: &mut dyn ReadSeek, at: u64, length: u64) -> Read<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| damaged("a length nobody can have"))?];
     file.seek(SeekFrom::Start(at))?;
@@ -69,7 +74,7 @@ fn locate(file: &mut dyn ReadSeek, length: u64) -> Read<(u64, u64, u64)> {
     let end_at = from + at as u64;
     let end = &tail[at..];
     if u16_at(end, 4) != 0 || u16_at(end, 6) != 0 || u16_at(end, 8) != u16_at(end, 10) {
-        return Err(damaged("one of several volumes"));
+        return Err(volumes());
     }
     let (mut count, mut size, mut offset) =
         (u64::from(u16_at(end, 10)), u64::from(u32_at(end, 12)), u64::from(u32_at(end, 16)));
@@ -84,6 +89,9 @@ fn locate(file: &mut dyn ReadSeek, length: u64) -> Read<(u64, u64, u64)> {
             let end = bytes_at(file, at, 56)?;
             if !end.starts_with(b"PK\x06\x06") {
                 return Err(damaged("no zip64 end"));
+            }
+            if u32_at(&end, 16) != 0 || u32_at(&end, 20) != 0 || u64_at(&end, 24) != u64_at(&end, 32) {
+                return Err(volumes());
             }
             (count, size, offset) = (u64_at(&end, 32), u64_at(&end, 40), u64_at(&end, 48));
             directory_end = at;

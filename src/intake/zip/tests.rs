@@ -177,6 +177,76 @@ fn damage_and_lies_have_codes() {
     assert_eq!(codes(two), [Code::ZipEncrypted, Code::ZipMethod]);
 }
 
+/// Entries with descriptors behind their data, as programs that write to a pipe leave them.
+#[test]
+fn what_was_written_to_a_pipe_is_read_by_its_directory() {
+    let mut zip = ZipWriter::new_stream(Vec::new());
+    for name in ["a.xml", "b.xml"] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(INVOICE.as_bytes()).unwrap();
+    }
+    let bytes = zip.finish().unwrap().into_inner();
+    assert!(bytes.windows(4).any(|w| w == b"PK\x07\x08"), "no descriptor");
+    assert_eq!(members(bytes.clone()).len(), 2);
+    // Lengths in the local header are zero then; those of the directory count, and the checksum.
+    assert_eq!(codes(patched(&bytes, CENTRAL, 1, 16, &[1, 2, 3, 4])), [Code::ZipSize]);
+}
+
+/// The same archive with a zip64 end, as programs write it whatever the size; `disk` is what it says of its volumes.
+fn zip64(bytes: &[u8], disk: u32) -> Vec<u8> {
+    let end = bytes.len() - 22;
+    let (count, size, offset) = (&bytes[end + 10..end + 12], &bytes[end + 12..end + 16], &bytes[end + 16..end + 20]);
+    let mut out = bytes[..end].to_vec();
+    out.extend(b"PK\x06\x06");
+    out.extend(44u64.to_le_bytes());
+    out.extend([45, 0, 45, 0]);
+    out.extend(disk.to_le_bytes());
+    out.extend(0u32.to_le_bytes());
+    for _ in 0..2 {
+        out.extend([count, &[0; 6]].concat());
+    }
+    out.extend([size, &[0; 4], offset, &[0; 4]].concat());
+    out.extend(b"PK\x06\x07\0\0\0\0");
+    out.extend((end as u64).to_le_bytes());
+    out.extend(1u32.to_le_bytes());
+    out.extend(b"PK\x05\x06\0\0\0\0");
+    out.extend([0xff; 12]);
+    out.extend([0, 0]);
+    out
+}
+
+#[test]
+fn zip64_ends_and_volumes() {
+    let good = zip(&[("a.xml", INVOICE.as_bytes()), ("b.xml", INVOICE.as_bytes())]);
+    assert_eq!(members(zip64(&good, 0)).len(), 2);
+    assert_eq!(codes(zip64(&good, 1)), [Code::ZipVolumes]);
+    // The last volume knows its number; one before it has no end at all.
+    assert_eq!(codes(patched(&good, b"PK\x05\x06", 0, 4, &[1, 0, 1, 0])), [Code::ZipVolumes]);
+    assert_eq!(codes(patched(&good, b"PK\x05\x06", 0, 8, &[1, 0])), [Code::ZipVolumes]);
+    let volume = [b"PK\x07\x08", &good[..good.len() / 2]].concat();
+    assert_eq!(codes(volume), [Code::ZipDamaged]);
+    let lost = patched(&zip64(&good, 0), b"PK\x06\x07", 0, 8, &u64::MAX.to_le_bytes());
+    assert_eq!(codes(lost), [Code::ZipDamaged]);
+}
+
+#[test]
+fn what_computers_leave_in_archives() {
+    let with = |name: &str, content: &[u8]| zip(&[("a.xml", INVOICE.as_bytes()), (name, content)]);
+    for (name, content) in [
+        ("__MACOSX/._a.xml", &b"\0\x05\x16\x07\0\x02\0\0Mac OS X"[..]),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
+        ("leggimi.txt", b""),
+        ("malformata.xml", b"<p:FatturaElettronica"),
+    ] {
+        let found = expanded(with(name, content));
+        assert!(
+            matches!(&found, Expanded::Refused(findings, true) if findings[0].code == Code::ZipMember),
+            "{name}: {found:?}"
+        );
+    }
+    assert_eq!(members(with("segnaposto.xml.p7m", b"MII...njA=="))[1].1, "invoice");
+}
+
 #[test]
 fn cutting_and_flipping_never_panics_and_never_gives_other_bytes() {
     let inner = zip(&[("IT1_1.xml", INVOICE.as_bytes()), ("IT1_1_AT_001.xml", ATTESTATION.as_bytes())]);

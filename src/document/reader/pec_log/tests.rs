@@ -173,6 +173,49 @@ fn a_log_that_comes_after_its_term_says_so() {
     assert_eq!(codes(&look(b"%PDF-1.4 x", "d.pdf", json!({ "day": "2026-03-10" }))), ["pec-log/not-log"]);
 }
 
+/// A log that never stands anywhere whole: each row is made when it is read.
+struct Endless {
+    row: u64,
+    rows: u64,
+    left: Vec<u8>,
+    given: u64,
+}
+
+impl std::io::Read for Endless {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.left.is_empty() && self.row < self.rows {
+            // Four rows a transmission, which comes back for ever after the thousandth.
+            let (identifier, kind) = (self.row / 4 % 1000, self.row % 4);
+            let kind = ["accettazione", "posta-certificata", "presa-in-carico", "avvenuta-consegna"][kind as usize];
+            let subject = "oggetto di esempio ".repeat(100);
+            let text = if self.row == 0 { format!("{HEADER}\r\n") } else { String::new() };
+            self.left = format!(
+                "{text}{identifier}@x.example;2026-03-10T09:00:00+01:00;{kind};a@x.example;b@y.example:certificato;{subject};Posta Esempio;;\r\n"
+            )
+            .into();
+            self.row += 1;
+        }
+        let count = into.len().min(self.left.len());
+        into[..count].copy_from_slice(&self.left[..count]);
+        self.left.drain(..count);
+        self.given += count as u64;
+        Ok(count)
+    }
+}
+
+/// What is held of a log: one line (at most 256 KiB), the buffer, and hashes of its transmissions (at most 200,000 of them), whatever
+/// its length; so half a gigabyte needs no more than this.
+#[test]
+fn a_large_log_is_read_as_a_stream() {
+    let mut source = Endless { row: 0, rows: 15_000, left: Vec::new(), given: 0 };
+    let years = Years { period: None, received: None };
+    let declared = Declared { encoding: None, columns: BTreeMap::new(), years, span: None };
+    let scanned = scan(&mut source, &declared).unwrap();
+    assert!(source.given > 30_000_000, "{} bytes", source.given);
+    assert_eq!((scanned.rows, scanned.unreadable.count, scanned.transactions.len()), (15_000, 0, 1000));
+    assert_eq!(scanned.events.values().sum::<u64>(), 15_000);
+}
+
 #[test]
 fn cut_and_flipped_logs_never_panic() {
     let signed = super::super::samples::signed(csv().as_bytes());
