@@ -177,7 +177,9 @@ pub fn run(args: Args) -> Result<Exit, Box<Failure>> {
         .build()
         .map_err(|e| failure(Error::io("threads", e)))?;
     // A command that only reads (`verify`, `search` …) may be piped into `head`: a closed pipe is not an error.
-    let outcome = runtime.block_on(dispatch(args.command, &global));
+    // Behind a pointer, every command is compiled once; else once for each way in which the runtime may poll.
+    let work: std::pin::Pin<Box<dyn Future<Output = _>>> = Box::pin(dispatch(args.command, &global));
+    let outcome = runtime.block_on(work);
     runtime.shutdown_timeout(std::time::Duration::from_secs(10));
     match outcome {
         Err(error) if print::is_broken_pipe(&error) => Ok(Exit::Good),

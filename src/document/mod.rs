@@ -17,6 +17,7 @@ pub mod format;
 pub mod json;
 pub mod legible;
 pub mod malware;
+pub mod markup;
 mod merge;
 pub mod reader;
 

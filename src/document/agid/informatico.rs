@@ -12,9 +12,9 @@ use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
-use super::text::Writer;
 use super::{AgidInput, Tied};
 use crate::document::class::{date_of, legal_date};
+use crate::document::markup::Writer;
 use crate::document::reader::aggregation;
 use crate::hash::Sha256;
 use crate::id::DocumentId;

@@ -17,12 +17,12 @@ use jiff::Timestamp;
 
 use super::class::Class;
 use super::format::Format;
+use super::markup::Writer;
 use super::{Metadata, Origin, Origins};
 use crate::clock::iso_ms;
 use crate::error::{Code, Control, ControlOutcome, Finding, Severity};
 use crate::hash::{Digests, Sha256};
 use crate::id::{ClassId, DocumentId, ReceiptId};
-use text::Writer;
 
 /// Our namespace.
 pub const NAMESPACE: &str = "urn:custode:metadata:1";

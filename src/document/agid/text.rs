@@ -1,97 +1,11 @@
-//! XML 1.0 text, always valid: a writer, and a reversible encoding for characters that XML cannot carry.
+//! A reversible encoding for characters that XML cannot carry.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Writes elements with two blanks of indentation a level.
-pub(super) struct Writer {
-    out: String,
-    depth: usize,
-}
-
-impl Writer {
-    pub fn new() -> Self {
-        Self { out: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(), depth: 0 }
-    }
-
-    fn start(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        for _ in 0..self.depth {
-            self.out.push_str("  ");
-        }
-        self.out.push('<');
-        self.out.push_str(name);
-        for (key, value) in attributes {
-            // Writing to a String cannot fail.
-            let _ = write!(self.out, " {key}=\"{}\"", escape(value));
-        }
-        self.out.push('>');
-    }
-
-    /// Opens an element that has children.
-    pub fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.start(name, attributes);
-        self.out.push('\n');
-        self.depth += 1;
-    }
-
-    /// Closes what was opened.
-    pub fn close(&mut self, name: &str) {
-        self.depth -= 1;
-        for _ in 0..self.depth {
-            self.out.push_str("  ");
-        }
-        self.end(name);
-    }
-
-    fn end(&mut self, name: &str) {
-        self.out.push_str("</");
-        self.out.push_str(name);
-        self.out.push_str(">\n");
-    }
-
-    /// An element with text only.
-    pub fn leaf(&mut self, name: &str, text: &str) {
-        self.leaf_with(name, &[], text);
-    }
-
-    /// An element with attributes and text.
-    pub fn leaf_with(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
-        self.start(name, attributes);
-        self.out.push_str(&escape(text));
-        self.end(name);
-    }
-
-    pub fn finish(self) -> Vec<u8> {
-        self.out.into_bytes()
-    }
-}
-
-/// Whether XML 1.0 section 2.2 allows the character.
-fn allowed(c: char) -> bool {
-    !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
-}
-
-/// Markup escaped; a character that XML cannot carry is shown as U+FFFD. What must come back exactly is [`encode`]d first.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // Raw, these would be changed by attribute-value and line-end normalisation.
-            '\r' | '\n' | '\t' => {
-                let _ = write!(out, "&#{};", c as u32);
-            }
-            c if allowed(c) => out.push(c),
-            _ => out.push('\u{fffd}'),
-        }
-    }
-    out
-}
+use crate::document::markup::allowed;
 
 /// Reversible: a backslash becomes two, control characters and non-characters become `\uXXXX`.
 pub(super) fn encode(text: &str) -> Cow<'_, str> {

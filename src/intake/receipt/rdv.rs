@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::xml::{Element, Pen, holdable, read, wrong};
+use super::xml::{Element, read, wrong};
 use super::{Facts, STATUS, TRIAL};
 use crate::clock::iso_ms;
+use crate::document::markup::{Writer, holdable};
 use crate::error::{Code, Control, ControlOutcome, Result};
 use crate::hash::Sha256;
 use crate::id::{Lane, Sequence};
@@ -22,43 +23,43 @@ const BLAKE3: (&str, &str) = ("algoritmo", "BLAKE3");
 /// Writes the RdV. The same facts give the same bytes.
 pub fn render(facts: &Facts) -> Vec<u8> {
     let deposit = &facts.deposit;
-    let mut pen = Pen::new();
+    let mut pen = Writer::new();
     let root = [("xmlns", NAMESPACE), ("versioneSchema", "1"), ("en", "Submission report (receipt)")];
     pen.open("RapportoDiVersamento", &root);
     notice(&mut pen, facts.trial);
-    pen.text("Identificativo", &[("en", "Receipt identifier")], &deposit.receipt.to_string());
-    pen.text("Emissione", &[("en", "Issued at (UTC)")], &iso_ms(facts.accepted_at));
-    pen.text("Corsia", &[("en", "Lane")], &deposit.lane.to_string());
-    pen.text("Numero", &[("en", "Sequence number")], &facts.sequence.to_string());
-    pen.text("Accordo", &[("en", "Submission agreement")], &deposit.agreement);
-    pen.text("Titolare", &[("en", "Holder")], &deposit.holder);
-    pen.text("Produttore", &[("en", "Producer")], &deposit.producer);
+    pen.leaf_with("Identificativo", &[("en", "Receipt identifier")], &deposit.receipt.to_string());
+    pen.leaf_with("Emissione", &[("en", "Issued at (UTC)")], &iso_ms(facts.accepted_at));
+    pen.leaf_with("Corsia", &[("en", "Lane")], &deposit.lane.to_string());
+    pen.leaf_with("Numero", &[("en", "Sequence number")], &facts.sequence.to_string());
+    pen.leaf_with("Accordo", &[("en", "Submission agreement")], &deposit.agreement);
+    pen.leaf_with("Titolare", &[("en", "Holder")], &deposit.holder);
+    pen.leaf_with("Produttore", &[("en", "Producer")], &deposit.producer);
     let person = deposit.depositor.person.to_string();
     pen.empty("Versatore", &[("en", "Depositor"), ("persona", &person), ("token", &deposit.depositor.token)]);
-    pen.text("Canale", &[("en", "Channel")], deposit.channel.as_str());
+    pen.leaf_with("Canale", &[("en", "Channel")], deposit.channel.as_str());
     let version = deposit.class_version.to_string();
-    pen.text("Classe", &[("en", "Document class"), ("versione", &version)], deposit.class.as_str());
+    pen.leaf_with("Classe", &[("en", "Document class"), ("versione", &version)], deposit.class.as_str());
     package(&mut pen, facts);
     let number = deposit.documents.len().to_string();
     pen.open("Documenti", &[("en", "Documents"), ("numero", &number)]);
     for item in &deposit.documents {
         pen.open("Documento", &[("id", &item.id.to_string())]);
         if let (Some(class), Some(version)) = (&item.class, item.class_version) {
-            pen.text("Classe", &[("versione", &version.to_string())], class.as_str());
+            pen.leaf_with("Classe", &[("versione", &version.to_string())], class.as_str());
         }
-        pen.text("Byte", &[], &item.bytes.to_string());
-        pen.text("Formato", &[], &item.media_type);
-        pen.text("Impronta", &[SHA256], &item.sha256.to_string());
-        pen.text("Impronta", &[BLAKE3], &item.blake3.to_string());
-        pen.text("ImprontaMetadati", &[SHA256], &item.metadata_sha256.to_string());
+        pen.leaf_with("Byte", &[], &item.bytes.to_string());
+        pen.leaf_with("Formato", &[], &item.media_type);
+        pen.leaf_with("Impronta", &[SHA256], &item.sha256.to_string());
+        pen.leaf_with("Impronta", &[BLAKE3], &item.blake3.to_string());
+        pen.leaf_with("ImprontaMetadati", &[SHA256], &item.metadata_sha256.to_string());
         if let Some(archive) = item.archive_sha256 {
-            pen.text("ImprontaArchivio", &[SHA256], &archive.to_string());
+            pen.leaf_with("ImprontaArchivio", &[SHA256], &archive.to_string());
         }
         controls(&mut pen, &item.controls);
         pen.close("Documento");
     }
     pen.close("Documenti");
-    pen.text("Stato", &[("en", "Conservation status: taken in charge")], STATUS);
+    pen.leaf_with("Stato", &[("en", "Conservation status: taken in charge")], STATUS);
     let size = facts.chain_size.to_string();
     pen.empty("Catena", &[("en", "Chain"), ("dimensione", &size), ("radice", &BASE64.encode(facts.chain_root.0))]);
     pen.empty("Sistema", &[("en", "System"), ("nome", "Custode"), ("versione", &facts.engine)]);
@@ -66,28 +67,36 @@ pub fn render(facts: &Facts) -> Vec<u8> {
     pen.finish()
 }
 
-pub(in crate::intake) fn notice(pen: &mut Pen, trial: bool) {
+pub(in crate::intake) fn notice(pen: &mut Writer, trial: bool) {
     if trial {
-        pen.text("Avvertenza", &[("en", "TRIAL: without legal value")], TRIAL);
+        pen.leaf_with("Avvertenza", &[("en", "TRIAL: without legal value")], TRIAL);
     }
 }
 
-fn package(pen: &mut Pen, facts: &Facts) {
+fn package(pen: &mut Writer, facts: &Facts) {
     let deposit = &facts.deposit;
     pen.open("PacchettoDiVersamento", &[("en", "Submission package")]);
-    pen.text("Identificativo", &[], &deposit.receipt.to_string());
-    pen.text("Ricevuto", &[("en", "Received at (UTC)")], &iso_ms(deposit.received_at));
-    pen.text("Byte", &[], &deposit.bytes.to_string());
-    pen.text("Impronta", &[SHA256], &deposit.sha256.to_string());
-    pen.text("ImprontaIndice", &[("en", "Digest of the package's index"), SHA256], &facts.manifest_sha256.to_string());
+    pen.leaf_with("Identificativo", &[], &deposit.receipt.to_string());
+    pen.leaf_with("Ricevuto", &[("en", "Received at (UTC)")], &iso_ms(deposit.received_at));
+    pen.leaf_with("Byte", &[], &deposit.bytes.to_string());
+    pen.leaf_with("Impronta", &[SHA256], &deposit.sha256.to_string());
+    pen.leaf_with(
+        "ImprontaIndice",
+        &[("en", "Digest of the package's index"), SHA256],
+        &facts.manifest_sha256.to_string(),
+    );
     if let Some(client) = deposit.client_manifest_sha256 {
-        pen.text("ImprontaIndiceProduttore", &[("en", "Digest of the producer's index"), SHA256], &client.to_string());
+        pen.leaf_with(
+            "ImprontaIndiceProduttore",
+            &[("en", "Digest of the producer's index"), SHA256],
+            &client.to_string(),
+        );
     }
     controls(pen, &deposit.controls);
     pen.close("PacchettoDiVersamento");
 }
 
-pub(in crate::intake) fn controls(pen: &mut Pen, controls: &[Control]) {
+pub(in crate::intake) fn controls(pen: &mut Writer, controls: &[Control]) {
     pen.open("Controlli", &[("en", "Controls")]);
     for control in controls {
         let mut attributes = vec![("nome", control.control.as_str()), ("esito", control.outcome.italian())];

@@ -1,4 +1,4 @@
-//! The little XML that intake writes and reads: elements, attributes, text; no mixed content, no DOCTYPE.
+//! The little XML that intake wrote, read again: elements, attributes, text; no mixed content, no DOCTYPE.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -9,82 +9,6 @@ use crate::error::{Code, Error, Result};
 const DEPTH: usize = 16;
 /// Largest file read.
 const LIMIT: usize = 64 * 1024 * 1024;
-
-/// Writes indented XML.
-pub(in crate::intake) struct Pen {
-    out: String,
-    depth: usize,
-}
-
-impl Pen {
-    pub fn new() -> Self {
-        Self { out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0 }
-    }
-
-    fn tag(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.out.push_str(&"  ".repeat(self.depth));
-        self.out.push('<');
-        self.out.push_str(name);
-        for (key, value) in attributes {
-            self.out.push_str(&format!(" {key}=\"{}\"", escape(value)));
-        }
-    }
-
-    pub fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.tag(name, attributes);
-        self.out.push_str(">\n");
-        self.depth += 1;
-    }
-
-    pub fn close(&mut self, name: &str) {
-        self.depth -= 1;
-        self.out.push_str(&"  ".repeat(self.depth));
-        self.out.push_str(&format!("</{name}>\n"));
-    }
-
-    pub fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.tag(name, attributes);
-        self.out.push_str("/>\n");
-    }
-
-    pub fn text(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
-        self.tag(name, attributes);
-        self.out.push_str(&format!(">{}</{name}>\n", escape(text)));
-    }
-
-    pub fn finish(self) -> Vec<u8> {
-        self.out.into_bytes()
-    }
-}
-
-/// Whether XML 1.0 can hold this character at all.
-fn holds(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-}
-
-/// Text that XML can hold: what it cannot becomes U+FFFD.
-pub(in crate::intake) fn holdable(text: &str) -> String {
-    text.chars().map(|c| if holds(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // A reader would turn these into blanks in attributes.
-            '\t' => out.push_str("&#9;"),
-            '\n' => out.push_str("&#10;"),
-            '\r' => out.push_str("&#13;"),
-            c if holds(c) => out.push(c),
-            _ => out.push(char::REPLACEMENT_CHARACTER),
-        }
-    }
-    out
-}
 
 /// An element that was read.
 #[derive(Debug, Default)]

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, Refused};
 use crate::clock::iso_ms;
+use crate::document::markup::Writer;
 use crate::error::{Finding, Lang, Severity, problem_members};
 use crate::hash::Sha256;
 use crate::intake::receipt::TRIAL;
 use crate::intake::receipt::rdv::{NAMESPACE, controls, notice};
-use crate::intake::receipt::xml::Pen;
 
 /// The origin of an archive's refusals, which is also the name of the key that signs them.
 pub fn origin(archive: &str) -> String {
@@ -22,24 +22,24 @@ pub fn note_text(origin: &str, refused: &Refused, outcome: &[u8]) -> String {
 
 /// The negative outcome in XML (`schemas/rdv@1.xsd`, `EsitoNegativo`); the same facts give the same bytes.
 pub fn render(refused: &Refused, attempt: u32, limit: u32) -> Vec<u8> {
-    let mut pen = Pen::new();
+    let mut pen = Writer::new();
     let root = [("xmlns", NAMESPACE), ("versioneSchema", "1"), ("en", "Negative outcome of a submission (refusal)")];
     pen.open("EsitoNegativo", &root);
     notice(&mut pen, refused.trial);
-    pen.text("Identificativo", &[("en", "Refusal identifier")], &refused.refusal.to_string());
-    pen.text("Emissione", &[("en", "Issued at (UTC)")], &iso_ms(refused.refused_at));
-    pen.text("Ricevuto", &[("en", "Received at (UTC)")], &iso_ms(refused.received_at));
-    pen.text("Accordo", &[("en", "Submission agreement")], &refused.agreement);
-    pen.text("Titolare", &[("en", "Holder")], &refused.holder);
-    pen.text("Produttore", &[("en", "Producer")], &refused.producer);
+    pen.leaf_with("Identificativo", &[("en", "Refusal identifier")], &refused.refusal.to_string());
+    pen.leaf_with("Emissione", &[("en", "Issued at (UTC)")], &iso_ms(refused.refused_at));
+    pen.leaf_with("Ricevuto", &[("en", "Received at (UTC)")], &iso_ms(refused.received_at));
+    pen.leaf_with("Accordo", &[("en", "Submission agreement")], &refused.agreement);
+    pen.leaf_with("Titolare", &[("en", "Holder")], &refused.holder);
+    pen.leaf_with("Produttore", &[("en", "Producer")], &refused.producer);
     let person = refused.depositor.person.to_string();
     pen.empty("Versatore", &[("en", "Depositor"), ("persona", &person), ("token", &refused.depositor.token)]);
-    pen.text("Canale", &[("en", "Channel")], refused.channel.as_str());
+    pen.leaf_with("Canale", &[("en", "Channel")], refused.channel.as_str());
     if let Some((class, version)) = &refused.class {
-        pen.text("Classe", &[("en", "Document class"), ("versione", &version.to_string())], class.as_str());
+        pen.leaf_with("Classe", &[("en", "Document class"), ("versione", &version.to_string())], class.as_str());
     }
-    pen.text("Byte", &[("en", "Bytes received")], &refused.bytes.to_string());
-    pen.text(
+    pen.leaf_with("Byte", &[("en", "Bytes received")], &refused.bytes.to_string());
+    pen.leaf_with(
         "Impronta",
         &[("algoritmo", "SHA-256"), ("en", "Digest of what was received")],
         &refused.sha256.to_string(),
@@ -51,11 +51,11 @@ pub fn render(refused: &Refused, attempt: u32, limit: u32) -> Vec<u8> {
     pen.open("Documenti", &[("en", "Documents")]);
     for (at, item) in refused.documents.iter().enumerate() {
         pen.open("Documento", &[("posizione", &(at + 1).to_string())]);
-        pen.text("Byte", &[], &item.bytes.to_string());
+        pen.leaf_with("Byte", &[], &item.bytes.to_string());
         if let Some(media_type) = &item.media_type {
-            pen.text("Formato", &[], media_type);
+            pen.leaf_with("Formato", &[], media_type);
         }
-        pen.text("Impronta", &[("algoritmo", "SHA-256")], &item.sha256.to_string());
+        pen.leaf_with("Impronta", &[("algoritmo", "SHA-256")], &item.sha256.to_string());
         controls(&mut pen, &item.controls);
         findings(&mut pen, &item.findings);
         pen.close("Documento");
@@ -66,7 +66,7 @@ pub fn render(refused: &Refused, attempt: u32, limit: u32) -> Vec<u8> {
     pen.finish()
 }
 
-fn findings(pen: &mut Pen, findings: &[Finding]) {
+fn findings(pen: &mut Writer, findings: &[Finding]) {
     pen.open("Rilievi", &[("en", "Findings")]);
     for finding in findings {
         let grave = match finding.severity {
@@ -79,7 +79,7 @@ fn findings(pen: &mut Pen, findings: &[Finding]) {
             attributes.push(("luogo", &finding.place));
         }
         attributes.push(("en", &finding.message));
-        pen.text("Rilievo", &attributes, finding.code.text(Lang::It));
+        pen.leaf_with("Rilievo", &attributes, finding.code.text(Lang::It));
     }
     pen.close("Rilievi");
 }
