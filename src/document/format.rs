@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Finding};
-use crate::evidence::cms::unwrap::mime_body;
+use crate::evidence::cms::unwrap::{is_encoded_twice, mime_body};
 use crate::evidence::xades::encoding::wide;
 
 /// How many bytes are looked at.
@@ -115,9 +115,16 @@ fn der_of(head: &[u8], p7m: bool) -> Option<std::borrow::Cow<'_, [u8]>> {
         None => text,
     };
     // 30 80, 30 81, 30 82 … in base64 always begin with M: a quick no for ordinary text.
-    if body.first() != Some(&b'M') {
-        return None;
-    }
+    let der = match body.first()? {
+        b'M' => head_of_base64(body)?,
+        b'T' if is_encoded_twice(body) => head_of_base64(&head_of_base64(body)?)?,
+        _ => return None,
+    };
+    (der.first() == Some(&0x30) && der_kind(&der).is_some()).then(|| der.into())
+}
+
+/// What the first two thousand digits decode to.
+fn head_of_base64(body: &[u8]) -> Option<Vec<u8>> {
     let mut digits: Vec<u8> = Vec::with_capacity(2048);
     for byte in body.iter().filter(|b| !b.is_ascii_whitespace()).take(2048) {
         match byte {
@@ -127,8 +134,7 @@ fn der_of(head: &[u8], p7m: bool) -> Option<std::borrow::Cow<'_, [u8]>> {
         }
     }
     digits.truncate(digits.len() / 4 * 4);
-    let der = STANDARD.decode(&digits).ok()?;
-    (der.first() == Some(&0x30) && der_kind(&der).is_some()).then(|| der.into())
+    STANDARD.decode(&digits).ok()
 }
 
 /// Tag, content start and content end (as far as the bytes go) of the first element; BER's indefinite length too.
@@ -363,6 +369,7 @@ mod tests {
         assert_eq!(kind(&attached, "a.p7m"), "application/pkcs7-mime");
         let base64 = STANDARD.encode(&attached);
         assert_eq!(kind(base64.as_bytes(), ""), "application/pkcs7-mime");
+        assert_eq!(kind(STANDARD.encode(&base64).as_bytes(), ""), "application/pkcs7-mime");
         assert_eq!(
             kind(format!("-----BEGIN PKCS7-----\n{base64}\n-----END PKCS7-----\n").as_bytes(), ""),
             "application/pkcs7-mime"

@@ -82,6 +82,7 @@ openssl_then cms -encrypt -binary -in "$content" -outform DER -out "$out/openssl
 openssl base64 -in "$out/openssl-flusso-ber.xml.p7m" | fold -w 19 > "$out/openssl-ber-base64-a-19.xml.p7m"
 openssl base64 -in "$out/openssl-cades.xml.p7m" | tr '\n' '\r' > "$out/openssl-base64-cr.xml.p7m"
 { printf '\n\n  '; openssl base64 -A -in "$out/openssl-cades.xml.p7m" | tr -d =; printf '\0\0'; } > "$out/openssl-base64-zeri.xml.p7m"
+openssl base64 -A -in "$out/openssl-cades.xml.p7m" | openssl base64 > "$out/openssl-base64-due-volte.xml.p7m"
 sed 's/-----BEGIN CMS-----/-----BEGIN PKCS7-----/; s/-----END CMS-----/-----END PKCS7-----/; s/$/\r/' \
     "$out/openssl-pem.xml.p7m" > "$out/openssl-pem-crlf.xml.p7m"
 LC_ALL=C sed 's|<Numero>1/A|<Numero>2/A|' "$out/openssl-flusso-ber.xml.p7m" > "$out/openssl-alterata-ber.xml.p7m"

@@ -40,6 +40,11 @@ fn undress(bytes: &[u8]) -> Option<(&'static str, Vec<u8>)> {
     if text.starts_with(b"MIME-Version:") {
         return Some(("SMIME", text.to_vec()));
     }
+    let encoded_twice = text.starts_with(b"TUl").then(|| {
+        let compact: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, compact).unwrap_or_default()
+    });
+    let text = encoded_twice.as_deref().unwrap_or(text);
     let mut digits: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != 0).collect();
     if digits.first() != Some(&b'M') || !digits.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b)) {
         return None;

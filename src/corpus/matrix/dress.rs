@@ -66,6 +66,8 @@ pub(super) fn samples(plain: &str, add: &mut dyn FnMut(String, Vec<u8>)) {
     add("senza-namespace.xml".into(), plain.replace("p:Fattura", "Fattura").replace(namespace, "").into());
     add("prefisso-non-dichiarato.xml".into(), plain.replace(namespace, "").into());
     add("senza-versione.xml".into(), plain.replacen(" versione=\"FPR12\"", "", 1).into());
+    add("carattere-di-controllo.xml".into(), plain.replacen("Cliente Esempio", "Cliente\u{b} Esempio", 1).into());
+    add("zero-dentro.xml".into(), plain.replacen("Cliente Esempio", "Cliente\0Esempio", 1).into());
     add("cr-soli.xml".into(), plain.replace('\n', "\r").into());
     add("in-maiuscolo.XML".into(), plain.into());
     add(

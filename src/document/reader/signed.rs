@@ -11,7 +11,7 @@ use super::Extraction;
 use super::xml::MAX_BYTES;
 use crate::document::{Body, Context};
 use crate::error::{Code, Finding, Result};
-use crate::evidence::cms::unwrap::mime_body;
+use crate::evidence::cms::unwrap::{is_encoded_twice, mime_body};
 use crate::evidence::cms::{self, is_cut_short};
 use crate::evidence::judge::Purpose;
 
@@ -134,6 +134,7 @@ fn looks_signed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0x30)
         || text.first() == Some(&b'M')
         || text.starts_with(b"-----BEGIN ")
+        || is_encoded_twice(text)
         || mime_body(bytes).is_some()
 }
 

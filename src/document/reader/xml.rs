@@ -70,6 +70,12 @@ impl Node {
         if self.prefix.is_empty() { self.attribute("xmlns") } else { self.attribute(&format!("xmlns:{}", self.prefix)) }
     }
 
+    /// Whether control characters stand in what is kept of it: nothing that keeps to XML can have written them.
+    fn is_controlled(&self) -> bool {
+        self.text.bytes().any(|b| matches!(b, 0..=8 | 0x0b | 0x0c | 0x0e..=0x1f))
+            || self.children.iter().any(Self::is_controlled)
+    }
+
     /// Whether an element inside this root is in a namespace: by a prefix, by its own default or by the root's.
     pub fn qualifies(&self, child: &Node) -> bool {
         !child.prefix.is_empty()
@@ -188,6 +194,10 @@ fn tree(text: &str, apart: Apart<'_>, findings: &mut Vec<Finding>) -> Result<Nod
     }
     let root = element_tree(text, apart, &mut outside)?;
     findings.extend(outside.0);
+    if root.is_controlled() {
+        let detail = "control characters, which XML does not allow";
+        findings.push(Finding::warning(Code::XmlEncoding, "content", detail));
+    }
     Ok(root)
 }
 

@@ -84,10 +84,19 @@ pub(super) fn unarmour(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
     } else {
         base64(text)?
     };
-    if decoded.first() != Some(&0x30) {
-        return Err(malformed("base64 of something else"));
+    if decoded.first() == Some(&0x30) {
+        return Ok(decoded.into());
     }
-    Ok(decoded.into())
+    // Once more, where one program encoded what another had encoded already.
+    let again = is_encoded_twice(text).then(|| base64(&decoded).ok()).flatten();
+    let again = again.filter(|decoded| decoded.first() == Some(&0x30));
+    again.map(Into::into).ok_or_else(|| malformed("base64 of something else"))
+}
+
+/// Whether this begins as base64 of base64 of signed data does.
+pub fn is_encoded_twice(text: &[u8]) -> bool {
+    // `MIA`, `MIG`, `MII` … of which the first two characters never change.
+    text.starts_with(b"TUl")
 }
 
 /// The base64 of signed data dressed as a MIME part, as `openssl smime` and `openssl cms` write it when nobody says otherwise.
@@ -307,6 +316,7 @@ mod tests {
             wrapped.into_bytes(),
             format!("\u{feff}  {body}").into_bytes(),
             armour("PKCS7", &der).into_bytes(),
+            base64::engine::general_purpose::STANDARD.encode(&body).into_bytes(),
             armour("CMS", &der).into_bytes(),
             format!("{MIME}\r\n{body}\r\n").into_bytes(),
             format!("\n{}\n{body}", MIME.replace('\r', "")).into_bytes(),

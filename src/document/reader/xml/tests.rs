@@ -89,6 +89,14 @@ fn what_stands_around_the_root_is_told_and_not_read() {
 }
 
 #[test]
+fn control_characters_are_told() {
+    let told = |text: &str| parse(text.as_bytes(), &[]).unwrap().findings.iter().map(|f| f.code).collect::<Vec<_>>();
+    assert_eq!(told("<a>x\0<b>y</b></a>"), [Code::XmlEncoding]);
+    assert_eq!(told("<a><b>x\u{b}</b>\u{1f}</a>"), [Code::XmlEncoding]);
+    assert_eq!(told("<a>x\t\r\n\u{85}</a>"), []);
+}
+
+#[test]
 fn utf16_keeps_its_encoding_whatever_is_wrong_with_it() {
     let mut wide: Vec<u8> = "\r\n<a>perché</a>".encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(parse(&wide, &[]).unwrap().root.text, "perché");
