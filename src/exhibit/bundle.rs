@@ -4,6 +4,7 @@
 //! entry lists; nothing of a package but what was asked for goes in. Memory does not grow with the size of documents.
 
 pub(super) mod packages;
+pub(in crate::exhibit) mod revocation;
 mod target;
 
 use std::collections::BTreeMap;
@@ -98,6 +99,8 @@ struct Opened {
     tree: TreeFile,
     token: Vec<u8>,
     time: Timestamp,
+    /// What was found of revocation when it was sealed.
+    revocation: revocation::Lines,
 }
 
 impl Opened {
@@ -107,7 +110,8 @@ impl Opened {
         let tree = TreeFile::parse(&package.read_file(EVIDENCE_TREE, MAX_TREE)?)?;
         let token = token_of(&package.read_file(EVIDENCE_TOKEN, MAX_SMALL)?);
         let time = time_of(&token)?;
-        Ok(Self { reference: reference.clone(), package, entry, tree, token, time })
+        let revocation = revocation::lines(&package, &entry)?;
+        Ok(Self { reference: reference.clone(), package, entry, tree, token, time, revocation })
     }
 
     fn small(&self, kind: Kind, id: Uuid) -> Result<Vec<u8>> {
@@ -194,6 +198,7 @@ impl<'a> Bundling<'a> {
                 self.target.put(path, &opened.small(kind, receipt.0)?)?;
             }
         }
+        self.revocation(opened, id)?;
         self.line(opened, file, paths)
     }
 
@@ -222,6 +227,7 @@ impl<'a> Bundling<'a> {
             manifest: paths.manifest,
             evidence,
             metadata: file.metadata,
+            revocation: opened.revocation.get(&id).cloned().unwrap_or_default(),
         });
         let done = self.documents.len() as u64;
         (self.exhibits.progress)(done, done.max(self.exhibits.documents.len() as u64));

@@ -58,6 +58,9 @@ pub struct Document {
     pub evidence: String,
     /// Its metadata.
     pub metadata: Metadata,
+    /// What was found of the revocation of its signers' certificates when it was sealed, a line a signature.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revocation: Vec<serde_json::Value>,
 }
 
 /// One package that documents of the bundle come from.

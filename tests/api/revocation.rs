@@ -116,6 +116,20 @@ fn what_is_learnt_before_sealing_is_sealed_with_the_package() {
         "{:?}",
         zip.file_names().collect::<Vec<_>>()
     );
+    // One document alone: its own answer, and not its neighbour's.
+    let alone = server.archive.path("../alone.zip").display().to_string();
+    server.archive.manage(&["export", "--document", &ids[0], "-o", &alone]);
+    let verify =
+        |bundle: &str| server.archive.run(&["verify", bundle, "--key", key.trim(), "--trust", &anchor, "--json"]);
+    let out = verify(&alone);
+    assert_eq!(out.status.code(), Some(0), "{}{}", text(&out.stdout), text(&out.stderr));
+    let mut zip = zip::ZipArchive::new(std::fs::File::open(&alone).unwrap()).unwrap();
+    let name = |line: &Value| format!("trust/{}", line["sources"][0].as_str().unwrap());
+    assert!(zip.by_name(&name(good)).is_ok() && zip.by_name(&name(revoked)).is_err());
+    let mut report = String::new();
+    std::io::Read::read_to_string(&mut zip.by_name("report.json").unwrap(), &mut report).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["documents"][0]["revocation"], Value::Array(vec![good.clone()]), "{report}");
     let check = server.archive.manage(&["check"]);
     assert_eq!(check["outcome"], "good", "{check}");
     let altered = folder.join("trust").join(good["sources"][0].as_str().unwrap());

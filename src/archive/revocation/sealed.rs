@@ -21,8 +21,11 @@ use crate::evidence::revocation::Item;
 use crate::evidence::verdict::{Aspect, Outcome, Role, SignatureReport};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef};
-use crate::package::TRUST_REVOCATION;
 use crate::package::writer::Staging;
+use crate::package::{TRUST, TRUST_REVOCATION};
+
+/// Before the digest of a source that the document itself carries.
+const IN_THE_DOCUMENT: &str = "in the document: ";
 
 /// A line: what was found of one signature.
 #[derive(Debug, Serialize, Deserialize)]
@@ -120,7 +123,13 @@ impl Archive {
             return Ok(None);
         }
         let bytes = crate::durable::read_plain(&staging.package_folder().join(TRUST_REVOCATION))?;
-        let counts = counts(&bytes)?;
+        let (counts, sources) = counts(&bytes)?;
+        for name in sources.iter().filter(|name| !name.starts_with(IN_THE_DOCUMENT)) {
+            let path = format!("{TRUST}/{name}");
+            if staging.done(&path)?.is_none() {
+                return Err(Error::new(Code::StagingAltered, "revocation data are missing").at(path));
+            }
+        }
         serde_json::to_value(counts).map(Some).map_err(|e| Error::new(Code::Internal, e.to_string()))
     }
 
@@ -158,7 +167,7 @@ fn line(document: DocumentId, report: &SignatureReport, judged_at: &str, run: &R
     let verdict = report.verdict(Aspect::Revocation);
     let source = |sha256: &Sha256| match archive.at_hand(sha256, run) {
         Some(item) => file_name(item),
-        None => format!("in the document: {sha256}"),
+        None => format!("{IN_THE_DOCUMENT}{sha256}"),
     };
     let expires = report.path.as_ref().and_then(|path| path.first()).map(|certificate| certificate.not_after);
     Line {
@@ -190,9 +199,9 @@ fn not_judged(document: DocumentId, error: &Error, judged_at: String) -> Line {
     }
 }
 
-/// Counts the lines of a file of ours.
-fn counts(bytes: &[u8]) -> Result<Counts> {
-    let mut counts = Counts::default();
+/// Counts the lines of a file of ours, and gathers what they rest on.
+fn counts(bytes: &[u8]) -> Result<(Counts, BTreeSet<String>)> {
+    let (mut counts, mut sources) = (Counts::default(), BTreeSet::new());
     for text in bytes.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
         let line: Line = serde_json::from_slice(text)
             .map_err(|e| Error::new(Code::PackageFileAltered, e.to_string()).at(TRUST_REVOCATION))?;
@@ -206,8 +215,9 @@ fn counts(bytes: &[u8]) -> Result<Counts> {
             (Some(known), Some(until)) => Some(known.min(until)),
             (known, until) => known.or(until),
         };
+        sources.extend(line.sources);
     }
-    Ok(counts)
+    Ok((counts, sources))
 }
 
 #[cfg(test)]
@@ -229,8 +239,8 @@ mod tests {
         let (early, late) = ("2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z");
         let text = [line("good", ""), line("bad", ""), line("absent", late), line("not-checked", early)].concat();
         let expected = Counts { good: 1, revoked: 1, missing: 2, missing_until: Some(early.parse().unwrap()) };
-        assert_eq!(counts(text.as_bytes()).unwrap(), expected);
-        assert_eq!(counts(b"").unwrap(), Counts::default());
+        assert_eq!(counts(text.as_bytes()).unwrap().0, expected);
+        assert_eq!(counts(b"").unwrap(), (Counts::default(), BTreeSet::new()));
         assert!(counts(b"x\n").is_err());
     }
 }

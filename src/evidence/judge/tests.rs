@@ -12,6 +12,8 @@ use crate::evidence::trust;
 use crate::evidence::verdict::{Aspect, Conclusion, Outcome, Reference};
 use crate::evidence::x509::{Extension, Profile, Purposes};
 
+mod attributes;
+
 const PART: &[u8] = b"Content-Type: text/plain\r\n\r\nRicevuta di accettazione\r\n";
 const FROM: &str = "posta-certificata@pec.example.it";
 const SIGNED: &str = "2026-03-10T09:00:00Z";

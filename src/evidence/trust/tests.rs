@@ -131,3 +131,44 @@ fn name_constraints_of_mail_domains_are_honoured() {
         }
     }
 }
+
+#[test]
+fn a_trusted_list_is_believed_when_a_configured_certificate_signed_the_whole_of_it() {
+    if !crate::judges::present(&["openssl", "xmlsec1"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &str| {
+        let out = std::process::Command::new(program).current_dir(&folder).args(arguments.split(' ')).output().unwrap();
+        assert!(out.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    let certificate = |name: &str| {
+        run(
+            "openssl",
+            &format!("req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 30 -subj /CN={name}"),
+        );
+        Anchors::from_pem_files(&[folder.path().join(format!("{name}.pem"))]).unwrap()
+    };
+    let (scheme, stranger) = (certificate("scheme"), certificate("stranger"));
+    let template = "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo>\
+         <ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>\
+         <ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"/><ds:Reference URI=\"\"><ds:Transforms>\
+         <ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>\
+         <ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/></ds:Transforms>\
+         <ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue/></ds:Reference></ds:SignedInfo>\
+         <ds:SignatureValue/><ds:KeyInfo><ds:X509Data/></ds:KeyInfo></ds:Signature></TrustServiceStatusList>";
+    let plain = list(&pki(|_| {}).root, &[("granted", "2020-01-01T00:00:00Z")]);
+    std::fs::write(folder.path().join("in.xml"), plain.replace("</TrustServiceStatusList>", template)).unwrap();
+    run("xmlsec1", "--sign --privkey-pem scheme.key,scheme.pem --output out.xml in.xml");
+    let signed = std::fs::read_to_string(folder.path().join("out.xml")).unwrap();
+    let read = |text: &str, signers: &Anchors| {
+        TrustedList::parse(text.as_bytes(), signers).map(|(_, signed)| signed).map_err(|error| error.code)
+    };
+    assert_eq!(read(&signed, &scheme), Ok(list::Signed::Checked));
+    assert_eq!(read(&signed, &scheme.clone().and(stranger.clone())), Ok(list::Signed::Checked));
+    assert_eq!(read(&signed, &Anchors::default()), Ok(list::Signed::Unchecked), "nobody to check it by");
+    assert_eq!(read(&signed, &stranger), Err(Code::SignatureInvalid), "signed by another");
+    let altered = signed.replacen("2020-01-01", "2019-01-01", 1);
+    assert_ne!(altered, signed);
+    assert_eq!(read(&altered, &scheme), Err(Code::SignatureInvalid), "altered after it was signed");
+}

@@ -7,11 +7,14 @@ use crate::document::agid;
 use crate::error::{Code, Error, Result};
 use crate::evidence::ers::tree::{combine, group_hash};
 use crate::evidence::ers::{self, Record};
+use crate::exhibit::bundle::packages::files_of;
+use crate::exhibit::bundle::revocation::{digest_of, listed, sources};
 use crate::exhibit::verify::trust::Judge;
 use crate::exhibit::{REPORT, name, report};
 use crate::hash::Sha256;
 use crate::intake::manifest::Manifest;
 use crate::intake::receipt::{Facts, check_note, origin, rdv};
+use crate::package::TRUST;
 
 impl Run {
     /// Verifies a document; everything wrong is noted with its file.
@@ -26,6 +29,7 @@ impl Run {
         self.places(line, report);
         let facts = self.receipt(line, report, key);
         self.against_receipt(line, facts.as_ref());
+        self.revocation(line, report);
         let times = self.evidence(line, judge);
         if let Some(first) = times.first()
             && *first != line.exists_since
@@ -130,6 +134,20 @@ impl Run {
         let shown = (&line.name, &line.class, line.class_version, line.accepted_at, &line.metadata);
         if told != shown || (line.bytes, line.sha256, &line.media_type) != (item.bytes, item.sha256, &item.media_type) {
             self.bad(Code::BundleInvalid, REPORT, format!("{}: not what its files say", line.id));
+        }
+    }
+
+    /// Every list and answer that a verdict on revocation rests on is there, is the one it is named by, and was sealed.
+    fn revocation(&mut self, line: &report::Document, report: &report::Report) {
+        let whole = report.packages.iter().any(|p| p.package == line.package && p.whole);
+        let folder = if whole { format!("packages/{}/", line.package) } else { String::new() };
+        let sealed = self.entries.get(&line.entry).and_then(|entry| files_of(&entry.object).ok()).unwrap_or_default();
+        for name in sources(&line.revocation) {
+            let place = format!("{folder}{TRUST}/{name}");
+            let Some(found) = self.expect(&place).map(|found| found.sha256) else { continue };
+            if digest_of(name) != Some(found) || listed(&sealed, name).is_none_or(|file| file.sha256 != found) {
+                self.bad(Code::BundleFileAltered, &place, "not the revocation data that were sealed");
+            }
         }
     }
 
