@@ -1,9 +1,12 @@
 //! Digest and signature algorithms, by their identifiers.
 //!
 //! Invariant: an algorithm that is not listed here is an error that names it, never a silent success. SHA-1 is known because
-//! it stands in mail and invoices of past years; callers mark it as weak ([`DigestAlgorithm::is_weak`]), and time-stamps refuse it.
+//! it stands in mail and invoices of past years; callers mark it as weak ([`DigestAlgorithm::is_weak`]), and time-stamps refuse it. MD5
+//! is known for still older signatures, and in signatures only: a certificate, list or answer signed with it may be anybody's (a false
+//! authority was made so in 2008), and is not believed.
 
 use aws_lc_rs::{digest, signature};
+use md5::Digest as _;
 
 use crate::error::{Code, Error, Result};
 use crate::evidence::asn1::{self, Reader, malformed, tag};
@@ -13,6 +16,8 @@ use crate::evidence::{Oid, oids};
 /// A digest algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DigestAlgorithm {
+    /// MD5: very old signatures only.
+    Md5,
     /// SHA-1: old signatures only.
     Sha1,
     /// SHA-256.
@@ -25,11 +30,12 @@ pub enum DigestAlgorithm {
 
 impl DigestAlgorithm {
     /// All that are known here.
-    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+    pub const ALL: [Self; 5] = [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Md5 => "MD5",
             Self::Sha1 => "SHA-1",
             Self::Sha256 => "SHA-256",
             Self::Sha384 => "SHA-384",
@@ -40,6 +46,7 @@ impl DigestAlgorithm {
     /// Its object identifier.
     pub fn oid(self) -> Oid {
         match self {
+            Self::Md5 => oids::MD5,
             Self::Sha1 => oids::SHA1,
             Self::Sha256 => oids::SHA256,
             Self::Sha384 => oids::SHA384,
@@ -54,17 +61,20 @@ impl DigestAlgorithm {
 
     /// Length of its value in octets.
     pub fn length(self) -> usize {
-        self.implementation().output_len()
+        self.implementation().map_or(16, digest::Algorithm::output_len)
     }
 
     /// Too weak for anything new.
     pub fn is_weak(self) -> bool {
-        self == Self::Sha1
+        matches!(self, Self::Md5 | Self::Sha1)
     }
 
     /// Digest of these bytes.
     pub fn of(self, bytes: &[u8]) -> Vec<u8> {
-        digest::digest(self.implementation(), bytes).as_ref().to_vec()
+        match self.implementation() {
+            Some(known) => digest::digest(known, bytes).as_ref().to_vec(),
+            None => md5::Md5::digest(bytes).to_vec(),
+        }
     }
 
     /// `AlgorithmIdentifier` without parameters (RFC 5754 section 2).
@@ -72,12 +82,14 @@ impl DigestAlgorithm {
         asn1::sequence(&[&asn1::oid(&self.oid())])
     }
 
-    pub(crate) fn implementation(self) -> &'static digest::Algorithm {
+    /// That of the cryptographic library; it has no MD5.
+    pub(crate) fn implementation(self) -> Option<&'static digest::Algorithm> {
         match self {
-            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha384 => &digest::SHA384,
-            Self::Sha512 => &digest::SHA512,
+            Self::Md5 => None,
+            Self::Sha1 => Some(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Self::Sha256 => Some(&digest::SHA256),
+            Self::Sha384 => Some(&digest::SHA384),
+            Self::Sha512 => Some(&digest::SHA512),
         }
     }
 }
@@ -110,7 +122,7 @@ pub(crate) fn parse_digest(element: &asn1::Tlv<'_>) -> Result<DigestAlgorithm> {
 /// Verifies `signature` over `message` with the key of `spki` (DER SubjectPublicKeyInfo).
 ///
 /// `identifier` is the AlgorithmIdentifier that goes with the signature; a bare `rsaEncryption` or `ecPublicKey`, common in
-/// CMS, is completed with `digest` (that of the SignerInfo).
+/// CMS, is completed with `digest` (that of the SignerInfo). MD5 is not accepted: what is verified here is believed.
 pub fn verify(
     spki: &[u8],
     identifier: &[u8],
@@ -118,10 +130,15 @@ pub fn verify(
     message: &[u8],
     signature: &[u8],
 ) -> Result<()> {
+    let (oid, _) = parse_identifier(&Reader::only(identifier, tag::SEQUENCE)?)?;
+    if oid == oids::RSA_MD5 || digest == Some(DigestAlgorithm::Md5) {
+        return Err(unsupported("signature", &oid));
+    }
     verify_content(spki, identifier, digest, Content::Bytes(message), signature)
 }
 
-/// The same over a message that may be known by its digests only.
+/// The same over a message that may be known by its digests only, for signatures of documents: MD5 verifies, and its signer's report
+/// says that it is weak.
 pub(crate) fn verify_content(
     spki: &[u8],
     identifier: &[u8],
@@ -136,7 +153,7 @@ pub(crate) fn verify_content(
     let bad = || Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes");
     let rsa = |digest| match key.kind {
         KeyKind::Rsa => {
-            let parameters = pkcs1(digest);
+            let Some(parameters) = pkcs1(digest) else { return verify_md5(key.bits, message, signature) };
             check(parameters, digest, key.bits, message, signature)?.then_some(()).ok_or_else(bad)
         }
         KeyKind::Ec(_) => Err(mismatch()),
@@ -150,6 +167,7 @@ pub(crate) fn verify_content(
     };
     match oid {
         oids::RSA => rsa(needs_digest()?),
+        oids::RSA_MD5 => rsa(DigestAlgorithm::Md5),
         oids::RSA_SHA1 => rsa(DigestAlgorithm::Sha1),
         oids::RSA_SHA256 => rsa(DigestAlgorithm::Sha256),
         oids::RSA_SHA384 => rsa(DigestAlgorithm::Sha384),
@@ -170,6 +188,7 @@ pub(crate) fn verify_content(
 pub fn signature_name(oid: &Oid) -> Option<&'static str> {
     Some(match *oid {
         oids::RSA => "RSA",
+        oids::RSA_MD5 => "RSA with MD5",
         oids::RSA_SHA1 => "RSA with SHA-1",
         oids::RSA_SHA256 => "RSA with SHA-256",
         oids::RSA_SHA384 => "RSA with SHA-384",
@@ -238,7 +257,8 @@ fn check(
         Content::Bytes(message) => key.verify(message, value).is_ok(),
         Content::Digests(_) => {
             let known = message.digest(algorithm).ok_or_else(|| not_computed(algorithm))?;
-            let digest = digest::Digest::import_less_safe(&known, algorithm.implementation());
+            let implementation = algorithm.implementation().ok_or_else(|| not_computed(algorithm))?;
+            let digest = digest::Digest::import_less_safe(&known, implementation);
             digest.is_ok_and(|digest| key.verify_digest(&digest, value).is_ok())
         }
     })
@@ -248,14 +268,33 @@ fn not_computed(algorithm: DigestAlgorithm) -> Error {
     Error::new(Code::NotLookedAt, format!("the {} of the content was not computed", algorithm.name()))
 }
 
-fn pkcs1(digest: DigestAlgorithm) -> &'static dyn signature::VerificationAlgorithm {
+/// DigestInfo of MD5 up to the digest itself (RFC 8017 section 9.2).
+const MD5_INFO: [u8; 18] =
+    [0x30, 0x20, 0x30, 0x0c, 0x06, 0x08, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05, 0x05, 0x00, 0x04, 0x10];
+
+/// RFC 8017 section 8.2.2 with MD5, which the `rsa` crate still verifies when it is told how.
+fn verify_md5(key: &[u8], message: Content<'_>, value: &[u8]) -> Result<()> {
+    let digest = message.digest(DigestAlgorithm::Md5).ok_or_else(|| not_computed(DigestAlgorithm::Md5))?;
+    let scheme = rsa::Pkcs1v15Sign { hash_len: Some(digest.len()), prefix: MD5_INFO.into() };
+    let bad = |_| Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes");
+    rsa_key(key)?.verify(scheme, &digest, value).map_err(bad)
+}
+
+fn rsa_key(key: &[u8]) -> Result<rsa::RsaPublicKey> {
+    use rsa::pkcs1::DecodeRsaPublicKey as _;
+    rsa::RsaPublicKey::from_pkcs1_der(key).map_err(|e| malformed(format!("RSA key: {e}")))
+}
+
+/// How the cryptographic library verifies with this digest; it has no MD5.
+fn pkcs1(digest: DigestAlgorithm) -> Option<&'static dyn signature::VerificationAlgorithm> {
     // 1024 bits are read because PEC providers and invoices of past years used them; length is judged by the caller.
-    match digest {
+    Some(match digest {
+        DigestAlgorithm::Md5 => return None,
         DigestAlgorithm::Sha1 => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
         DigestAlgorithm::Sha256 => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
         DigestAlgorithm::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
         DigestAlgorithm::Sha512 => &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-    }
+    })
 }
 
 fn ecdsa_on(curve: &Oid, digest: DigestAlgorithm) -> Result<&'static dyn signature::VerificationAlgorithm> {
@@ -293,14 +332,11 @@ fn verify_pss(parameters: Option<asn1::Tlv<'_>>, key: &[u8], message: Content<'_
             salt = field.inside().next()?.small()? as usize;
         }
     }
-    if hash != mask || hash == DigestAlgorithm::Sha1 {
+    if hash != mask || hash.is_weak() {
         return Err(unsupported("PSS parameters of", &hash.oid()));
     }
     let bad = || Error::new(Code::SignatureInvalid, "the signature does not match the signed bytes");
-    let key: rsa::RsaPublicKey = {
-        use rsa::pkcs1::DecodeRsaPublicKey as _;
-        rsa::RsaPublicKey::from_pkcs1_der(key).map_err(|e| malformed(format!("RSA key: {e}")))?
-    };
+    let key = rsa_key(key)?;
     let digest = message.digest(hash).ok_or_else(|| not_computed(hash))?;
     let verified = match hash {
         DigestAlgorithm::Sha256 => key.verify(rsa::Pss::<sha2::Sha256>::new_with_salt(salt), &digest, value),

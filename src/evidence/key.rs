@@ -100,6 +100,7 @@ impl SigningKey {
             (Inner::P256(_), _) => asn1::sequence(&[&asn1::oid(&oids::ECDSA_SHA256)]),
             (Inner::Rsa(..), digest) => {
                 let oid = match digest {
+                    DigestAlgorithm::Md5 => oids::RSA_MD5,
                     DigestAlgorithm::Sha1 => oids::RSA_SHA1,
                     DigestAlgorithm::Sha256 => oids::RSA_SHA256,
                     DigestAlgorithm::Sha384 => oids::RSA_SHA384,
@@ -119,6 +120,9 @@ impl SigningKey {
                 Ok(pair.sign(&SystemRandom::new(), message).map_err(|_| failed())?.as_ref().to_vec())
             }
             Inner::P256(_) => Err(Error::new(Code::Usage, "a P-256 key signs with SHA-256 only")),
+            Inner::Rsa(..) if digest == DigestAlgorithm::Md5 => {
+                Err(Error::new(Code::Usage, "nothing is signed with MD5"))
+            }
             Inner::Rsa(_, pkcs8) if digest == DigestAlgorithm::Sha1 => {
                 use rsa::pkcs8::DecodePrivateKey as _;
                 let key = rsa::RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| failed())?;

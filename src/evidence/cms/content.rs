@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use aws_lc_rs::digest::Context;
+use md5::Digest as _;
 
 use crate::evidence::algorithm::DigestAlgorithm;
 
@@ -51,26 +52,41 @@ impl DigestSet {
 }
 
 /// Computes a [`DigestSet`] of bytes that go by.
-pub struct Digester(Vec<(DigestAlgorithm, Context)>);
+pub struct Digester(Vec<(DigestAlgorithm, Running)>);
+
+/// A digest under way.
+enum Running {
+    Known(Context),
+    Md5(md5::Md5),
+}
 
 impl Digester {
     /// With these algorithms: those that stand in mail are SHA-1 and SHA-256.
     pub fn new(algorithms: &[DigestAlgorithm]) -> Self {
-        Self(algorithms.iter().map(|algorithm| (*algorithm, Context::new(algorithm.implementation()))).collect())
+        let running = |algorithm: &DigestAlgorithm| match algorithm.implementation() {
+            Some(known) => Running::Known(Context::new(known)),
+            None => Running::Md5(md5::Md5::new()),
+        };
+        Self(algorithms.iter().map(|algorithm| (*algorithm, running(algorithm))).collect())
     }
 
     /// The next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        for (_, context) in &mut self.0 {
-            context.update(bytes);
+        for (_, running) in &mut self.0 {
+            match running {
+                Running::Known(context) => context.update(bytes),
+                Running::Md5(context) => context.update(bytes),
+            }
         }
     }
 
     /// No more bytes.
     pub fn finish(self) -> DigestSet {
-        DigestSet(
-            self.0.into_iter().map(|(algorithm, context)| (algorithm, context.finish().as_ref().to_vec())).collect(),
-        )
+        let value = |running| match running {
+            Running::Known(context) => context.finish().as_ref().to_vec(),
+            Running::Md5(context) => context.finalize().to_vec(),
+        };
+        DigestSet(self.0.into_iter().map(|(algorithm, running)| (algorithm, value(running))).collect())
     }
 }
 

@@ -161,6 +161,10 @@ fn signature(found: &SignerReport, signer: &SignerInfo) -> AspectVerdict {
         return AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureAlgorithm, why);
     }
     match &found.signature {
+        // The digest verdict tells it, unless the two algorithms differ.
+        Verdict::Good if !found.is_weak() && signed_weakly(signer) => {
+            AspectVerdict::new(aspect, Outcome::Weak, Code::SignatureWeak, "the signature itself is over a weak digest")
+        }
         Verdict::Good => match &found.certificate {
             Some(certificate) => weak_key(certificate).unwrap_or_else(|| AspectVerdict::good(aspect, "")),
             None => AspectVerdict::good(aspect, ""),
@@ -170,6 +174,10 @@ fn signature(found: &SignerReport, signer: &SignerInfo) -> AspectVerdict {
             AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureNoCertificate, why.as_str())
         }
     }
+}
+
+fn signed_weakly(signer: &SignerInfo) -> bool {
+    signer.signature_algorithm().is_ok_and(|oid| matches!(oid, oids::RSA_MD5 | oids::RSA_SHA1))
 }
 
 /// The verdict on a signature that is right, made with a key too short for today.

@@ -152,7 +152,7 @@ fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
         }
     }
     let certificate = report.certificate.as_ref().ok_or_else(|| wrong("signer certificate not found"))?;
-    if report.is_weak() || signer.signature_algorithm()? == oids::RSA_SHA1 {
+    if report.is_weak() || matches!(signer.signature_algorithm()?, oids::RSA_MD5 | oids::RSA_SHA1) {
         return Err(wrong("signed with an algorithm that is no longer acceptable"));
     }
     if algorithm::rsa_bits(certificate.spki())?.is_some_and(|bits| bits < RSA_MINIMUM_BITS) {

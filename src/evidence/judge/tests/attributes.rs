@@ -148,6 +148,50 @@ fn a_time_stamp_of_the_signature_is_the_reference_when_it_verifies_by_an_anchor(
 }
 
 #[test]
+fn md5_is_weak_in_a_signature_and_not_believed_in_a_certificate() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &str| {
+        let (good, text) = openssl(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+        assert!(good, "{text}");
+    };
+    std::fs::write(folder.path().join("content"), CONTENT).unwrap();
+    run("req -x509 -md5 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 30 -subj /CN=Antico");
+    let pem = std::fs::read(folder.path().join("cert.pem")).unwrap();
+    let certificate =
+        crate::evidence::x509::Certificate::parse(&pem_blocks(&pem, &["CERTIFICATE"]).unwrap()[0]).unwrap();
+    assert!(certificate.verify_signature(certificate.spki()).is_err());
+    // With attributes and without.
+    for more in ["", " -noattr"] {
+        run(&format!(
+            "cms -sign -md md5 -binary -nodetach -outform DER -signer cert.pem -inkey key.pem -in content -out signed{more}"
+        ));
+        let signed = std::fs::read(folder.path().join("signed")).unwrap();
+        let report = &judged(Trust::nobody(), &signed, "2026-11-22T10:00:00Z")[0];
+        assert_eq!(outcome(report, Aspect::Digest), (Outcome::Weak, Some(Code::SignatureWeak)));
+        assert_eq!(outcome(report, Aspect::Signature).0, Outcome::Good);
+        assert_eq!(report.digest_algorithm.as_deref(), Some("MD5"));
+        // Over digests of content that went by.
+        let opened = open(&signed).unwrap();
+        let mut digester = Digester::new(&digests_needed(&opened));
+        CONTENT.chunks(3).for_each(|chunk| digester.update(chunk));
+        let digests = digester.finish();
+        let mut detached = opened.clone();
+        detached.data.content = None;
+        let judge = judge_at(Trust::nobody(), "2026-11-22T10:00:00Z");
+        let again = judge.opened(&detached, Some(Content::Digests(&digests)), Purpose::Signature, "p").unwrap();
+        assert_eq!(again[0].verdicts, report.verdicts);
+        // The last byte of the signature value.
+        let mut bent = signed.clone();
+        *bent.last_mut().unwrap() ^= 1;
+        let bad = &judged(Trust::nobody(), &bent, "2026-11-22T10:00:00Z")[0];
+        assert_eq!(outcome(bad, Aspect::Signature), (Outcome::Bad, Some(Code::SignatureMath)));
+    }
+}
+
+#[test]
 fn an_rsa_key_of_1024_bits_is_weak_and_not_refused() {
     if !crate::judges::present(&["openssl"]) {
         return;
