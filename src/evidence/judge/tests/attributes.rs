@@ -260,8 +260,8 @@ fn revocation_data_that_travel_with_the_signature_are_used() {
     };
     let attribute = |value: &[u8]| with_attribute(&info, &oids::REVOCATION_VALUES, value);
     assert_eq!(verdict(&info, &[]).0, (Outcome::NotChecked, Some(Code::RevocationMissing)));
-    let good: [(Vec<u8>, Vec<Vec<u8>>, &[u8]); 4] = [
-        (info.clone(), vec![list.clone()], &list),
+    let good = [
+        (info.clone(), vec![list.clone()], list.as_slice()),
         (info.clone(), vec![other(&answer)], &answer),
         (attribute(&values(0, &list)), vec![], &list),
         (attribute(&values(1, &basic(&answer))), vec![], &answer),
