@@ -177,6 +177,13 @@ pub(super) fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
     add(format!("{file}-altro-giorno.log"), daily(&GOOD, "Saluti", "Nov 15 09:00").into_bytes());
     let signed = keys.sign_file(daily(&GOOD, "Saluti", "Dec 31 23:30").as_bytes(), at("2007-01-01T01:00:00Z"))?;
     add(format!("{file}.log.p7m"), signed);
+    let plain = daily(&GOOD, "Saluti", "Dec 31 23:30");
+    let (head, tail) = plain.split_at(plain.find('\n').map_or(0, |end| end + 1));
+    add(format!("{file}-zeri-in-mezzo.log"), format!("{head}{}\n{tail}", "\0".repeat(64)).into_bytes());
+    add(format!("{file}-zeri-in-coda.log"), format!("{plain}{}", "\0".repeat(64)).into_bytes());
+    add(format!("PEC1-{DAY}-ctrl-z.csv"), format!("{good}\u{1a}").into_bytes());
+    add("registro_20061231.log".to_owned(), plain.clone().into_bytes());
+    add("registro-31-12-2006.log".to_owned(), plain.into_bytes());
     add(format!("PEC3-{DAY}-altro.log"), b"questo non \xe8 un registro\ncome gli altri\n".to_vec());
 
     // One contradiction each.

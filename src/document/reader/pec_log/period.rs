@@ -1,7 +1,7 @@
 //! Which days a log covers, which installation wrote it, and by when it must be time-stamped.
 //!
-//! Invariant: what was given comes first, then the file's name (`PEC<n>-yyyy-mm-dd.log`, or a span with `#`), then the
-//! events themselves; a day is a day in Italy, summer and winter.
+//! Invariant: what was given comes first, then the file's name (`PEC<n>-yyyy-mm-dd.log`, or a span with `#`; other ways of
+//! writing a day count when there is none of that), then the events themselves; a day is a day in Italy, summer and winter.
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -39,25 +39,60 @@ pub fn named(name: &str) -> Named {
     {
         said.installation = Some(format!("PEC{number}"));
     }
-    let bytes = stem.as_bytes();
-    let mut days = Vec::new();
-    let mut at = 0;
-    while at + 10 <= bytes.len() && days.len() < 2 {
-        // Between other digits it would be a number, not a day.
-        let apart = at == 0 || !bytes[at - 1].is_ascii_digit();
-        let day = stem.get(at..at + 10).filter(|_| apart && !bytes.get(at + 10).is_some_and(u8::is_ascii_digit));
-        match day.and_then(|day| day.parse::<Date>().ok()) {
-            Some(day) => {
-                days.push(day);
-                at += 10;
-            }
-            None => at += 1,
-        }
-    }
+    // As providers write them, before dates of other kinds that may stand beside.
+    let days = [DASHED, COMPACT, ITALIAN].iter().map(|read| days_in(stem, *read)).find(|days| !days.is_empty());
+    let days = days.unwrap_or_default();
     let span = days.len() == 2 && stem.contains('#');
     said.days = days.first().map(|first| (*first, if span { days[1] } else { *first })).and_then(ordered);
     said
 }
+
+/// At most two days of one way of writing them. Between other digits it would be a number, not a day.
+fn days_in(stem: &str, (length, read): Written) -> Vec<Date> {
+    let bytes = stem.as_bytes();
+    let mut days = Vec::new();
+    let mut at = 0;
+    while at + length <= bytes.len() && days.len() < 2 {
+        let apart = at == 0 || !bytes[at - 1].is_ascii_digit();
+        let text =
+            stem.get(at..at + length).filter(|_| apart && !bytes.get(at + length).is_some_and(u8::is_ascii_digit));
+        match text.and_then(read) {
+            Some(day) => {
+                days.push(day);
+                at += length;
+            }
+            None => at += 1,
+        }
+    }
+    days
+}
+
+/// How a day is written: its length, and what reads it.
+type Written = (usize, fn(&str) -> Option<Date>);
+
+fn day(year: &str, month: &str, day: &str) -> Option<Date> {
+    // Before PEC there was no log; and a number is not taken for a day.
+    let year = year.parse().ok().filter(|year| (2000..2100).contains(year))?;
+    Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()
+}
+
+/// `2006-12-31`.
+const DASHED: Written = (10, |text| text.parse().ok());
+/// `20061231`.
+const COMPACT: Written = (8, |text| {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| day(&text[..4], &text[4..6], &text[6..])).flatten()
+});
+/// `31-12-2006`, with any of three separators; `2006_12_31` too.
+const ITALIAN: Written = (10, |text| {
+    let parts: Vec<&str> =
+        text.split(['-', '_', '.']).filter(|part| part.bytes().all(|b| b.is_ascii_digit())).collect();
+    match parts.as_slice() {
+        [first, month, last] if first.len() == 2 && month.len() == 2 && last.len() == 4 => day(last, month, first),
+        [first, month, last] if first.len() == 4 && month.len() == 2 && last.len() == 2 => day(first, month, last),
+        _ => None,
+    }
+});
 
 fn ordered((first, last): (Date, Date)) -> Option<(Date, Date)> {
     let days = first.until(last).ok()?.get_days();
@@ -95,6 +130,18 @@ mod tests {
         assert_eq!(said("PEC2-2006-05-10#2007-01-19.log.p7m"), "PEC2 2006-05-10#2007-01-19");
         assert_eq!(said("pec12_2026-03-10.csv"), "PEC12 2026-03-10#2026-03-10");
         assert_eq!(said("registro-2026-03-10.csv"), " 2026-03-10#2026-03-10");
+        for name in
+            ["20061231.log", "log_pec_20061231.txt.gz", "pec-31-12-2006.log", "31.12.2006.csv", "x_2006_12_31_y.log"]
+        {
+            assert_eq!(said(name), " 2006-12-31#2006-12-31", "{name}");
+        }
+        assert_eq!(said("esportato-20270102-PEC1-2006-12-31.log"), " 2006-12-31#2006-12-31");
+        assert_eq!(said("PEC1-20061201#20061231.log"), "PEC1 2006-12-01#2006-12-31");
+        for nothing in
+            ["20061331.log", "19991231.log", "120061231.log", "20061231120000.log", "31-12-06.log", "è31é12è2006.log"]
+        {
+            assert_eq!(named(nothing).days, None, "{nothing}");
+        }
         for nothing in ["log.csv", "PEC1-2026-13-10.log", "x12026-03-101.log", "PEC-x.log", "è-", ""] {
             assert_eq!(named(nothing).days, None, "{nothing}");
         }
