@@ -314,3 +314,51 @@ fn revocation_data_that_travel_with_the_signature_are_used() {
         assert!(accept(other, &leaf, &root, &now).is_err());
     }
 }
+
+#[test]
+fn every_certificate_of_the_chain_must_be_spoken_of() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
+    let pki = pki(|_| {});
+    let (from, to) = (at("2026-01-01T00:00:00Z"), at("2036-01-01T00:00:00Z"));
+    let (middle_key, middle_pkcs8) = SigningKey::generate_p256().unwrap();
+    let spki = middle_key.spki_der().unwrap();
+    let issuer = Issuer::Authority { key: &pki.root_key, certificate: &pki.root };
+    let middle = Profile::authority(Dn::new().common_name("Intermedia"), &spki, issuer, 5, from, to);
+    let middle = issue(&middle).unwrap();
+    let spki = pki.leaf_key.spki_der().unwrap();
+    let issuer = Issuer::Authority { key: &middle_key, certificate: &middle };
+    let leaf = issue(&Profile::leaf(Dn::new().common_name("Firmatario"), &spki, issuer, 6, from, to)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("root.pem", pem("CERTIFICATE", &pki.root).as_bytes());
+    write("root.key", include_bytes!("../../fixtures/rsa.pem"));
+    write("middle.pem", pem("CERTIFICATE", &middle).as_bytes());
+    write("middle.key", pem("PRIVATE KEY", &middle_pkcs8).as_bytes());
+    write("number", b"01\n");
+    let list = |who: &str, books: &str| {
+        write("index.txt", books.as_bytes());
+        let settings = format!(
+            "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\ncrlnumber = number\ncertificate = {who}.pem\nprivate_key = {who}.key\ndefault_md = sha256\n"
+        );
+        write("ca.cnf", settings.as_bytes());
+        let dates = "-crl_lastupdate 20260310000000Z -crl_nextupdate 20260410000000Z";
+        let arguments = format!("ca -config ca.cnf -gencrl {dates} -out crl.pem");
+        let (good, text) = openssl(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+        assert!(good, "{text}");
+        pem_blocks(&std::fs::read(folder.path().join("crl.pem")).unwrap(), &["X509 CRL"]).unwrap().remove(0)
+    };
+    let (of_leaf, of_middle) = (list("middle", ""), list("root", ""));
+    let against_middle = list("root", "R\t360101000000Z\t260201000000Z\t05\tunknown\t/CN=x\n");
+    let info = signer_info(&sign(&Spec::cades(CONTENT, &pki.leaf_key, &leaf, at(SIGNED))).unwrap()).0;
+    let verdict = |inside: &[&[u8]]| {
+        let signed = assemble(vec![info.clone()], &[&leaf, &middle], inside);
+        outcome(&judged(&trust(&pki), &signed, RECEIVED)[0], Aspect::Revocation)
+    };
+    let missing = (Outcome::Absent, Some(Code::RevocationMissing));
+    assert_eq!(verdict(&[&of_leaf]), missing, "nobody speaks of the intermediate authority");
+    assert_eq!(verdict(&[&of_middle]), missing, "nobody speaks of the signer");
+    assert_eq!(verdict(&[&of_leaf, &of_middle]), (Outcome::Good, None));
+    assert_eq!(verdict(&[&of_leaf, &against_middle]), (Outcome::Bad, Some(Code::SignatureRevoked)));
+}
