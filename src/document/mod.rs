@@ -114,6 +114,11 @@ pub fn understand(
     Ok(Understood { format, metadata: merged.metadata, origins: merged.origins, findings, controls })
 }
 
+/// Whether documents of a class may have signatures that are judged.
+pub fn may_be_signed(class: &Class) -> bool {
+    class.field(SIGNATURES).is_some()
+}
+
 /// The signatures of a document, judged once more: by what is known now, at the times it was received. Nothing else is looked at.
 pub fn signatures(
     class: &Class,

@@ -83,6 +83,11 @@ fn lacks(report: &SignatureReport) -> bool {
 impl Archive {
     /// The signatures of an unsealed document, judged again by what was gathered.
     fn judged_again(&self, row: &DocumentRow, gathered: &Material) -> Result<Vec<SignatureReport>> {
+        let class = unpoisoned(self.classes.read()).get(&row.class, row.class_version).cloned();
+        let class = class.ok_or_else(|| Error::new(Code::ClassUnknown, "not adopted").at(&row.class))?;
+        if !document::may_be_signed(&class) {
+            return Ok(Vec::new());
+        }
         let missing = || Error::new(Code::JournalBody, "its record is gone").at(format!("number {}", row.sequence));
         let held = self.acknowledged(row.sequence)?.ok_or_else(missing)?;
         let length = held.item(row.id)?.bytes;
@@ -92,8 +97,6 @@ impl Archive {
             );
         }
         let file = agid::parse(&held.metadata(row.id)?)?;
-        let class = unpoisoned(self.classes.read()).get(&file.class, file.class_version).cloned();
-        let class = class.ok_or_else(|| Error::new(Code::ClassUnknown, "not adopted").at(&file.class))?;
         let mut bytes = Vec::new();
         held.record.open_document(row.id)?.take(length).read_to_end(&mut bytes).at(row.id)?;
         let holder = self.holder_codes();
