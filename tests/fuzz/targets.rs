@@ -13,7 +13,8 @@ use custode::error::Finding;
 use custode::evidence::anchors::Anchors;
 use custode::evidence::cms::{self, Content};
 use custode::evidence::judge::{Purpose as Use, Senders};
-use custode::evidence::revocation::{Material, status};
+use custode::evidence::revocation::accept::accept;
+use custode::evidence::revocation::{Material, sources, status};
 use custode::evidence::trust::directory::Directory;
 use custode::evidence::trust::list::{Service, TrustedList};
 use custode::evidence::trust::{Purpose, Trust};
@@ -206,6 +207,7 @@ fn revocation(bytes: &[u8]) -> usize {
     if material.add(bytes).is_ok() {
         for certificate in world.anchors.certificates() {
             let _ = status(certificate, certificate, &material, world.context().received_at);
+            let _ = accept(bytes, certificate, certificate, world.context().received_at);
         }
     }
     0
@@ -229,6 +231,7 @@ fn certificate(bytes: &[u8]) -> usize {
     let _ =
         world.trust.chain(&certificate, std::slice::from_ref(&certificate), Purpose::Pec, world.context().received_at);
     let _ = (certificate.extended_key_usage().is_ok(), certificate.basic_constraints().is_ok());
+    let _ = (sources::lists(&certificate), sources::responders(&certificate));
     let emails = certificate.emails().unwrap_or_default();
     name::text(certificate.subject()).len() + name::text(certificate.issuer()).len() + emails.concat().len()
 }
