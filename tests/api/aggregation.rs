@@ -103,6 +103,19 @@ fn an_aggregation_grows_is_found_bundled_and_verified() {
         }
         assert!(!list.contains("tolto.txt"), "{list}");
     }
+    // The aggregation is AgID's too, with the digest of each member.
+    let own = id(&second);
+    let metadata = std::process::Command::new("unzip").args(["-p", &path, &format!("metadata/{own}.xml")]).output();
+    if let Ok(metadata) = metadata {
+        let metadata = text(&metadata.stdout);
+        let agg = metadata.split("<AggregazioneDocumentaliInformatiche").nth(1).unwrap_or_default();
+        let digest = custode::hash::Sha256::of(b"elencato dal fascicolo");
+        let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest.as_bytes());
+        for wanted in ["<DataChiusura>2026-11-20<", &format!("urn:uuid:{listed}"), &digest, "<Progressivo>7<"] {
+            assert!(agg.contains(wanted), "{wanted}: {metadata}");
+        }
+        assert!(!agg.contains(&dropped), "{metadata}");
+    }
     // `Agg` stands in the metadata of the member that named it.
     let metadata = std::process::Command::new("unzip").args(["-p", &path, &format!("metadata/{named}.xml")]).output();
     if let Ok(metadata) = metadata {

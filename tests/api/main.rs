@@ -13,6 +13,7 @@ mod breve;
 mod connections;
 mod deposits;
 mod description;
+mod exchange;
 mod forged;
 #[path = "../support/judges.rs"]
 mod judges;

@@ -34,6 +34,8 @@ struct Piece {
     controls: Vec<Control>,
     salt: [u8; 16],
     primary: Option<(String, String)>,
+    /// Of an aggregation, the members that are held.
+    members: Vec<Tied>,
 }
 
 /// What the journal's writer needs to render a receipt once the number is known.
@@ -86,8 +88,10 @@ impl Archive {
             let id = DocumentId::new(now);
             let mut salt = [0; 16];
             getrandom::fill(&mut salt).map_err(|e| Error::new(Code::Internal, format!("no randomness: {e}")))?;
+            let members = self.members_held(&class, &understood.metadata)?;
             pieces.push(Piece {
                 id,
+                members,
                 class,
                 archive: unpacked.archive(),
                 name,
@@ -253,6 +257,7 @@ impl Rendering {
             system: &self.index.producer,
             attachments: &attachments,
             primary: primary.as_ref(),
+            members: &piece.members,
         })
     }
 }

@@ -13,6 +13,7 @@ use super::rows::{text, texts};
 use super::ties::{AGGREGATION, DOCUMENT, Held, of_namespace};
 use crate::archive::Archive;
 use crate::catalog::{DocumentRow, MAX_LIMIT, MAX_TIES, Tie, merged};
+use crate::document::agid::Tied;
 use crate::document::class::Class;
 use crate::document::reader::ReaderKind;
 use crate::document::{Metadata, Understood};
@@ -60,6 +61,15 @@ impl Archive {
         one.controls.push(Control::of(CONTROL, &findings));
         one.findings.extend(findings);
         Ok(())
+    }
+
+    /// The members that an aggregation lists and that are held, for its AgID metadata: those want their digests.
+    pub(in crate::archive) fn members_held(&self, class: &Class, metadata: &Metadata) -> Result<Vec<Tied>> {
+        if class.reader != ReaderKind::Aggregation {
+            return Ok(Vec::new());
+        }
+        let rows = listed(metadata).filter_map(|id| merged::locate(&self.catalogs(), id).transpose());
+        rows.map(|row| row.map(|row| Tied { id: row.id, sha256: row.sha256, description: String::new() })).collect()
     }
 
     /// Everything in an aggregation: what its latest version lists, what names it, the same of its sub-files, and the

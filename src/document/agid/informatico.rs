@@ -20,7 +20,7 @@ use crate::hash::Sha256;
 use crate::id::DocumentId;
 
 /// The schema allows so many keywords.
-const MAX_KEYWORDS: usize = 5;
+pub(super) const MAX_KEYWORDS: usize = 5;
 
 /// `ModalitaDiFormazione`: enumeration values of a public schema, to the byte.
 const FORMATION: [(&str, &str); 4] = [
@@ -248,7 +248,7 @@ fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-fn id_doc(xml: &mut Writer, element: &str, id: DocumentId, sha256: Sha256) {
+pub(super) fn id_doc(xml: &mut Writer, element: &str, id: DocumentId, sha256: Sha256) {
     xml.open(element, &[]);
     xml.open("ImprontaCrittograficaDelDocumento", &[]);
     xml.leaf("Impronta", &STANDARD.encode(sha256.as_bytes()));
@@ -389,6 +389,24 @@ fn organisation(xml: &mut Writer, role: (&str, &str), name: &str, code: Option<&
             xml.leaf("IndirizziDigitaliDiRiferimento", address);
         }
         xml.close("PG");
+    });
+}
+
+/// A party of an aggregation that is an organisation.
+pub(super) fn organisation_in(xml: &mut Writer, role: (&str, &str), name: &str, code: Option<&str>) {
+    organisation(xml, role, name, code.map(bare_code).as_deref(), &[]);
+}
+
+/// A party of an aggregation that is a person. Its name was given as one text, and how it divides is nobody's to guess: the whole
+/// stands where the surname does.
+pub(super) fn person_in(xml: &mut Writer, role: (&str, &str), name: &str, code: Option<&str>) {
+    in_role(xml, role, |xml| {
+        xml.open("PF", &[]);
+        xml.leaf("Cognome", name);
+        if let Some(code) = code {
+            xml.leaf("CodiceFiscale", &bare_code(code));
+        }
+        xml.close("PF");
     });
 }
 

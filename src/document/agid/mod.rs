@@ -1,11 +1,12 @@
-//! The metadata file of a document: AgID Allegato 5 (`DocumentoInformatico`, exact structure, no namespace) inside our
-//! own root, which carries the salt and everything that the catalog row and the JSON receipt need to be rebuilt from
+//! The metadata file of a document: AgID Allegato 5 (`DocumentoInformatico`, and of an aggregation besides
+//! `AggregazioneDocumentaliInformatiche`: exact structure, no namespace) inside our own root, which carries the salt and everything that the catalog row and the JSON receipt need to be rebuilt from
 //! this file alone.
 //!
 //! Invariants: [`parse()`] is the exact inverse of [`render`] for our part; the text is always valid XML 1.0, whatever
 //! characters names and values hold; the same input gives the same bytes. The file is tied to the document when it is
 //! accepted (Linee Guida 2.1.1): its SHA-256 stands in the manifest.
 
+mod aggregazione;
 mod informatico;
 mod parse;
 mod text;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use super::class::Class;
 use super::format::Format;
 use super::markup::Writer;
+use super::reader::ReaderKind;
 use super::{Metadata, Origin, Origins};
 use crate::clock::iso_ms;
 use crate::error::{Code, Control, ControlOutcome, Finding, Severity};
@@ -38,7 +40,7 @@ pub struct Holder {
     pub addresses: Vec<String>,
 }
 
-/// Another document of the deposit tied to this one.
+/// Another document tied to this one: of its deposit, or a member of an aggregation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tied {
     /// Its identifier.
@@ -86,6 +88,8 @@ pub struct AgidInput<'a> {
     pub attachments: &'a [Tied],
     /// The document it is an attachment of.
     pub primary: Option<&'a Tied>,
+    /// Of an aggregation, the members that are held.
+    pub members: &'a [Tied],
 }
 
 /// Our part of a metadata file, read back.
@@ -127,6 +131,9 @@ pub fn render(input: &AgidInput) -> Vec<u8> {
     xml.open("Metadati", &[("xmlns", NAMESPACE)]);
     xml.leaf("Sale", &hex::encode(input.salt));
     informatico::write(&mut xml, input);
+    if input.class.reader == ReaderKind::Aggregation {
+        aggregazione::write(&mut xml, input);
+    }
 
     xml.open("Campi", &[("classe", input.class.id.as_str()), ("versione", &input.class.version.to_string())]);
     for (name, value) in input.metadata {

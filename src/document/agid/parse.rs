@@ -110,7 +110,10 @@ pub fn parse(bytes: &[u8]) -> Result<AgidFile> {
     })
 }
 
-/// Every element outside `DocumentoInformatico`, flat, in order.
+/// AgID's own elements: made from ours, and not read back.
+const AGID: [&str; 2] = ["DocumentoInformatico", super::aggregazione::ELEMENT];
+
+/// Every element outside AgID's, flat, in order.
 fn elements(bytes: &[u8]) -> Result<Vec<Element>> {
     if bytes.len() > MAX_BYTES {
         return Err(wrong("too large"));
@@ -118,7 +121,7 @@ fn elements(bytes: &[u8]) -> Result<Vec<Element>> {
     let text = std::str::from_utf8(bytes).map_err(|_| wrong("not UTF-8"))?;
     let mut reader = Reader::from_str(text);
     let mut elements: Vec<Element> = Vec::new();
-    // Positions in `elements` of what is open; None inside DocumentoInformatico.
+    // Positions in `elements` of what is open; None inside AgID's.
     let mut open: Vec<Option<usize>> = Vec::new();
     loop {
         let event = reader.read_event().map_err(|e| wrong("not well formed").because(e))?;
@@ -128,7 +131,7 @@ fn elements(bytes: &[u8]) -> Result<Vec<Element>> {
                 if open.len() >= MAX_DEPTH {
                     return Err(wrong("nested too deeply"));
                 }
-                let foreign = open.last() == Some(&None) || start.local_name().as_ref() == "DocumentoInformatico";
+                let foreign = open.last() == Some(&None) || AGID.contains(&start.local_name().as_ref());
                 if open.is_empty() && start.local_name().as_ref() != "Metadati" {
                     return Err(wrong("the root is not Metadati"));
                 }

@@ -14,6 +14,7 @@ struct Made {
     format: Format,
     holder: Holder,
     name: String,
+    members: Vec<Tied>,
 }
 
 fn made(class: &str, metadata: serde_json::Value) -> Made {
@@ -31,6 +32,7 @@ fn made(class: &str, metadata: serde_json::Value) -> Made {
             addresses: vec!["titolare@pec.example.it".into()],
         },
         name: "documento.xml".into(),
+        members: Vec::new(),
     }
 }
 
@@ -58,6 +60,7 @@ impl Made {
             system: "gestionale di prova",
             attachments,
             primary,
+            members: &self.members,
         })
     }
 }
@@ -249,4 +252,57 @@ fn every_class_renders_without_any_metadata() {
         let xml = text(&made(class.id.as_str(), json!({})).render());
         assert_eq!(parse(xml.as_bytes()).unwrap().class, class.id);
     }
+}
+
+#[test]
+fn an_aggregation_is_agids_too_in_its_order() {
+    let mut one = made(
+        "aggregation",
+        json!({
+            "aggregation": "fascicolo/2026-001", "kind": "fascicolo", "file_type": "attivita", "subject": "Contratto <1>",
+            "keywords": ["contratto"], "opened_on": "2026-01-10", "closed_on": "2026-11-20", "classification": "1.2", "number": "7",
+            "version": 2, "members": ["0199c0de-0000-7000-8000-00000000000a"], "parent": "serie-di-fascicoli/2026",
+            "position": "Stanza 1", "note": "Nota",
+            "parties": [{"role": "SoggettoIntestatarioPersonaFisica", "name": "Esempio Persona", "code": "XXXXXX00X00X000X"},
+                        {"role": "Assegnatario", "name": "Ufficio Esempio"}],
+        }),
+    );
+    let sha256 = Sha256::of(b"membro");
+    one.members =
+        vec![Tied { id: "0199c0de-0000-7000-8000-00000000000a".parse().unwrap(), sha256, description: String::new() }];
+    let xml = text(&one.render());
+    let agg = &xml[xml.find("<AggregazioneDocumentaliInformatiche xmlns=\"\">").unwrap()..];
+    let agg = &agg[..agg.find("</AggregazioneDocumentaliInformatiche>").unwrap()];
+    let mut at = 0;
+    for wanted in [
+        "<TipoAggregazione>Fascicolo</TipoAggregazione>",
+        "<IdAggregazione>2026-001</IdAggregazione>",
+        "<TipologiaFascicolo>Attività</TipologiaFascicolo>",
+        "<TipoRuolo>Soggetto Intestatario Persona Fisica</TipoRuolo>",
+        "<Cognome>Esempio Persona</Cognome>",
+        "<TipoRuolo>Assegnatario</TipoRuolo>",
+        "<DataApertura>2026-01-10</DataApertura>",
+        "<IndiceDiClassificazione>1.2</IndiceDiClassificazione>",
+        "<Progressivo>7</Progressivo>",
+        "<Oggetto>Contratto &lt;1&gt;</Oggetto>",
+        "<ParoleChiave>contratto</ParoleChiave>",
+        "<DataChiusura>2026-11-20</DataChiusura>",
+        "<IndiceDocumenti>",
+        &base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sha256.as_bytes()),
+        "<Identificativo>urn:uuid:0199c0de-0000-7000-8000-00000000000a</Identificativo>",
+        "<PosizioneFisicaAggregazioneDocumentale>Stanza 1</PosizioneFisicaAggregazioneDocumentale>",
+        "<IdAggPrimario>",
+        "<TipoAggregazione>Serie di Fascicoli</TipoAggregazione>",
+        "<TempoDiConservazione>10</TempoDiConservazione>",
+        "<Note>Nota</Note>",
+    ] {
+        at += agg[at..].find(wanted).unwrap_or_else(|| panic!("{wanted} is not there in order\n{agg}"));
+    }
+    // It is made from the fields: what is read back is them.
+    assert_eq!(parse(xml.as_bytes()).unwrap().metadata, one.metadata);
+    let other = text(&made("generic", json!({})).render());
+    assert!(!other.contains("AggregazioneDocumentaliInformatiche"));
+    // Nobody is named: the holder's.
+    let bare = text(&made("aggregation", json!({ "aggregation": "fascicolo/1", "kind": "fascicolo" })).render());
+    assert!(bare.contains("<TipoRuolo>Amministrazione Titolare</TipoRuolo>") && !bare.contains("<IndiceDocumenti>"));
 }

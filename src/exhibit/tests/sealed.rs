@@ -169,6 +169,7 @@ pub(super) fn members(signer: &Signer) -> (Plan, Members) {
                 system: "prova",
                 attachments: &[],
                 primary: None,
+                members: &[],
             });
             (document.bytes, document.sha256) = (digests.bytes, digests.sha256);
             document.label = String::new();
