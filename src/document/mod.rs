@@ -190,4 +190,6 @@ pub fn auto_class(body: &Body, name: &str) -> Result<ClassId> {
 }
 
 #[cfg(test)]
+mod linear;
+#[cfg(test)]
 mod tests;

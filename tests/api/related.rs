@@ -199,3 +199,29 @@ fn what_is_missing_after_its_time_is_an_alarm_until_it_comes() {
     shuffled(&server, &producer, missing);
     assert_eq!(alarms(), Vec::<Value>::new());
 }
+
+#[test]
+fn what_was_found_whole_is_not_put_together_by_every_walk() {
+    let server = Server::new();
+    let producer = server.archive.token("producer");
+    let day = jiff::Zoned::now().date().saturating_sub(jiff::Span::new().days(3));
+    for seed in [7, 8] {
+        shuffled(&server, &producer, since(seed, Outcome::Complete, day));
+    }
+    let lacking = since(9, Outcome::Complete, day);
+    let lacking = lacking.into_iter().filter(|item| item.name.contains("-accettazione")).collect();
+    let lacking = shuffled(&server, &producer, lacking);
+    let walked = || -> f64 {
+        assert!(server.archive.run(&["nightly"]).status.code().is_some());
+        let text = server.get("/metrics", &server.archive.manager).send().unwrap().text().unwrap();
+        let line = text.lines().find(|line| line.starts_with("custode_conversations_watched_total")).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let (first, second) = (walked(), walked());
+    let third = walked();
+    // The one that lacks something is looked at again and again; the others were whole.
+    assert_eq!((second - first, third - second), (1.0, 1.0), "{first} {second} {third}");
+    assert!(first > 2.0, "{first}");
+    let alarms = server.json("/v1/alarms", &server.archive.manager).to_string();
+    assert!(alarms.contains(lacking.keys().next().unwrap()), "{alarms}");
+}

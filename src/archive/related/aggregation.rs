@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::closure::{Asking, LEADING};
 use super::rows::{text, texts};
-use super::ties::{AGGREGATION, DOCUMENT, Held, of_namespace};
+use super::ties::{AGGREGATION, Asked, DOCUMENT, Held, of_namespace};
 use crate::archive::Archive;
 use crate::catalog::{DocumentRow, MAX_LIMIT, MAX_TIES, Tie, merged};
 use crate::document::agid::Tied;
@@ -210,12 +210,13 @@ fn versions(asking: &Asking<'_>, id: &str) -> Result<Vec<DocumentRow>> {
 fn whole(asking: &Asking<'_>, id: &str, most: usize) -> Result<Whole> {
     let wanted = held(id);
     let mut found = Whole { versions: versions(asking, id)?, named_by: Vec::new() };
+    let asked = Asked::of(std::slice::from_ref(&wanted));
     let mut cursor = None;
     loop {
         let (rows, more) = asking.page(asking.known.ties(&wanted), MAX_LIMIT, cursor)?;
         for row in rows {
             let own = found.versions.iter().any(|version| version.id == row.id);
-            if !own && !asking.known.shared(std::slice::from_ref(&wanted), &row).is_empty() {
+            if !own && !asking.known.shared(&asked, &row).is_empty() {
                 found.named_by.push(row);
             }
         }

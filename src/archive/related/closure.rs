@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ties::{Held, Known, SHA256, Shared};
+use super::ties::{Asked, Held, Known, SHA256, Shared};
 use crate::archive::access::{Action, Actor};
 use crate::catalog::{Catalog, DocumentRow, MAX_LIMIT, MAX_TIES, Query, Tie, merged};
 use crate::error::Result;
@@ -104,6 +104,7 @@ impl Asking<'_> {
             }
             let mut further = Vec::new();
             for (values, ties) in self.portions(&next) {
+                let asked_for = Asked::of(&values);
                 let mut cursor = None;
                 loop {
                     let (rows, more) = self.page(ties.clone(), MAX_LIMIT, cursor)?;
@@ -111,7 +112,7 @@ impl Asking<'_> {
                         if own.contains(&row.id) {
                             continue;
                         }
-                        let by = self.known.shared(&values, &row);
+                        let by = self.known.shared(&asked_for, &row);
                         if by.is_empty() {
                             continue;
                         }

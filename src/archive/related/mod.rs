@@ -27,7 +27,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::DocumentId;
 
 use closure::{Asking, Closure, LEADING};
-use ties::{Known, Shared};
+use ties::{Asked, Known, Shared};
 
 pub(super) use aggregation::FIELD as AGGREGATION;
 pub(super) use ties::tying_fields;
@@ -128,11 +128,12 @@ impl Archive {
             found.extend(rows.into_iter().map(|row| (merged::cursor_of(&row), row)));
         }
         more |= found.len() > limit;
+        let asked = Asked::of(&held);
         let mut last = None;
         // A cursor is a place written so that it sorts as places do; newest first.
         for (place, other) in found.into_iter().rev().take(limit) {
             last = Some(place);
-            let by = asking.known.shared(&held, &other);
+            let by = asking.known.shared(&asked, &other);
             if other.id == row.id || by.is_empty() {
                 continue;
             }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: only indexed fields are looked at, so a look at a conversation of a thousand messages opens no package.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use super::ties::{Held, Known, SHA256, of_namespace};
@@ -38,7 +40,7 @@ pub(super) fn message(known: &Known, row: &DocumentRow) -> Option<Message> {
         return None;
     }
     let kind = Kind::of(&text(row, "kind")?)?;
-    let external: Vec<String> = texts(row, "recipients_external").map(|address| address.to_lowercase()).collect();
+    let external: HashSet<String> = texts(row, "recipients_external").map(|address| address.to_lowercase()).collect();
     let recipients: Vec<Addressee> = texts(row, "recipients")
         .map(|address| Addressee { certified: !external.contains(&address.to_lowercase()), address })
         .collect();

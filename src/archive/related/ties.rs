@@ -4,7 +4,7 @@
 //! blanks and angle brackets, exactly and, as a fallback that is said, without case (`reference/pec` section 8). Nothing
 //! is derived from the shape of an identifier.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalog::{DocumentRow, Tie, Value, fold};
 use crate::document::class::Classes;
@@ -135,20 +135,36 @@ impl Known {
     }
 
     /// How a document that was found shares one of these values; none when the catalog's wider criterion found it.
-    pub fn shared(&self, asked: &[Held], found: &DocumentRow) -> BTreeSet<Shared> {
+    pub fn shared(&self, asked: &Asked<'_>, found: &DocumentRow) -> BTreeSet<Shared> {
         let mut shared = BTreeSet::new();
         for held in self.held(found) {
-            let alike: Vec<&Held> = asked
-                .iter()
-                .filter(|one| one.namespace == held.namespace && comparable(one, &held.field))
-                .filter(|one| one.value == held.value || fold(&one.value) == fold(&held.value))
-                .collect();
-            if !alike.is_empty() {
-                let exact = alike.iter().any(|one| one.value == held.value);
+            let Some(alike) = asked.alike(&held) else { continue };
+            let mut alike = alike.iter().filter(|one| comparable(one, &held.field)).peekable();
+            if alike.peek().is_some() {
+                let exact = alike.any(|one| one.value == held.value);
                 shared.insert(Shared { namespace: held.namespace, field: held.field, exact });
             }
         }
         shared
+    }
+}
+
+/// Values that were asked for, by how they are compared: a question of a thousand values finds thousands of documents, and each is
+/// held against all of them.
+#[derive(Debug)]
+pub(super) struct Asked<'a>(HashMap<(&'a str, String), Vec<&'a Held>>);
+
+impl<'a> Asked<'a> {
+    pub fn of(values: &'a [Held]) -> Self {
+        let mut by: HashMap<(&str, String), Vec<&Held>> = HashMap::with_capacity(values.len());
+        for one in values {
+            by.entry((one.namespace.as_str(), fold(&one.value))).or_default().push(one);
+        }
+        Self(by)
+    }
+
+    fn alike<'b>(&'b self, held: &'b Held) -> Option<&'b [&'a Held]> {
+        self.0.get(&(held.namespace.as_str(), fold(&held.value))).map(Vec::as_slice)
     }
 }
 
@@ -242,7 +258,8 @@ mod tests {
 
     fn namespaces(one: &DocumentRow, other: &DocumentRow) -> Vec<(String, bool)> {
         let known = known();
-        let shared = known.shared(&known.held(one), other);
+        let held = known.held(one);
+        let shared = known.shared(&Asked::of(&held), other);
         shared.into_iter().map(|s| (s.namespace, s.exact)).collect()
     }
 

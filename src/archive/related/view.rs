@@ -1,5 +1,7 @@
 //! Conversations and exchanges as JSON, with what people read in both languages.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::clock::iso_ms;
@@ -17,7 +19,7 @@ pub(super) fn only_around(conversation: &mut Conversation, document: DocumentId)
         one.msgid.as_ref().is_some_and(|own| msgids.iter().any(|msgid| msgid.eq_ignore_ascii_case(own)))
     };
     conversation.transactions.retain(|one| has(one) || again(one));
-    let related: Vec<DocumentId> = conversation.transactions.iter().flat_map(documents).collect();
+    let related: HashSet<DocumentId> = conversation.transactions.iter().flat_map(documents).collect();
     conversation.loose.retain(|placed| placed.document == document || related.contains(&placed.document));
 }
 

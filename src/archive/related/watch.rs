@@ -1,10 +1,12 @@
 //! The watch over conversations: which sent messages lack a receipt that is past its time (`reference/pec` section 8).
 //!
-//! A month of a large archive is a million messages, so they are walked hour by hour of their certified instants; of every
-//! conversation that was met only a hash is kept (16 bytes each, some 5 MB for that month), [`AT_ONCE`] conversations are
-//! put together at a time, and of what is incomplete at most [`MOST`] are listed, the others counted. Invariants: what is
-//! listed holds document ids and counts, never a metadata value; a walk that was made is kept for [`KEPT`], and whatever
-//! it lists is looked at again each time it is asked for, so an alarm goes as soon as the receipt comes.
+//! A month of a large archive is a million messages, so they are walked hour by hour of their certified instants, from the index
+//! alone; no package is opened. Of every conversation that was met only a hash is kept (16 bytes each, some 5 MB for that month), and
+//! one that was found whole is not put together again by the next walk: that costs what is new, and reading rows. [`AT_ONCE`]
+//! conversations are put together at a time, and of what is incomplete at most [`MOST`] are listed, the others counted. Invariants:
+//! what is listed holds document ids and counts, never a metadata value; a walk that was made is kept for [`KEPT`], and whatever it
+//! lists is looked at again each time it is asked for, so an alarm goes as soon as the receipt comes; only what has its acceptance,
+//! which names everybody, is ever taken for whole.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -19,7 +21,7 @@ use crate::archive::Archive;
 use crate::archive::state::unpoisoned;
 use crate::catalog::{Criterion, DocumentRow, MAX_LIMIT, Op, Query, merged};
 use crate::clock::iso_ms;
-use crate::document::conversation::{self, Delivery, Kind, Message, Transmission};
+use crate::document::conversation::{self, Conversation, Delivery, Kind, Message, Recipient, Transmission};
 use crate::document::reader::ReaderKind;
 use crate::error::Result;
 use crate::id::{ClassId, DocumentId};
@@ -57,9 +59,16 @@ pub(in crate::archive) struct Found {
     pub more: usize,
 }
 
-/// The last walk.
+/// The last walk, and the conversations that it found whole.
 #[derive(Default)]
-pub(in crate::archive) struct Watch(Mutex<Option<(Timestamp, Arc<Found>)>>);
+pub(in crate::archive) struct Watch(Mutex<Option<(Timestamp, Arc<Found>)>>, Mutex<Whole>);
+
+/// Conversations that lack nothing, by hashes that nobody outside can foresee.
+#[derive(Default)]
+struct Whole {
+    hasher: RandomState,
+    keys: HashSet<u64>,
+}
 
 impl Archive {
     /// Incomplete conversations as of now: those of the last walk that still are, or of a new walk when that is too old.
@@ -83,8 +92,9 @@ impl Archive {
         let terms = self.terms();
         let from = self.looked_back_to(now);
         let mut until = now.checked_sub(terms.missing_after).unwrap_or(now);
-        let mut walk =
-            Walk { archive: self, known: &known, now, from, seen: HashSet::new(), hasher: RandomState::new() };
+        // One walk at a time: a second one waits, and then has nothing to put together.
+        let mut whole = unpoisoned(self.watch.1.lock());
+        let mut walk = Walk::new(self, &known, now, from, std::mem::take(&mut *whole));
         let mut incomplete: BTreeMap<DocumentId, Incomplete> = BTreeMap::new();
         let mut batch = Vec::new();
         while until > from {
@@ -95,6 +105,9 @@ impl Archive {
             until = start;
         }
         walk.judge(&mut batch, &mut incomplete)?;
+        metrics::counter!("custode_conversations_watched_total").increment(walk.judged as u64);
+        *whole = Whole { hasher: walk.known_whole.hasher, keys: walk.whole };
+        drop(whole);
         let mut all: Vec<Incomplete> = incomplete.into_values().collect();
         all.sort_by_key(|one| (one.since, one.document));
         let more = all.len().saturating_sub(MOST);
@@ -108,7 +121,7 @@ impl Archive {
     fn still_incomplete(&self, found: &Found, now: Timestamp) -> Result<Found> {
         let known = self.known_links();
         let from = self.looked_back_to(now);
-        let walk = Walk { archive: self, known: &known, now, from, seen: HashSet::new(), hasher: RandomState::new() };
+        let mut walk = Walk::new(self, &known, now, from, Whole::default());
         let mut incomplete = BTreeMap::new();
         for part in found.incomplete.chunks(AT_ONCE) {
             let rows = part.iter().filter_map(|one| merged::locate(&self.catalogs(), one.document).transpose());
@@ -141,10 +154,19 @@ struct Walk<'a> {
     /// What was sent before is not looked at, even when what a client sent again leads there.
     from: Timestamp,
     seen: HashSet<u64>,
-    hasher: RandomState,
+    /// Found whole by the walk before.
+    known_whole: Whole,
+    /// Found whole by this walk, or known to be and met again: what is older than the time looked back to is forgotten.
+    whole: HashSet<u64>,
+    /// How many rows were put together with what they lead to.
+    judged: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(archive: &'a Archive, known: &'a Known, now: Timestamp, from: Timestamp, known_whole: Whole) -> Self {
+        Self { archive, known, now, from, seen: HashSet::new(), known_whole, whole: HashSet::new(), judged: 0 }
+    }
+
     /// The messages of an hour; those of conversations not met before are looked at.
     fn slice(
         &mut self,
@@ -180,13 +202,24 @@ impl Walk<'_> {
     }
 
     fn is_new(&mut self, message: &Message) -> bool {
-        let key = message.identifier.as_deref().or(message.msgids.first().map(String::as_str));
-        let Some(key) = key else { return false };
-        self.seen.insert(self.hasher.hash_one(key.to_lowercase()))
+        let Some(key) = self.key(message) else { return false };
+        if !self.seen.insert(key) {
+            return false;
+        }
+        let whole = self.known_whole.keys.contains(&key);
+        if whole {
+            self.whole.insert(key);
+        }
+        !whole
+    }
+
+    fn key(&self, message: &Message) -> Option<u64> {
+        let key = message.identifier.as_deref().or(message.msgids.first().map(String::as_str))?;
+        Some(self.known_whole.hasher.hash_one(key.to_lowercase()))
     }
 
     /// Puts together the conversations that these rows are of, and lets the rows go.
-    fn judge(&self, batch: &mut Vec<DocumentRow>, incomplete: &mut BTreeMap<DocumentId, Incomplete>) -> Result<()> {
+    fn judge(&mut self, batch: &mut Vec<DocumentRow>, incomplete: &mut BTreeMap<DocumentId, Incomplete>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -204,6 +237,10 @@ impl Walk<'_> {
         let messages: Vec<Message> = all.filter_map(|row| rows::message(self.known, row)).collect();
         let in_part = whole.bounds.contains(&Bound::Documents) || whole.bounds.contains(&Bound::Values);
         let conversation = conversation::judge(&messages, self.archive.terms(), self.now);
+        self.judged += batch.len();
+        if !in_part {
+            self.remember_whole(batch, &conversation);
+        }
         for one in conversation.transactions {
             let Some(since) = one.overdue_since.filter(|_| one.started_at >= Some(self.from)) else { continue };
             let acceptance = one.messages.iter().find(|placed| placed.kind == Kind::Acceptance);
@@ -220,5 +257,24 @@ impl Walk<'_> {
         }
         batch.clear();
         Ok(())
+    }
+
+    /// Remembers of which of these rows every transmission has its acceptance and lacks nothing.
+    fn remember_whole(&mut self, batch: &[DocumentRow], conversation: &Conversation) {
+        let mut lacking: HashSet<DocumentId> = HashSet::new();
+        let mut met: HashSet<DocumentId> = HashSet::new();
+        for one in &conversation.transactions {
+            let accepted = matches!(one.state, Transmission::Accepted | Transmission::NotAccepted);
+            let open = |recipient: &Recipient| {
+                matches!(recipient.state, Delivery::Missing | Delivery::Accepted | Delivery::Late | Delivery::Unknown)
+            };
+            let whole = accepted && one.overdue_since.is_none() && !one.recipients.iter().any(open);
+            let into = if whole { &mut met } else { &mut lacking };
+            into.extend(one.messages.iter().map(|placed| placed.document));
+        }
+        for row in batch.iter().filter(|row| met.contains(&row.id) && !lacking.contains(&row.id)) {
+            let key = rows::message(self.known, row).and_then(|message| self.key(&message));
+            self.whole.extend(key);
+        }
     }
 }

@@ -147,10 +147,11 @@ impl<'a> Group<'a> {
         let all =
             |recipients: &[Addressee]| -> BTreeSet<String> { recipients.iter().map(|r| fold(&r.address)).collect() };
         let certified = [Kind::Acceptance, Kind::Envelope, Kind::Delivery, Kind::NonDelivery, Kind::Delay];
+        let expected = all(&found);
         let differ: Vec<_> = self
             .distinct
             .iter()
-            .filter(|m| certified.contains(&m.kind) && !m.recipients.is_empty() && all(&m.recipients) != all(&found))
+            .filter(|m| certified.contains(&m.kind) && !m.recipients.is_empty() && all(&m.recipients) != expected)
             .map(|m| m.document)
             .collect();
         for document in differ {

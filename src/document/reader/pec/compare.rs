@@ -1,5 +1,7 @@
 //! Headers against the signed data: every contradiction is noted, none is believed (`reference/pec` section 4).
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
 
 use super::daticert::Daticert;
@@ -44,8 +46,9 @@ pub fn headers(headers: &Headers, certified: &Daticert, out: &mut Vec<Finding>) 
         if on_behalf.contains('@') && other(on_behalf, &certified.sender) {
             differs("header/From");
         }
-        let certified_to = |address: &str| certified.recipients.iter().any(|r| r.eq_ignore_ascii_case(address));
-        if !certified.recipients.is_empty() && headers.to.iter().chain(&headers.cc).any(|one| !certified_to(one)) {
+        let known: HashSet<String> = certified.recipients.iter().map(|one| one.to_ascii_lowercase()).collect();
+        let stranger = |one: &String| !known.contains(&one.to_ascii_lowercase());
+        if !known.is_empty() && headers.to.iter().chain(&headers.cc).any(stranger) {
             differs("header/To, Cc");
         }
     }
