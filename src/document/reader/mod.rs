@@ -252,6 +252,20 @@ mod tests {
         for other in [&b""[..], b"testo", b"<altro/>", b"%PDF-1.4", &[0xff; 100]] {
             assert!(understand_attachment(other, "x.xml", None).is_none());
         }
+        // In any encoding and behind any mark; a photograph begins like one of them.
+        let wide = |mark: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            format!("{mark}{}", samples::INVOICE.replace("UTF-8", "UTF-16")).encode_utf16().flat_map(bytes).collect()
+        };
+        for invoice in [
+            wide("\u{feff}", u16::to_le_bytes),
+            wide("\u{feff}", u16::to_be_bytes),
+            wide("", u16::to_le_bytes),
+            format!("\u{feff}\u{feff}\r\n{}", samples::INVOICE).into_bytes(),
+        ] {
+            assert_eq!(understand_attachment(&invoice, "x.xml", None).unwrap().class, Some("invoice"));
+        }
+        let photograph = [&b"\xff\xd8\xff\xe0\0\x10JFIF\0"[..], samples::INVOICE.as_bytes()].concat();
+        assert!(understand_attachment(&photograph, "x.jpg", None).is_none());
         // What is signed and nothing else is opened; what cannot be is said.
         let signed = understand_attachment(&samples::signed(b"%PDF-1.4"), "a.pdf.p7m", Some(Context::test())).unwrap();
         assert_eq!((signed.class, signed.content.as_deref()), (None, Some(&b"%PDF-1.4"[..])));

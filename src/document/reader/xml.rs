@@ -116,8 +116,17 @@ pub fn parse_apart(bytes: &[u8], apart: Apart<'_>) -> Result<Parsed, Finding> {
     Ok(Parsed { root, findings })
 }
 
-/// Local name of the root, without reading further.
+/// Local name of the root, without reading further: what cannot begin a document is not even decoded, because any file that comes
+/// along with a message is asked.
 pub fn root_name(bytes: &[u8]) -> Option<String> {
+    // Marks in any encoding, also written twice, blanks, zeros of wide characters, what a transmission left; then an element, or
+    // what stands before one.
+    let before = |byte: &&u8| {
+        matches!(byte, 0xAF | 0xBB | 0xBF | 0xC2 | 0xC3 | 0xEF | 0xFE | 0xFF | b' ') || byte.is_ascii_control()
+    };
+    if bytes.iter().find(|byte| !before(byte)) != Some(&b'<') {
+        return None;
+    }
     let head = &bytes[..bytes.len().min(super::super::format::HEAD)];
     let (text, _) = decode(head);
     let mut reader = Reader::from_str(&text);

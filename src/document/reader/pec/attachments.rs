@@ -335,7 +335,8 @@ impl Taken {
 /// XML, signed data in any dress: nothing else is worth keeping in memory.
 fn may_be_understood(head: &[u8]) -> bool {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    matches!(start.first(), None | Some(b'<' | b'M' | b'-' | 0x30 | 0xFE | 0xFF))
+    // FF alone begins a photograph; a mark of wide characters has both bytes.
+    matches!(start, [] | [b'<' | b'M' | b'-' | 0x30, ..] | [0xFE | 0xFF] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..])
 }
 
 /// The decoded bytes of a part, piece by piece.
