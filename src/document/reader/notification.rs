@@ -76,6 +76,9 @@ const TEXTS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What the exchange system signed the notification with is judged apart.
+const APART: xml::Apart<'_> = xml::Apart { skip: &["Signature"], base64: &[] };
+
 /// Kind and family of a root element.
 pub fn kind_of_root(root: &str) -> Option<(&'static str, &'static str)> {
     ROOTS.iter().find(|(name, ..)| *name == root).map(|(_, kind, family)| (*kind, *family))
@@ -109,16 +112,7 @@ pub(super) fn read_opened(
     context: Option<&Context<'_>>,
     out: &mut Extraction,
 ) {
-    if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
-        out.findings.push(Finding::warning(Code::P7mPlain, "name", ""));
-    }
-    let root = match xml::parse(&opened.content, &["Signature"]) {
-        Ok(parsed) => {
-            out.findings.extend(parsed.findings);
-            parsed.root
-        }
-        Err(fault) => return out.findings.push(fault),
-    };
+    let Some(root) = signed::root(opened, name, APART, &mut out.findings) else { return };
     let Some((kind, family)) = kind_of_root(&root.name) else {
         return out.findings.push(Finding::error(Code::NotificationNot, "root", ""));
     };

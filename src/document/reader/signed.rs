@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::Extraction;
-use super::xml::MAX_BYTES;
+use super::xml::{self, MAX_BYTES};
 use crate::document::{Body, Context};
 use crate::error::{Code, Finding, Result};
 use crate::evidence::cms::unwrap::{is_encoded_twice, mime_body};
@@ -49,6 +49,23 @@ pub fn open_judged<'a>(bytes: &'a [u8], context: Option<&Context<'_>>, out: &mut
     });
     out.signatures.extend(reports);
     opened
+}
+
+/// The XML inside, of a file of this name. What is not XML is a finding of severity error.
+pub fn root(opened: &Opened<'_>, name: &str, apart: xml::Apart<'_>, findings: &mut Vec<Finding>) -> Option<xml::Node> {
+    if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
+        findings.push(Finding::warning(Code::P7mPlain, "name", ""));
+    }
+    match xml::parse_apart(&opened.content, apart) {
+        Ok(parsed) => {
+            findings.extend(parsed.findings);
+            Some(parsed.root)
+        }
+        Err(fault) => {
+            findings.push(fault);
+            None
+        }
+    }
 }
 
 /// Judges the XML signatures inside; without a context nothing is. One that cannot be taken for a signature at all is said to

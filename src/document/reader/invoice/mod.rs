@@ -71,16 +71,7 @@ pub(super) fn read_opened(
     context: Option<&Context<'_>>,
     out: &mut Extraction,
 ) {
-    if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
-        out.findings.push(Finding::warning(Code::P7mPlain, "name", ""));
-    }
-    let root = match xml::parse_apart(&opened.content, APART) {
-        Ok(parsed) => {
-            out.findings.extend(parsed.findings);
-            parsed.root
-        }
-        Err(fault) => return out.findings.push(fault),
-    };
+    let Some(root) = signed::root(opened, name, APART, &mut out.findings) else { return };
     if !is_root(&root.name) {
         return out.findings.push(Finding::error(Code::InvoiceNotInvoice, "root", ""));
     }
