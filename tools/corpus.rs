@@ -1,7 +1,7 @@
 //! Writes a corpus to a folder: every document as a file, and beside it `<name>.json` with class, metadata, ties and the facts
 //! a reader must find.
 //!
-//! `cargo run --release --example corpus -- --seed 1 --documents 500 -o corpus`
+//! `cargo run --profile dist --example corpus -- --seed 1 --documents 500 -o corpus`
 //!
 //! `cargo run --example corpus -- matrix tests/corpus` writes the test matrix instead: every kind, encoding and defect.
 

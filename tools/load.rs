@@ -1,6 +1,6 @@
 //! Sends deposits to an archive that is being served, and says how fast they were acknowledged.
 //!
-//! `custode -a demo serve &` and `cargo run --release --example load -- -a demo --documents 5000 --size 40KB --connections 64`
+//! `custode -a demo serve &` and `cargo run --profile dist --example load -- -a demo --documents 5000 --size 40KB --connections 64`
 
 #[path = "load/client.rs"]
 mod client;

@@ -1,6 +1,6 @@
 //! What the engine does a second, beside `b3sum` and `sha256sum` on the same bytes in the same run.
 //!
-//! `cargo bench --bench engine` (`-- --bytes 300 --small 5000`): invented documents (fixed seed) go over HTTP into the real
+//! `cargo bench --profile dist --bench engine` (`-- --bytes 300 --small 5000`): invented documents (fixed seed) go over HTTP into the real
 //! server, are sealed, checked and indexed again; each phase has a process of its own, so that its peak of memory is its
 //! own. Absolute figures are the machine's; the ratios are ours.
 

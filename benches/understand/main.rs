@@ -1,5 +1,5 @@
 //! What it costs to understand and verify one signed PEC message of 50 KB, beside the hashing of its bytes and OpenSSL's RSA
-//! verification: `cargo bench --bench understand`.
+//! verification: `cargo bench --profile dist --bench understand`.
 //!
 //! The limit is 0.3 ms of one core beyond hashing. The message is a transport envelope (SHA-256, RSA 2048, two levels of
 //! certificates) as the corpus generator makes them. Parts are measured alone on the same bytes; what is left between their sum
