@@ -367,7 +367,7 @@ codes! {
     TrustListUnchecked = "trust/list-unchecked", Finding, "the signature of a trusted list was not checked: no certificate for it is configured", "firma di un elenco di fiducia non verificata: nessun certificato configurato", "see [trust] in custode.toml", "vedere [trust] in custode.toml";
     // -- vault and catalog ---------------------------------------------------------------------------------------------
     VaultMissing = "vault-missing", Unavailable, "the vault is not mounted", "il deposito non è montato", "mount it", "montarlo";
-    VaultExists = "vault-exists", Damage, "the vault already holds other bytes under that name", "il deposito contiene già altri byte con quel nome", "", "";
+    VaultExists = "vault-exists", Damage, "the vault already holds other bytes under that name", "il deposito contiene già altri byte con quel nome", "when the chain names no such package, move its folder out of packages/ and keep it as evidence", "se la catena non nomina quel pacchetto, spostarne la cartella fuori da packages/ e conservarla come prova";
     CatalogDisagrees = "catalog-disagrees", Damage, "catalog and packages disagree", "catalogo e pacchetti discordano", "run `custode reindex`", "eseguire `custode reindex`";
     CatalogDamaged = "catalog-damaged", Damage, "the catalog is damaged", "il catalogo è danneggiato", "run `custode reindex`; the archive itself is in the plain files", "eseguire `custode reindex`; l'archivio sta nei file";
     CatalogRebuilt = "catalog-rebuilt", Finding, "the catalog was rebuilt from the plain files", "il catalogo è stato ricostruito dai file", "", "";

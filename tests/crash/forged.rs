@@ -30,6 +30,23 @@ fn all_is_sealed_once(sandbox: &Sandbox, acknowledged: &[Acknowledged], when: &s
     assert_eq!((sealed.packages, sealed.documents.len()), (3, acknowledged.len()), "{when}");
 }
 
+/// A package that was copied and not committed is not the archive's to remove: the error names it, and it is moved away.
+fn leave_to_the_operator(sandbox: &Sandbox, when: &str) {
+    loop {
+        let told = sandbox.run(&["seal"]);
+        if told.status.success() {
+            return;
+        }
+        let said = text(&told);
+        assert!(said.contains("vault-exists") && said.contains("keep it as evidence"), "{when}: {said}");
+        let place = said.lines().find_map(|line| line.trim().strip_prefix("where: ")).unwrap();
+        let folder = Path::new(place).parent().unwrap();
+        let away = sandbox.path(&folder.file_name().unwrap().to_string_lossy());
+        assert!(!away.exists(), "{when}: {said}");
+        std::fs::rename(folder, away).unwrap();
+    }
+}
+
 /// A plan with its expiry ten years earlier: the chain would have committed it.
 #[test]
 fn a_plan_that_was_altered_is_not_gone_on_from() {
@@ -64,6 +81,7 @@ fn a_plan_that_was_altered_is_not_gone_on_from() {
         // Taken away as the hint says: the documents are planned anew.
         assert!(plan.exists());
         std::fs::rename(sandbox.root().join("staging"), sandbox.path("evidence")).unwrap();
+        leave_to_the_operator(&sandbox, &when);
         all_is_sealed_once(&sandbox, &acknowledged, &when);
         aborted(&output)
     });

@@ -147,6 +147,9 @@ fn usable<T>(opened: Result<T>, reasons: &mut Vec<String>) -> Result<Option<T>> 
 
 /// The engines open whatever has their files' names: a pipe would make them wait for ever, a link write elsewhere.
 fn only_files(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
     for entry in std::fs::read_dir(folder).at_path(folder)? {
         let entry = entry.at_path(folder)?;
         let (kind, path) = (entry.file_type().at_path(&entry.path())?, entry.path());
