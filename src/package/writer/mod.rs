@@ -242,7 +242,13 @@ impl Staging {
             match self.kept_facts(name)? {
                 Some(facts) => all.push(facts),
                 None if name == PINDEX_SIGNATURE => {}
-                None => return Err(Error::new(Code::StagingAltered, "a step is missing").at(name)),
+                None => {
+                    return Err(Error::new(Code::StagingAltered, "a step is missing").at(self
+                        .folder
+                        .join(PACKAGE)
+                        .join(name)
+                        .display()));
+                }
             }
         }
         let made = all.len();
@@ -254,7 +260,9 @@ impl Staging {
             };
             let name = format!("{TRUST}/{name}");
             let facts = self.kept_facts(&name)?;
-            all.push(facts.ok_or_else(|| Error::new(Code::StagingAltered, "not our facts").at(&name))?);
+            all.push(facts.ok_or_else(|| {
+                Error::new(Code::StagingAltered, "not our facts").at(self.facts_path(&name).display())
+            })?);
         }
         all[made..].sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
