@@ -24,6 +24,21 @@ pub enum KeyAlgorithm {
     P256,
 }
 
+impl KeyAlgorithm {
+    /// DER AlgorithmIdentifier of signatures made with `digest` (RFC 4055, RFC 5758).
+    pub fn signature_identifier(self, digest: DigestAlgorithm) -> Vec<u8> {
+        let oid = match (self, digest) {
+            (Self::P256, _) => return asn1::sequence(&[&asn1::oid(&oids::ECDSA_SHA256)]),
+            (Self::Rsa, DigestAlgorithm::Md5) => oids::RSA_MD5,
+            (Self::Rsa, DigestAlgorithm::Sha1) => oids::RSA_SHA1,
+            (Self::Rsa, DigestAlgorithm::Sha256) => oids::RSA_SHA256,
+            (Self::Rsa, DigestAlgorithm::Sha384) => oids::RSA_SHA384,
+            (Self::Rsa, DigestAlgorithm::Sha512) => oids::RSA_SHA512,
+        };
+        asn1::sequence(&[&asn1::oid(&oid), &asn1::null()])
+    }
+}
+
 enum Inner {
     Rsa(Box<RsaKeyPair>, Vec<u8>),
     P256(Box<EcdsaKeyPair>),
@@ -92,23 +107,6 @@ impl SigningKey {
     /// Digest this key signs with unless told otherwise.
     pub fn preferred_digest(&self) -> DigestAlgorithm {
         DigestAlgorithm::Sha256
-    }
-
-    /// DER AlgorithmIdentifier of signatures made with `digest` (RFC 4055, RFC 5758).
-    pub fn signature_identifier(&self, digest: DigestAlgorithm) -> Vec<u8> {
-        match (&self.0, digest) {
-            (Inner::P256(_), _) => asn1::sequence(&[&asn1::oid(&oids::ECDSA_SHA256)]),
-            (Inner::Rsa(..), digest) => {
-                let oid = match digest {
-                    DigestAlgorithm::Md5 => oids::RSA_MD5,
-                    DigestAlgorithm::Sha1 => oids::RSA_SHA1,
-                    DigestAlgorithm::Sha256 => oids::RSA_SHA256,
-                    DigestAlgorithm::Sha384 => oids::RSA_SHA384,
-                    DigestAlgorithm::Sha512 => oids::RSA_SHA512,
-                };
-                asn1::sequence(&[&asn1::oid(&oid), &asn1::null()])
-            }
-        }
     }
 
     /// Signs `message`, digested with `digest`. A P-256 key signs with SHA-256 only; SHA-1 exists to make test material that

@@ -13,6 +13,7 @@ pub mod judge;
 pub mod key;
 pub mod oids;
 pub mod revocation;
+pub mod sign;
 pub mod trust;
 pub mod tsp;
 pub mod verdict;

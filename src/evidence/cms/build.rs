@@ -4,24 +4,43 @@
 
 use jiff::Timestamp;
 
-use crate::error::Result;
+use super::Content;
+use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::asn1::{self, tag};
 use crate::evidence::key::SigningKey;
 use crate::evidence::x509::Certificate;
 use crate::evidence::{Oid, oids};
 
+/// Whatever makes the signature value: a key at hand, or one that never leaves its token.
+pub trait Signs: std::fmt::Debug {
+    /// DER AlgorithmIdentifier of signatures made with `digest` (RFC 4055, RFC 5758).
+    fn identifier(&self, digest: DigestAlgorithm) -> Vec<u8>;
+    /// The signature of `message`, digested with `digest`.
+    fn value(&self, digest: DigestAlgorithm, message: &[u8]) -> Result<Vec<u8>>;
+}
+
+impl Signs for SigningKey {
+    fn identifier(&self, digest: DigestAlgorithm) -> Vec<u8> {
+        self.algorithm().signature_identifier(digest)
+    }
+
+    fn value(&self, digest: DigestAlgorithm, message: &[u8]) -> Result<Vec<u8>> {
+        self.sign(digest, message)
+    }
+}
+
 /// What to sign and how. Start from [`Spec::new`] and change what differs.
 #[derive(Debug)]
 pub struct Spec<'a> {
     /// Type of the content; id-data unless it is a token.
     pub content_type: Oid,
-    /// The bytes that are signed.
-    pub content: &'a [u8],
+    /// What is signed: bytes, or the digest of bytes that do not travel inside.
+    pub content: Content<'a>,
     /// Whether the content travels inside.
     pub attached: bool,
     /// The key.
-    pub signer: &'a SigningKey,
+    pub signer: &'a dyn Signs,
     /// DER certificate of the key.
     pub certificate: &'a [u8],
     /// Whether `certificate` travels inside (a time-stamp asked for without `certReq` leaves it out).
@@ -38,10 +57,10 @@ pub struct Spec<'a> {
 
 impl<'a> Spec<'a> {
     /// Attached id-data, SHA-256, certificate inside, no signing time, no signing-certificate attribute.
-    pub fn new(content: &'a [u8], signer: &'a SigningKey, certificate: &'a [u8]) -> Self {
+    pub fn new(content: &'a [u8], signer: &'a dyn Signs, certificate: &'a [u8]) -> Self {
         Self {
             content_type: oids::DATA,
-            content,
+            content: Content::Bytes(content),
             attached: true,
             signer,
             certificate,
@@ -54,7 +73,7 @@ impl<'a> Spec<'a> {
     }
 
     /// CAdES-B-B: as [`Spec::new`] with signing time and signing certificate (ETSI EN 319 122-1 section 6.3).
-    pub fn cades(content: &'a [u8], signer: &'a SigningKey, certificate: &'a [u8], at: Timestamp) -> Self {
+    pub fn cades(content: &'a [u8], signer: &'a dyn Signs, certificate: &'a [u8], at: Timestamp) -> Self {
         Self { signing_time: Some(at), signing_certificate_v2: true, ..Self::new(content, signer, certificate) }
     }
 }
@@ -62,9 +81,11 @@ impl<'a> Spec<'a> {
 /// DER ContentInfo holding SignedData.
 pub fn sign(spec: &Spec<'_>) -> Result<Vec<u8>> {
     let certificate = Certificate::parse(spec.certificate)?;
+    let digest = spec.content.digest(spec.digest);
+    let digest = digest.ok_or_else(|| Error::new(Code::Internal, "the digest to be signed was not computed"))?;
     let mut attributes = vec![
         attribute(&oids::CONTENT_TYPE, &asn1::oid(&spec.content_type)),
-        attribute(&oids::MESSAGE_DIGEST, &asn1::octets(&spec.digest.of(spec.content))),
+        attribute(&oids::MESSAGE_DIGEST, &asn1::octets(&digest)),
     ];
     if let Some(at) = spec.signing_time {
         attributes.push(attribute(&oids::SIGNING_TIME, &asn1::time(at)));
@@ -75,18 +96,21 @@ pub fn sign(spec: &Spec<'_>) -> Result<Vec<u8>> {
     // The same attributes are signed as SET OF and stored under [0] (RFC 5652 section 5.4).
     let signed = asn1::set_of(tag::SET, attributes.clone());
     let stored = asn1::set_of(tag::constructed(0), attributes);
-    let value = spec.signer.sign(spec.digest, &signed)?;
+    let value = spec.signer.value(spec.digest, &signed)?;
     let signer_info = asn1::sequence(&[
         &asn1::small(1),
         &asn1::sequence(&[certificate.issuer(), certificate.serial_element()]),
         &spec.digest.identifier(),
         &stored,
-        &spec.signer.signature_identifier(spec.digest),
+        &spec.signer.identifier(spec.digest),
         &asn1::octets(&value),
     ]);
 
-    let content =
-        if spec.attached { asn1::constructed(tag::constructed(0), &[&asn1::octets(spec.content)]) } else { Vec::new() };
+    let content = match (spec.attached, spec.content) {
+        (true, Content::Bytes(bytes)) => asn1::constructed(tag::constructed(0), &[&asn1::octets(bytes)]),
+        (true, Content::Digests(_)) => return Err(Error::new(Code::Internal, "a digest cannot travel as content")),
+        (false, _) => Vec::new(),
+    };
     let mut certificates: Vec<Vec<u8>> = spec.extra_certificates.to_vec();
     if spec.include_certificate {
         certificates.push(spec.certificate.to_vec());

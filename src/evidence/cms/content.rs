@@ -9,6 +9,7 @@ use aws_lc_rs::digest::Context;
 use md5::Digest as _;
 
 use crate::evidence::algorithm::DigestAlgorithm;
+use crate::hash::Sha256;
 
 /// What a signature covers.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,11 @@ impl DigestSet {
             }
         }
         set
+    }
+
+    /// The SHA-256 of bytes that somebody else has read.
+    pub fn sha256(digest: Sha256) -> Self {
+        Self(vec![(DigestAlgorithm::Sha256, digest.0.to_vec())])
     }
 
     /// One of them.

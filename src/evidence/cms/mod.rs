@@ -7,7 +7,7 @@ pub mod read;
 pub mod revocation;
 pub mod unwrap;
 
-pub use build::{Spec, sign};
+pub use build::{Signs, Spec, sign};
 pub use content::{Content, DigestSet, Digester};
 pub use open::{Form, Opened, is_encrypted, open};
 pub use read::{SignedData, SignerReport, Verdict};

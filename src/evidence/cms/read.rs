@@ -238,6 +238,11 @@ impl SignerInfo {
         &self.signature
     }
 
+    /// When, as the signer says.
+    pub fn claimed_time(&self) -> Option<Timestamp> {
+        self.attribute(&oids::SIGNING_TIME).ok().flatten().and_then(|value| value.time().ok())
+    }
+
     /// Identifier of the signature algorithm.
     pub fn signature_algorithm(&self) -> Result<Oid> {
         let element = Reader::only(&self.signature_identifier, tag::SEQUENCE)?;
@@ -283,7 +288,7 @@ impl SignerInfo {
         certificate: Option<Certificate>,
     ) -> SignerReport {
         let bad = |e: Error| Verdict::Bad(e.detail);
-        let signing_time = self.attribute(&oids::SIGNING_TIME).ok().flatten().and_then(|value| value.time().ok());
+        let signing_time = self.claimed_time();
         let signing_certificate = match &certificate {
             Some(certificate) => self.ess(certificate).unwrap_or_else(bad),
             None => Verdict::Absent("the signer's certificate is not there".into()),

@@ -218,7 +218,7 @@ pub fn issue(profile: &Profile<'_>) -> Result<Vec<u8>> {
         extensions.push(extension(&more.id, more.critical, &more.value));
     }
 
-    let identifier = key.signature_identifier(profile.digest);
+    let identifier = key.algorithm().signature_identifier(profile.digest);
     let tbs = asn1::sequence(&[
         &asn1::constructed(tag::constructed(0), &[&asn1::small(2)]),
         &asn1::unsigned(&profile.serial),
