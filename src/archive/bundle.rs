@@ -121,6 +121,7 @@ impl Archive {
                 trial: self.profile == Profile::Trial,
                 signer: &signer,
                 anchors: self.authorities.anchors(),
+                trust: &self.trust,
                 checkpoint: head.checkpoint.clone(),
                 documents: wanted.documents,
                 packages: wanted.packages,

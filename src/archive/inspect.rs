@@ -24,6 +24,7 @@ use crate::clock::{Clock, SystemClock, iso_ms};
 use crate::durable;
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
 use crate::id::CheckId;
 use crate::vault::local::LocalVault;
@@ -79,6 +80,7 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
         vkey: &vkey,
         vault,
         anchors: &anchors(root, trial, &clock),
+        trust: &trust(root),
         catalog: None,
         unsealed: None,
         journal: None,
@@ -120,6 +122,12 @@ fn anchors(root: &Path, trial: bool, clock: &Arc<dyn Clock>) -> Anchors {
     anchors.and(development.unwrap_or_default())
 }
 
+/// Whom the archive believes about signatures, as far as it can be read: without it their chains are unchecked.
+fn trust(root: &Path) -> Trust {
+    let loaded = Config::load(root).and_then(|config| config.trust.load());
+    loaded.map(|(trust, _)| trust).unwrap_or_default()
+}
+
 impl Archive {
     /// Whether the caller may see checks.
     pub fn may_see_checks(&self, actor: &Actor) -> Result<()> {
@@ -148,6 +156,7 @@ impl Archive {
             vkey: &self.vkey,
             vault: Arc::clone(&self.vault),
             anchors: self.authorities.anchors(),
+            trust: &self.trust,
             catalog: Some(self.catalog.as_ref()),
             unsealed: Some(&self.unsealed),
             journal: Some(&self.journal),
@@ -159,6 +168,7 @@ impl Archive {
         durable::create_dir_all(&self.layout.reports())?;
         durable::write_new(&self.report_path(id, "json"), &json, durable::MODE_SEALED)?;
         durable::write_new(&self.report_path(id, "txt"), report.to_text().as_bytes(), durable::MODE_SEALED)?;
+        self.sign_report(id, Sha256::of(&json))?;
         if let Err(error) = self.ledger.append(Kind::Check, object(entry(&report, &scope, Sha256::of(&json)))) {
             // A chain that takes no entries must not keep anybody from reading that the archive is damaged.
             tracing::error!(code = error.code.as_str(), %id, "the check could not be put on the chain: {error}");
@@ -167,6 +177,22 @@ impl Archive {
             }
         }
         serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
+    }
+
+    /// The signature of a report beside it, where reports are signed. A signer that fails is an alarm; a check that found
+    /// something must be read all the same.
+    fn sign_report(&self, id: CheckId, sha256: Sha256) -> Result<()> {
+        if !self.signing.reports {
+            return Ok(());
+        }
+        match self.signing.sign(sha256, self.clock.as_ref()) {
+            None => Ok(()),
+            Some(Ok(der)) => durable::write_new(&self.report_path(id, "json.p7s"), &der, durable::MODE_SEALED),
+            Some(Err(error)) => {
+                tracing::warn!(code = error.code.as_str(), %id, detail = %error.detail, "the report is not signed");
+                Ok(())
+            }
+        }
     }
 
     /// A kept report.

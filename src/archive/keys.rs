@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::durable;
 use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::sign::RefusedPin;
 use crate::evidence::tsp::DevelopmentAuthority;
 use crate::intake::manifest::ReplayKey;
 use crate::package::writer::StagingKey;
@@ -73,6 +74,11 @@ impl Keys {
     /// Key of the marks on what a sealing keeps between two runs.
     pub fn staging_key(&self) -> StagingKey {
         StagingKey::derive(&self.seed)
+    }
+
+    /// The memory of a PIN that the signer's token refused.
+    pub fn refused_pin(&self) -> RefusedPin {
+        RefusedPin::new(self.folder.join("signer.refused"), &self.seed)
     }
 
     /// The anchors of a development authority that has its key in this folder; for who reads only. Nothing is made.

@@ -31,6 +31,7 @@ mod reindex;
 mod replay;
 mod revocation;
 mod seal;
+mod signing;
 mod state;
 mod turns;
 mod unsealed;

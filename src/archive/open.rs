@@ -224,6 +224,8 @@ impl Archive {
         let trust = trust.with(Purpose::TimeStamp, Anchors::from_pem_files(&config.tsa.anchors)?);
         opening.extend(findings);
         let authorities = authorities(&config, genesis.profile, &keys, &clock)?;
+        let (signing, finding) = super::signing::Signing::open(&config, &keys)?;
+        opening.extend(finding);
 
         let mut settings = Settings::new(layout.root(), LANE, Arc::clone(&clock));
         settings.most_records = config.intake.max_unsealed_documents;
@@ -276,6 +278,7 @@ impl Archive {
             access: RwLock::new(access),
             authorities,
             trust: Arc::new(trust),
+            signing,
             in_flight: InFlight::default(),
             sealing: Mutex::new(()),
             background: Background::default(),

@@ -20,11 +20,13 @@ use crate::document::agid::{self, AgidFile};
 use crate::document::format::extension_for;
 use crate::error::{Code, Error, Result};
 use crate::evidence::ers;
+use crate::evidence::sign::cades;
 use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence};
 use crate::intake::receipt::rdv;
 use crate::package::member::Kind;
 use crate::package::reader::Package;
+use crate::package::{PINDEX_SIGNATURE, signed};
 use crate::retention::due_in_class;
 use crate::vault::VaultFiles;
 
@@ -147,6 +149,11 @@ impl Archive {
         view["controls"] = json!(file.controls);
         view["blake3"] = json!(file.digests.blake3);
         view["retention"] = self.retention_of(&row)?;
+        // Who signed the index of its package; null when nobody did. A package that cannot be read is `check`'s to name.
+        if let Some(package) = &row.package {
+            let p7s = self.package_entry(package).and_then(|entry| self.index_signature(&entry, package));
+            view["package_signature"] = json!(p7s.ok().flatten().and_then(|p7s| signed::facts(&p7s)));
+        }
         Ok(view)
     }
 
@@ -215,6 +222,18 @@ impl Archive {
     pub fn receipt_xml(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<u8>> {
         let rows = self.receipt_rows(actor, id)?;
         Ok(self.described(&rows[0])?.rdv)
+    }
+
+    /// The detached signature of an RdV; there once its package is sealed, when receipts are signed.
+    pub fn receipt_signature(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<u8>> {
+        let rows = self.receipt_rows(actor, id)?;
+        let unsigned = || Error::new(Code::NotFound, "this receipt is not signed, or not sealed yet").at(id);
+        let package = rows[0].package.as_ref().ok_or_else(unsigned)?;
+        let reader = self.open_package(package)?;
+        if reader.find(Kind::Signature, id.0).is_err() {
+            return Err(unsigned());
+        }
+        reader.read_member(Kind::Signature, id.0, cades::MAX_BYTES)
     }
 
     fn receipt_rows(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<DocumentRow>> {
@@ -339,7 +358,29 @@ impl Archive {
     pub fn package(&self, actor: &Actor, package: &PackageRef) -> Result<Value> {
         self.may(actor, Action::ReadPackages)?;
         let entry = self.package_entry(package)?;
-        Ok(json!({ "package": package, "entry": entry.seq, "sealed_at": iso_ms(entry.at), "object": entry.object }))
+        let signature = self.index_signature(&entry, package)?.and_then(|p7s| signed::facts(&p7s));
+        Ok(json!({
+            "package": package, "entry": entry.seq, "sealed_at": iso_ms(entry.at), "object": entry.object,
+            "signature": signature,
+        }))
+    }
+
+    /// The signature of a package's index, as committed; `None` when it has none.
+    fn index_signature(&self, entry: &Entry, package: &PackageRef) -> Result<Option<Vec<u8>>> {
+        let files = entry.object.get("files").and_then(Value::as_array);
+        if !files.is_some_and(|files| files.iter().any(|file| file["name"] == PINDEX_SIGNATURE)) {
+            return Ok(None);
+        }
+        let p7s = self.open_committed(entry, package)?.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES)?;
+        committed_file(entry, package, PINDEX_SIGNATURE, &p7s)?;
+        Ok(Some(p7s))
+    }
+
+    /// The detached signature of a package's index.
+    pub fn package_signature(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
+        self.may(actor, Action::ReadPackages)?;
+        let found = self.index_signature(&self.package_entry(package)?, package)?;
+        found.ok_or_else(|| Error::new(Code::NotFound, "the index of this package is not signed").at(package))
     }
 
     /// The index of a package; recorded as an access, since it names every document.

@@ -88,6 +88,8 @@ pub struct Archive {
     pub(super) trust: Arc<Trust>,
     /// Whether signers' certificates were revoked.
     pub(super) revocation: super::revocation::Revocation,
+    /// By whose certificate packages are signed.
+    pub(super) signing: super::signing::Signing,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
     /// One closing run at a time.

@@ -9,6 +9,7 @@ use std::io::Read;
 use uuid::Uuid;
 
 use super::package::Look;
+use super::signature;
 use crate::chain::note::{Verifier, open_note};
 use crate::document::agid;
 use crate::error::{AtPlace, Code, Error, Finding as Seen, Result};
@@ -18,6 +19,7 @@ use crate::intake::manifest::{Deposit, Manifest};
 use crate::intake::receipt::{Facts, note_text, origin, rdv};
 use crate::package::member::Kind;
 use crate::package::numbers::Numbers;
+use crate::package::pindex::agents::Agent;
 use crate::package::reader::Package;
 use crate::package::toc::Record;
 use crate::package::{CONTENT, NUMBERS, PINDEX};
@@ -25,14 +27,14 @@ use crate::package::{CONTENT, NUMBERS, PINDEX};
 /// The largest metadata file, RdV, note or manifest read whole.
 const MAX_DESCRIPTION: u64 = 64 << 20;
 
-/// Verifies everything in the content; gives the number of documents whose bytes were hashed.
-pub(super) fn verify(look: &mut Look<'_>, package: &Package, numbers: &Numbers) -> u64 {
+/// Verifies everything in the content; gives the number of documents whose bytes were hashed, and who may sign by the index.
+pub(super) fn verify(look: &mut Look<'_>, package: &Package, numbers: &Numbers) -> (u64, Vec<Agent>) {
     let documents = bytes(look, package);
-    index(look, package);
-    if let Err(error) = described(look, package, numbers) {
+    let agents = index(look, package);
+    if let Err(error) = described(look, package, numbers, &agents) {
         look.failed(&error, Some(CONTENT));
     }
-    documents
+    (documents, agents)
 }
 
 /// Every member's bytes. Members lost with a damaged frame are altered documents, not missing ones.
@@ -60,10 +62,13 @@ fn bytes(look: &mut Look<'_>, package: &Package) -> u64 {
 }
 
 /// The index: structure, agreement with the content, agreement with the chain.
-fn index(look: &mut Look<'_>, package: &Package) {
+fn index(look: &mut Look<'_>, package: &Package) -> Vec<Agent> {
     let index = match package.verify_index(&mut |_| {}) {
         Ok(index) => index,
-        Err(error) => return look.stopped(&error, PINDEX),
+        Err(error) => {
+            look.stopped(&error, PINDEX);
+            return Vec::new();
+        }
     };
     for seen in &index.findings {
         look.reader_says(seen, PINDEX);
@@ -86,6 +91,7 @@ fn index(look: &mut Look<'_>, package: &Package) {
     if entry.uuid.is_some_and(|uuid| index.volume != format!("urn:uuid:{uuid}")) {
         look.bad(Code::PIndexDisagrees, PINDEX, "the identifier of the package is not that on the chain");
     }
+    index.authorised
 }
 
 /// What the RdV said, until note and manifest have been held against it.
@@ -96,8 +102,10 @@ struct Receipt {
     number: (Lane, Sequence),
 }
 
-struct Described {
+struct Described<'a> {
     signer: Verifier,
+    /// Who may sign, by the index.
+    agents: &'a [Agent],
     receipts: HashMap<Uuid, Receipt>,
     noted: HashSet<Uuid>,
     manifests: HashSet<Uuid>,
@@ -108,10 +116,11 @@ struct Described {
 }
 
 /// Metadata files, receipts, notes and manifests, against each other and the table of contents.
-fn described(look: &mut Look<'_>, package: &Package, numbers: &Numbers) -> Result<()> {
+fn described(look: &mut Look<'_>, package: &Package, numbers: &Numbers, agents: &[Agent]) -> Result<()> {
     let signer = look.subject.vkey.renamed(&origin(look.subject.vkey.name()))?;
     let mut all = Described {
         signer,
+        agents,
         receipts: HashMap::new(),
         noted: HashSet::new(),
         manifests: HashSet::new(),
@@ -154,7 +163,7 @@ fn damage(error: &Error) -> Code {
     if error.code.kind() == crate::error::Kind::Damage { error.code } else { Code::ContentAltered }
 }
 
-impl Described {
+impl Described<'_> {
     fn take(&mut self, look: &mut Look<'_>, package: &Package, record: &Record, bytes: &[u8]) -> Result<()> {
         let wrong = |what: &str| Err(Error::new(Code::ContentAltered, what));
         match record.kind {
@@ -204,6 +213,14 @@ impl Described {
                     None => wrong("a manifest without its receipt"),
                 }
             }
+            Kind::Signature => match package.toc().find(Kind::Receipt, record.id) {
+                Some(rdv) => {
+                    let member = format!("signature of receipt {}", DocumentId(record.id));
+                    signature::judge(look, bytes, rdv.sha256, self.agents, CONTENT, &member);
+                    Ok(())
+                }
+                None => wrong("a signature without its receipt"),
+            },
         }
     }
 
@@ -235,7 +252,7 @@ impl Described {
                     }
                     false
                 }
-                Kind::Note | Kind::Manifest => false,
+                Kind::Note | Kind::Manifest | Kind::Signature => false,
             };
             if document {
                 look.bad_document(Code::ReceiptMismatch, CONTENT, id, "no receipt of the package acknowledges it");

@@ -91,6 +91,7 @@ fn groups(look: &mut Look<'_>, package: &Package, tree: &TreeFile) {
             toc.find(Kind::Metadata, document.id),
             receipt.and_then(|receipt| toc.find(Kind::Receipt, *receipt)),
             receipt.and_then(|receipt| toc.find(Kind::Manifest, *receipt)),
+            receipt.and_then(|receipt| toc.find(Kind::Signature, *receipt)),
         ];
         let members: Vec<_> =
             [Some(document)].into_iter().chain(others).flatten().map(|record| record.sha256).collect();

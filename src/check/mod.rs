@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod sealed;
 mod shared;
+mod signature;
 mod text;
 
 pub use report::{Count, Coverage, Finding, MAX_FINDINGS, Outcome, Place, Report};
@@ -30,6 +31,7 @@ use crate::chain::note::Verifier;
 use crate::clock::Clock;
 use crate::error::{Code, Error};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::trust::Trust;
 use crate::id::{ClassId, PackageRef};
 use crate::intake::journal::Journal;
 use crate::vault::Vault;
@@ -103,6 +105,8 @@ pub struct Subject<'a> {
     pub vault: Arc<dyn Vault>,
     /// Anchors of time-stamps.
     pub anchors: &'a Anchors,
+    /// Whom it believes about signatures.
+    pub trust: &'a Trust,
     /// The catalog of what is sealed.
     pub catalog: Option<&'a dyn Catalog>,
     /// The index of what is not.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::accounting::Held;
 use super::report::{Finding, Outcome, Place};
 use super::sealed::Sealed;
-use super::{Mode, Subject, content, evidence};
+use super::{Mode, Subject, content, evidence, signature};
 use crate::error::{AtPlace, Code, Error, Finding as Seen, Kind, Result};
 use crate::hash::{Digests, Hasher};
 use crate::id::DocumentId;
@@ -36,6 +36,8 @@ pub(super) struct Looked {
     pub numbers: Option<Held>,
     /// Ids of the documents, ascending, when the table of contents could be read.
     pub ids: Option<Vec<DocumentId>>,
+    /// Signatures in the legal sense that were judged.
+    pub signatures: u64,
 }
 
 /// A package being looked at.
@@ -56,7 +58,8 @@ pub(super) fn look(
 ) -> Looked {
     let vault = Some(subject.vault.name().to_owned());
     let place = Place { package: Some(sealed.package.clone()), vault, ..Place::default() };
-    let seen = Looked { findings: Vec::new(), read: true, bytes: 0, documents: 0, numbers: None, ids: None };
+    let seen =
+        Looked { findings: Vec::new(), read: true, bytes: 0, documents: 0, numbers: None, ids: None, signatures: 0 };
     let mut look = Look { subject, sealed, place, seen };
     match look.listed() {
         Ok(present) => look.files(&present, mode, progress),
@@ -79,6 +82,11 @@ impl Look<'_> {
 
     pub fn bad(&mut self, code: Code, file: &str, detail: &str) {
         self.say(Finding::new(code, self.place.in_file(file), detail));
+    }
+
+    /// A signature was judged.
+    pub fn signed(&mut self) {
+        self.seen.signatures += 1;
     }
 
     pub fn bad_document(&mut self, code: Code, file: &str, id: DocumentId, detail: &str) {
@@ -232,7 +240,9 @@ impl Look<'_> {
                 }
                 self.seen.numbers = Some(Held::new(self.sealed.package.clone(), recent, &numbers));
                 if mode == Mode::Full {
-                    self.seen.documents = content::verify(self, &package, &numbers);
+                    let (documents, agents) = content::verify(self, &package, &numbers);
+                    self.seen.documents = documents;
+                    signature::verify(self, &package, &agents);
                     evidence::verify(self, &package);
                 }
             }

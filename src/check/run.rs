@@ -44,6 +44,7 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         numbers_whole: true,
         read_in_full: BTreeSet::new(),
         unread: 0,
+        signatures: 0,
     };
     run.findings.extend(subject.opening.iter().map(Finding::of_opening));
     // In this order: what was unsealed, or published and not committed, when we looked is committed at the latest in the
@@ -94,6 +95,8 @@ struct Run<'a> {
     numbers_whole: bool,
     read_in_full: BTreeSet<PackageRef>,
     unread: u64,
+    /// Signatures in the legal sense that were judged.
+    signatures: u64,
 }
 
 /// What the journal held when the check began.
@@ -233,6 +236,7 @@ impl Run<'_> {
         self.coverage.packages.checked += u64::from(looked.read);
         self.coverage.copies.checked += u64::from(looked.read);
         self.unread += u64::from(!looked.read);
+        self.signatures += looked.signatures;
         if looked.read && self.scope.mode == Mode::Full {
             self.read_in_full.insert(sealed.package.clone());
         }
@@ -301,6 +305,8 @@ impl Run<'_> {
         name(scoped || self.subject.journal.is_none(), "journal");
         name(scoped, "packages out of scope");
         name(self.scope.mode == Mode::Quick, "documents, indexes and evidence inside the packages");
+        let unknown = self.signatures > 0 && self.subject.trust.revocation().is_empty();
+        name(unknown, "revocation of the certificates that packages are signed with");
         names
     }
 }

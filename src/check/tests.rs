@@ -42,6 +42,7 @@ impl Empty {
             vkey: &vkey,
             vault: self.vault.clone(),
             anchors: &Anchors::default(),
+            trust: Trust::nobody(),
             catalog: None,
             unsealed: None,
             journal: None,

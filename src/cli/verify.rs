@@ -14,7 +14,7 @@ use crate::exhibit::verify::{Trust, verify};
 pub struct Args {
     /// The bundle.
     bundle: PathBuf,
-    /// Certificates of time-stamping authorities you trust (PEM), from a source of your own.
+    /// Certificates of the authorities you trust, of time-stamps and of signers (PEM), from a source of your own.
     #[arg(long, value_name = "CA.pem")]
     trust: Vec<PathBuf>,
     /// The archive's public key (vkey text, or a file that holds it), from a source of your own.
@@ -54,6 +54,18 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
             document["id"].as_str().unwrap_or_default(),
             say(lang, "esisteva al più tardi il", "existed at the latest at"),
             document["exists_since"].as_str().unwrap_or("?"),
+        ))?;
+    }
+    for signature in report["signatures"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let good = signature["outcome"] == "good";
+        print::line(&format!(
+            "  {}  {} {}",
+            print::printable(signature["file"].as_str().unwrap_or_default()),
+            match good {
+                true => say(lang, "firmato da", "signed by"),
+                false => say(lang, "firma da accertare, di", "signature to be ascertained, of"),
+            },
+            print::printable(signature["signer"]["subject"].as_str().unwrap_or("?")),
         ))?;
     }
     print::findings(&report["findings"])

@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use super::report::{Document, Package as PackageLine, Report, SCHEMA};
 use super::{
-    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, TSA_ANCHORS, VKEY, instructions, name, page, time_of, token_of,
+    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, instructions, name, page, time_of,
+    token_of,
 };
 use crate::chain::Entry;
 use crate::chain::note::Signer;
@@ -25,11 +26,13 @@ use crate::error::{Code, Error, Lang, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::ers::TreeFile;
 use crate::evidence::ers::file::MAX_BYTES as MAX_TREE;
+use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
-use crate::id::{BundleId, DocumentId, PackageRef};
+use crate::id::{BundleId, DocumentId, PackageRef, ReceiptId};
 use crate::intake::receipt::{ENGINE, TRIAL};
 use crate::package::member::Kind;
 use crate::package::reader::Package;
+use crate::package::signed;
 use crate::package::{EVIDENCE_TOKEN, EVIDENCE_TREE};
 use target::Target;
 
@@ -57,6 +60,8 @@ pub struct Exhibits<'a> {
     pub signer: &'a Signer,
     /// What its time-stamps lead to.
     pub anchors: &'a Anchors,
+    /// Whom the archive believes about signatures: what theirs lead to.
+    pub trust: &'a Trust,
     /// The signed checkpoint that every proof is against.
     pub checkpoint: String,
     /// Documents and their packages.
@@ -123,11 +128,12 @@ impl Opened {
     }
 }
 
-/// Where the five files of a document are.
+/// Where the files of a document are.
 struct Paths {
     file: String,
     metadata: String,
     rdv: String,
+    rdv_signature: Option<String>,
     note: String,
     manifest: String,
 }
@@ -137,11 +143,14 @@ struct Bundling<'a> {
     target: Target,
     documents: Vec<Document>,
     packages: Vec<PackageLine>,
+    /// What the signatures inside lead to.
+    signers: Anchors,
 }
 
 impl<'a> Bundling<'a> {
     fn start(exhibits: &'a Exhibits<'a>, path: &Path) -> Result<Self> {
-        Ok(Self { exhibits, target: Target::start(path)?, documents: Vec::new(), packages: Vec::new() })
+        let target = Target::start(path)?;
+        Ok(Self { exhibits, target, documents: Vec::new(), packages: Vec::new(), signers: Anchors::default() })
     }
 
     fn run(mut self) -> Result<Made> {
@@ -180,10 +189,12 @@ impl<'a> Bundling<'a> {
         let metadata = opened.small(Kind::Metadata, id.0)?;
         let file = parse(&metadata, id)?;
         let receipt = file.receipt;
+        let signed = opened.package.find(Kind::Signature, receipt.0).is_ok();
         let paths = Paths {
             file: format!("documents/{id}/{}", name::safe(&file.name)),
             metadata: format!("metadata/{id}.xml"),
             rdv: format!("receipts/{receipt}.xml"),
+            rdv_signature: signed.then(|| format!("receipts/{receipt}.xml.p7s")),
             note: format!("receipts/{receipt}.note"),
             manifest: format!("manifests/{receipt}.json"),
         };
@@ -191,14 +202,16 @@ impl<'a> Bundling<'a> {
         let length = content.record().length;
         self.target.copy(&paths.file, length, &mut content)?;
         self.target.put(&paths.metadata, &metadata)?;
-        for (kind, path) in [(Kind::Receipt, &paths.rdv), (Kind::Note, &paths.note), (Kind::Manifest, &paths.manifest)]
-        {
+        let parts = [(Kind::Receipt, &paths.rdv), (Kind::Note, &paths.note), (Kind::Manifest, &paths.manifest)];
+        let signature = paths.rdv_signature.as_ref().map(|path| (Kind::Signature, path));
+        for (kind, path) in parts.into_iter().chain(signature) {
             // The documents of one deposit share its receipt.
             if !self.target.has(path) {
                 self.target.put(path, &opened.small(kind, receipt.0)?)?;
             }
         }
         self.revocation(opened, id)?;
+        self.receipt_signature(opened, receipt)?;
         self.line(opened, file, paths)
     }
 
@@ -223,6 +236,7 @@ impl<'a> Bundling<'a> {
             exists_since: opened.time,
             metadata_file: paths.metadata,
             rdv: paths.rdv,
+            rdv_signature: paths.rdv_signature,
             note: paths.note,
             manifest: paths.manifest,
             evidence,
@@ -231,6 +245,26 @@ impl<'a> Bundling<'a> {
         });
         let done = self.documents.len() as u64;
         (self.exhibits.progress)(done, done.max(self.exhibits.documents.len() as u64));
+        Ok(())
+    }
+
+    /// What the signature of a receipt leads to, where there is one.
+    fn receipt_signature(&mut self, opened: &Opened, receipt: ReceiptId) -> Result<()> {
+        if opened.package.find(Kind::Signature, receipt.0).is_err() {
+            return Ok(());
+        }
+        let rdv = opened.package.find(Kind::Receipt, receipt.0)?.sha256;
+        let p7s = opened.small(Kind::Signature, receipt.0)?;
+        self.signature(opened, &p7s, rdv)
+    }
+
+    /// A signature goes into the bundle: what it leads to goes too, as far as the archive knows.
+    fn signature(&mut self, opened: &Opened, p7s: &[u8], sha256: Sha256) -> Result<()> {
+        let judged = signed::judge(p7s, sha256, opened.time, None, self.exhibits.trust);
+        if let Some((_, Some(anchor))) = judged.signer {
+            let anchor = Anchors::from_der(vec![anchor.der().to_vec()])?;
+            self.signers = std::mem::take(&mut self.signers).and(anchor);
+        }
         Ok(())
     }
 
@@ -252,6 +286,9 @@ impl<'a> Bundling<'a> {
         self.target.put(CHECKPOINT, exhibits.checkpoint.as_bytes())?;
         self.target.put(VKEY, format!("{vkey}\n").as_bytes())?;
         self.target.put(TSA_ANCHORS, exhibits.anchors.to_pem().as_bytes())?;
+        if !self.signers.is_empty() {
+            self.target.put(SIGNER_ANCHORS, self.signers.to_pem().as_bytes())?;
+        }
         let mut report = Report {
             schema: SCHEMA.to_owned(),
             bundle: exhibits.bundle,

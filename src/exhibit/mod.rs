@@ -26,6 +26,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const VKEY: &str = "trust/archive.vkey";
 /// The certificates that the time-stamps lead to.
 pub const TSA_ANCHORS: &str = "trust/tsa.pem";
+/// The certificates that the signatures of packages lead to, where there are signatures and the archive knows them.
+pub const SIGNER_ANCHORS: &str = "trust/signers.pem";
 /// What stands in every bundle for people.
 pub const FOR_PEOPLE: [&str; 5] = ["LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py"];
 

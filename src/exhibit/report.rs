@@ -52,6 +52,9 @@ pub struct Document {
     pub rdv: String,
     /// Signed note of the RdV in the bundle.
     pub note: String,
+    /// Detached signature of the RdV in the bundle, where receipts are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdv_signature: Option<String>,
     /// Manifest in the bundle.
     pub manifest: String,
     /// RFC 4998 record in the bundle.

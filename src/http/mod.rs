@@ -117,6 +117,7 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .layer(DefaultBodyLimit::disable());
     let rest = OpenApiRouter::new()
         .routes(routes!(receipts::receipt))
+        .routes(routes!(receipts::signature))
         .routes(routes!(receipts::refusal))
         .routes(routes!(search::search))
         .routes(routes!(search::list))
@@ -128,6 +129,7 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(packages::list))
         .routes(routes!(packages::package))
         .routes(routes!(packages::pindex))
+        .routes(routes!(packages::signature))
         .routes(routes!(packages::evidence))
         .routes(routes!(seal::seal))
         .routes(routes!(seal::nightly))

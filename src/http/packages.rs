@@ -67,6 +67,19 @@ pub async fn pindex(
     Ok(([(header::CONTENT_TYPE, "application/xml")], xml).into_response())
 }
 
+/// The signature of a package's index: detached CAdES, DER. 404 when the package was sealed without a signer.
+#[utoipa::path(get, path = "/v1/packages/{series}/{number}/signature", tag = "packages", security(("bearer" = [])),
+    params(("series" = String, Path), ("number" = u64, Path)), responses((status = 200, description = "PIndex.xml.p7s", content_type = "application/pkcs7-signature"), (status = 404)))]
+pub async fn signature(
+    State(service): State<Service>,
+    Caller(actor): Caller,
+    Path((series, number)): Path<(String, String)>,
+) -> Result<Response> {
+    let package = reference(&series, &number)?;
+    let der = blocking(move || service.archive.package_signature(&actor, &package)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/pkcs7-signature")], der).into_response())
+}
+
 /// The RFC 4998 evidence record of a package's index.
 #[utoipa::path(get, path = "/v1/packages/{series}/{number}/evidence", tag = "packages", security(("bearer" = [])),
     params(("series" = String, Path), ("number" = u64, Path)), responses((status = 200, description = "DER"), (status = 404)))]

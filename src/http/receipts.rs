@@ -8,6 +8,21 @@ use super::auth::Caller;
 use super::{Service, blocking};
 use crate::error::Result;
 
+/// The signature of a receipt (RdV) by the manager's or the organisation's certificate: detached CAdES, DER. 404 when receipts
+/// are not signed, and before the package is sealed.
+#[utoipa::path(get, path = "/v1/receipts/{id}/signature", tag = "deposit", security(("bearer" = [])),
+    params(("id" = String, Path, description = "receipt")),
+    responses((status = 200, description = "the signature", content_type = "application/pkcs7-signature"), (status = 404)))]
+pub async fn signature(
+    State(service): State<Service>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let id = id.parse()?;
+    let der = blocking(move || service.archive.receipt_signature(&actor, id)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/pkcs7-signature")], der).into_response())
+}
+
 /// A receipt (RdV): JSON, or the RdV itself with `Accept: application/xml`.
 #[utoipa::path(get, path = "/v1/receipts/{id}", tag = "deposit", security(("bearer" = [])),
     params(("id" = String, Path, description = "receipt")),

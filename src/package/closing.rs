@@ -29,6 +29,8 @@ pub struct Closing {
     pub day_end: bool,
     /// Every document in a package of its own, with a closing run and a time-stamp of its own.
     pub alone: bool,
+    /// Whether a package is sealed only when its index is signed (`signature = "required"`).
+    pub signature: bool,
 }
 
 /// What an open package holds.
@@ -120,6 +122,7 @@ mod tests {
             age: (!day_end).then(|| Lapse::from_secs(86_400)),
             day_end,
             alone: false,
+            signature: false,
         }
     }
 

@@ -26,14 +26,17 @@ pub enum Kind {
     Note = 4,
     /// `manifests/<receipt id>.json`: the index of the PdV.
     Manifest = 5,
+    /// `receipts/<receipt id>.xml.p7s`: the detached signature of the RdV, where receipts are signed.
+    Signature = 6,
 }
 
 impl Kind {
     /// All kinds in packing order.
-    pub const ALL: [Self; 5] = [Self::Document, Self::Metadata, Self::Receipt, Self::Note, Self::Manifest];
+    pub const ALL: [Self; 6] =
+        [Self::Document, Self::Metadata, Self::Receipt, Self::Note, Self::Manifest, Self::Signature];
 
     /// All but the documents: what rebuilding a catalog reads.
-    pub const DESCRIPTIVE: [Self; 4] = [Self::Metadata, Self::Receipt, Self::Note, Self::Manifest];
+    pub const DESCRIPTIVE: [Self; 5] = [Self::Metadata, Self::Receipt, Self::Note, Self::Manifest, Self::Signature];
 
     /// From the byte in a table of contents.
     pub fn from_byte(byte: u8) -> Option<Self> {
@@ -44,7 +47,7 @@ impl Kind {
         match self {
             Self::Document => "documents",
             Self::Metadata => "metadata",
-            Self::Receipt | Self::Note => "receipts",
+            Self::Receipt | Self::Note | Self::Signature => "receipts",
             Self::Manifest => "manifests",
         }
     }
@@ -55,6 +58,7 @@ impl Kind {
             Self::Metadata | Self::Receipt => Some("xml"),
             Self::Note => Some("note"),
             Self::Manifest => Some("json"),
+            Self::Signature => Some("xml.p7s"),
         }
     }
 }
@@ -64,7 +68,7 @@ impl Kind {
 pub struct Member {
     /// What it is.
     pub kind: Kind,
-    /// Document id, or receipt id for receipts, notes and manifests.
+    /// Document id, or receipt id for receipts, their notes and signatures, and manifests.
     pub id: Uuid,
     extension: String,
 }

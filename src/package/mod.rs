@@ -21,6 +21,7 @@ pub mod pindex;
 pub mod plan;
 pub mod reader;
 pub mod seek;
+pub mod signed;
 pub mod tar;
 pub mod toc;
 pub mod writer;

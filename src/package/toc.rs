@@ -26,8 +26,8 @@ use crate::hash::Sha256;
 const MAGIC: &[u8; 8] = b"CUSTTOC1";
 const HEAD: usize = 16;
 const RECORD: usize = 68;
-/// Largest table read: five members for each document a package may have.
-pub const MAX_BYTES: u64 = (HEAD + 5 * MAX_DOCUMENTS * RECORD) as u64;
+/// Largest table read: a member of every kind for each document a package may have.
+pub const MAX_BYTES: u64 = (HEAD + Kind::ALL.len() * MAX_DOCUMENTS * RECORD) as u64;
 
 /// Where one member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

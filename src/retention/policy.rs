@@ -184,8 +184,9 @@ impl Policy {
             RawPolicy::Retention { id, version, title, period, term, cohort, rounding, start, basis } => {
                 Self::Retention(Retention { id, version, title, period, term, cohort, rounding, start, basis })
             }
-            RawPolicy::Closing { id, version, title, documents, bytes, age, day_end, alone } => {
-                Self::Closing(Closing { id, version, documents, bytes, age, day_end, alone }, title)
+            RawPolicy::Closing { id, version, title, documents, bytes, age, day_end, alone, signature } => {
+                let signature = signature == Some(Required::Required);
+                Self::Closing(Closing { id, version, documents, bytes, age, day_end, alone, signature }, title)
             }
         };
         policy.validate().map_err(|detail| Error::new(Code::ConfigInvalid, detail).at(place))?;
@@ -249,5 +250,13 @@ enum RawPolicy {
         day_end: bool,
         #[serde(default)]
         alone: bool,
+        signature: Option<Required>,
     },
+}
+
+/// The one word that may stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Required {
+    Required,
 }

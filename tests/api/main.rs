@@ -29,4 +29,5 @@ mod roles;
 mod rules;
 mod sentinel;
 mod server;
+mod signing;
 mod trust;

@@ -9,6 +9,7 @@ mod conversations;
 mod identity;
 mod logs;
 mod revocation;
+mod signing;
 
 pub(super) use logs::period as period_of_log;
 
@@ -112,6 +113,7 @@ impl Archive {
         all.extend(self.conversation_alarms(now)?);
         all.extend(self.identity_alarms(now)?);
         all.extend(self.revocation_alarms(now)?);
+        all.extend(self.signing_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

@@ -137,7 +137,7 @@ pub(super) fn intake(
     })
 }
 
-fn existing_file(archive: &Path, text: &str) -> std::result::Result<std::path::PathBuf, String> {
+pub(super) fn existing_file(archive: &Path, text: &str) -> std::result::Result<std::path::PathBuf, String> {
     let path = path(archive, text)?;
     if path.is_file() { Ok(path) } else { Err("expected the path of a file that exists".to_owned()) }
 }
@@ -206,7 +206,7 @@ fn tsa_url(text: &str) -> std::result::Result<url::Url, String> {
     if plain && matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(url) } else { Err(accepted.to_owned()) }
 }
 
-fn variable(text: &str) -> std::result::Result<String, String> {
+pub(super) fn variable(text: &str) -> std::result::Result<String, String> {
     let fits = (1..=100).contains(&text.len())
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

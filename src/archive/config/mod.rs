@@ -13,6 +13,7 @@ mod raw;
 mod resolve;
 mod resolved;
 mod revocation;
+mod signer;
 mod template;
 mod trust;
 

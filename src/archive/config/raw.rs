@@ -18,6 +18,7 @@ pub(super) struct Raw {
     pub submitter: Option<Spanned<Agent>>,
     #[serde(default)]
     pub signers: Vec<Spanned<Agent>>,
+    pub signer: Option<Spanned<Signing>>,
     pub manager: Option<Spanned<Agent>>,
     pub conservator: Option<Spanned<Agent>>,
     pub manual: Option<Spanned<Document>>,
@@ -42,6 +43,29 @@ pub(super) struct Archive {
     pub origin: Text,
     pub lang: Text,
     pub keys: Text,
+}
+
+/// The certificate that signs; which keys go with which kind is decided when resolving.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signing {
+    pub kind: Text,
+    pub file: Text,
+    pub password_file: Text,
+    pub password_env: Text,
+    pub module: Text,
+    pub token: Text,
+    pub slot: Option<Spanned<u64>>,
+    pub key_label: Text,
+    pub key_id: Text,
+    pub certificate: Text,
+    pub pin_file: Text,
+    pub pin_env: Text,
+    pub chain: Texts,
+    pub receipts: Option<Spanned<bool>>,
+    pub reports: Option<Spanned<bool>>,
+    pub timeout: Option<Spanned<Lapse>>,
+    pub alarm_before: Option<Spanned<Lapse>>,
 }
 
 /// Holder, submitter, signer, manager, conservator: which keys each may have is decided when resolving.

@@ -44,6 +44,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         problems.missing(None, "signers", "at least one [[signers]] table is needed: who signs packages");
     }
     let signers: Vec<_> = raw.signers.into_iter().filter_map(|table| signer(table, problems)).collect();
+    let signing = super::signer::signer(raw.signer, problems, archive);
     let manager = required(raw.manager, "manager", problems).and_then(|table| plain_agent(table, "manager", problems));
     let conservator_span = raw.conservator.as_ref().map(Spanned::span);
     let conservator = raw.conservator.and_then(|table| plain_agent(table, "conservator", problems));
@@ -76,6 +77,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         other_holders,
         submitter: submitter?,
         signers,
+        signing: signing?,
         manager: manager?,
         conservator,
         manual,

@@ -29,6 +29,8 @@ pub struct Config {
     pub submitter: Agent,
     /// Who signs packages (PIndex AuthorizedSigner).
     pub signers: Vec<Signer>,
+    /// The certificate that signs packages, when there is one.
+    pub signing: Option<Signing>,
     /// Responsabile della conservazione.
     pub manager: Agent,
     /// The conservator, when the holder does not keep the archive itself.
@@ -184,6 +186,63 @@ impl Secret {
             Self::Env(name) => format!("environment variable {name}"),
         }
     }
+}
+
+/// The certificate that signs packages, and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signing {
+    /// Where the key is.
+    pub key: KeyIn,
+    /// Certificates of its chain, besides those beside the key.
+    pub chain: Vec<PathBuf>,
+    /// Whether receipts are signed too, when they are sealed.
+    pub receipts: bool,
+    /// Whether reports of checks and of bundles are signed too.
+    pub reports: bool,
+    /// How long the signer may take.
+    pub timeout: Lapse,
+    /// How long before the certificate expires it is an alarm.
+    pub alarm_before: Lapse,
+}
+
+/// Where the signer's key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyIn {
+    /// A PKCS#12 file.
+    Pkcs12 {
+        /// The file.
+        file: PathBuf,
+        /// Its password.
+        password: Secret,
+    },
+    /// A PKCS#11 token.
+    Pkcs11(TokenKey),
+}
+
+/// A key in a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenKey {
+    /// The driver's library.
+    pub module: PathBuf,
+    /// Which token.
+    pub token: TokenName,
+    /// CKA_LABEL of the key.
+    pub key_label: Option<String>,
+    /// CKA_ID of the key.
+    pub key_id: Option<Vec<u8>>,
+    /// The certificate, when it is not read from the token.
+    pub certificate: Option<PathBuf>,
+    /// The user's PIN.
+    pub pin: Secret,
+}
+
+/// What a token is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenName {
+    /// Its label.
+    Label(String),
+    /// The number of its slot.
+    Slot(u64),
 }
 
 /// Revocation data of signers' certificates.

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::{Archive, Report};
 use crate::archive::state::unpoisoned;
 use crate::catalog::{Catalog as _, DocumentRow, Value as Indexed};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Finding, Result};
 use crate::id::{ClassId, DocumentId, Sequence};
 use crate::package::closing::{Closing, OpenPackage};
 use crate::package::plan::PolicyVersion;
@@ -64,6 +64,11 @@ impl Archive {
         let now = self.clock.now();
         let mut groups = Vec::new();
         for (key, Open { policy, closing, waiting }) in self.open_packages(class, planned, report)? {
+            if closing.signature && !self.signing.is_configured() {
+                let detail = format!("{} documents wait", waiting.len());
+                report.findings.push(Finding::error(Code::SignatureRequired, key.class.to_string(), detail));
+                continue;
+            }
             let parts = split(waiting, &closing);
             let last = parts.len().saturating_sub(1);
             for (n, part) in parts.into_iter().enumerate() {

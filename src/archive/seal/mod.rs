@@ -8,6 +8,7 @@
 mod cohorts;
 mod groups;
 mod publish;
+mod sign;
 mod stage;
 mod stamp;
 
@@ -55,27 +56,34 @@ impl Archive {
         self.heal()?;
         self.clock_went_on()?;
         let mut report = Report::default();
+        let mut unsigned = sign::Unsigned::default();
         if let Some(run) = stamp::Run::pending(&self.layout.staging())? {
             // Nothing is taken as made because it was made once: a stop may have lasted for hours.
-            self.resume_staged()?;
+            self.resume_staged(&run.packages, &mut unsigned, &mut report)?;
             self.finish_run(run, &mut report)?;
         }
-        let mut staged = self.resume_staged()?;
+        let mut staged = self.resume_staged(&[], &mut unsigned, &mut report)?;
         // What a plan names already is in its package, however little of that is made: never in a second one.
         let plans = Staging::pending(&self.layout.staging(), &self.staging_key)?;
         let planned: BTreeSet<DocumentId> =
             plans.iter().flat_map(|staging| staging.plan().documents.iter().map(|d| d.id)).collect();
         let mut ends = stage::Ends::new();
         for group in self.closable(class, asked, &planned, &mut report)? {
-            if let Some(package) = self.stage(group, &mut ends, &mut report)? {
-                staged.push(package);
+            // More packages would only wait; their documents wait in the journal as well.
+            if unsigned.signer_failed() {
+                break;
             }
+            staged.extend(self.stage(group, &mut ends, &mut unsigned, &mut report)?);
         }
         for packages in stamp::runs(staged) {
             let run = stamp::Run::fix(&self.layout.staging(), &packages)?;
             self.finish_run(run, &mut report)?;
         }
-        Ok(report)
+        match unsigned.into_failure() {
+            // Nothing was done, and why stands in one error, as when no time-stamping authority answers.
+            Some(error) if report.sealed.is_empty() => Err(error),
+            _ => Ok(report),
+        }
     }
 
     /// No package is made under a clock that is behind what was already written: its time-stamp would be earlier than its

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::rc::Rc;
 
 use super::groups::Group;
+use super::sign::Unsigned;
 use super::stamp::Staged;
 use super::{Archive, Report};
 use crate::archive::open::LANE;
@@ -18,6 +19,7 @@ use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
 use crate::id::{ClassId, DocumentId, PackageRef, ReceiptId, Sequence, SeriesId, new_uuid};
 use crate::intake::journal::{Journal, StoredRecord};
+use crate::package::closing::Closing;
 use crate::package::pindex::{self, Process};
 use crate::package::plan::{Document, Plan, Receipt};
 use crate::package::writer::{MemberSource, Staging, recheck};
@@ -27,22 +29,37 @@ use crate::retention::due::italian_day;
 pub(super) type Ends = BTreeMap<SeriesId, (u64, Sha256)>;
 
 impl Archive {
-    /// Goes on with every package that a stop left half made; what was committed already is only let go.
-    pub(super) fn resume_staged(&self) -> Result<Vec<Staged>> {
+    /// Goes on with every package that a stop left half made; what was committed already is only let go. Those `in_run` have
+    /// their place in a run already: they are built through, and stay as they were stamped.
+    pub(super) fn resume_staged(
+        &self,
+        in_run: &[PackageRef],
+        unsigned: &mut Unsigned,
+        report: &mut Report,
+    ) -> Result<Vec<Staged>> {
         let mut staged = Vec::new();
         for staging in Staging::pending(&self.layout.staging(), &self.staging_key)? {
-            if self.committed(&staging.plan().package)?.is_some() {
+            let package = &staging.plan().package;
+            if self.committed(package)?.is_some() {
                 self.let_go(staging)?;
+            } else if in_run.contains(package) {
+                self.pack(&staging)?;
             } else {
-                staged.push(self.build(&staging)?);
+                staged.extend(self.build(&staging, unsigned, report)?);
             }
         }
         Ok(staged)
     }
 
     /// Plans a group and makes its package. Documents that do not match their receipt stay in the journal and are reported;
-    /// `None` when none is left.
-    pub(super) fn stage(&self, group: Group, ends: &mut Ends, report: &mut Report) -> Result<Option<Staged>> {
+    /// `None` when none is left, and when the package waits for its signature.
+    pub(super) fn stage(
+        &self,
+        group: Group,
+        ends: &mut Ends,
+        unsigned: &mut Unsigned,
+        report: &mut Report,
+    ) -> Result<Option<Staged>> {
         let (mut documents, receipts) = self.described_members(&group.documents, report)?;
         let source = JournalSource::new(&self.journal, &group.documents);
         let failed: BTreeMap<DocumentId, Error> = recheck(&source, &documents, &receipts).into_iter().collect();
@@ -78,26 +95,39 @@ impl Archive {
             receipts,
         };
         let staging = Staging::create(&self.layout.staging(), plan, &self.staging_key)?;
-        let staged = self.build(&staging)?;
-        ends.insert(series, (last + 1, staging.fact(crate::package::PINDEX)?.sha256));
-        Ok(Some(staged))
+        let staged = self.build(&staging, unsigned, report)?;
+        // Without an index yet nothing more is planned: the signer has failed.
+        if staged.is_some() || !unsigned.signer_failed() {
+            ends.insert(series, (last + 1, staging.fact(crate::package::PINDEX)?.sha256));
+        }
+        Ok(staged)
     }
 
-    fn build(&self, staging: &Staging) -> Result<Staged> {
+    /// Everything of a package but its evidence; `None` when it has to wait for its signature, or for one before it.
+    fn build(&self, staging: &Staging, unsigned: &mut Unsigned, report: &mut Report) -> Result<Option<Staged>> {
+        let plan = staging.plan();
+        if unsigned.holds(&plan.package) || !self.sign_receipts(staging, unsigned, report)? {
+            return Ok(None);
+        }
+        self.pack(staging)?;
+        if !self.sign_index(staging, unsigned, report)? {
+            return Ok(None);
+        }
+        let alone = self.closing_of(&plan.class, plan.class_version).is_some_and(|rule| rule.alone);
+        Ok(Some(Staged { package: plan.package.clone(), root: staging.tree()?.root(), alone }))
+    }
+
+    fn pack(&self, staging: &Staging) -> Result<()> {
         let source = JournalSource::of_plan(&self.journal, staging.plan());
         staging.build(&source, &self.process()?)?;
-        self.seal_revocation(staging)?;
-        let plan = staging.plan();
-        let alone = self.sealed_alone(&plan.class, plan.class_version);
-        Ok(Staged { package: plan.package.clone(), root: staging.tree()?.root(), alone })
+        self.seal_revocation(staging)
     }
 
-    /// Whether documents of a class are sealed each with a time-stamp of its own.
-    fn sealed_alone(&self, class: &ClassId, version: u32) -> bool {
+    /// The closing rule of a class.
+    pub(super) fn closing_of(&self, class: &ClassId, version: u32) -> Option<Closing> {
         let classes = unpoisoned(self.classes.read());
         let policies = unpoisoned(self.policies.read());
-        let rule = classes.get(class, version).and_then(|class| policies.closing(&class.closing).ok());
-        rule.is_some_and(|rule| rule.alone)
+        classes.get(class, version).and_then(|class| policies.closing(&class.closing).ok()).cloned()
     }
 
     /// The number of the last package of a series, committed or being made, and the digest of its index.

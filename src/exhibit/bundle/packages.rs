@@ -7,16 +7,18 @@ use uuid::Uuid;
 
 use super::{Bundling, Opened, Paths, parse};
 use crate::error::{AtPlace, Code, Error, Result};
+use crate::evidence::sign::cades;
 use crate::exhibit::MAX_SMALL;
 use crate::hash::Digests;
 use crate::id::DocumentId;
-use crate::package::FileFacts;
 use crate::package::member::{Kind, Member};
+use crate::package::{FileFacts, PINDEX, PINDEX_SIGNATURE};
 
 impl Bundling<'_> {
     pub(super) fn whole(&mut self, opened: &Opened) -> Result<()> {
         let folder = format!("packages/{}", opened.reference);
         self.stored_files(opened, &folder)?;
+        self.index_signature(opened)?;
 
         // Extensions stand in the index alone: the table of contents knows members by kind and identifier.
         let mut paths: HashMap<(u8, Uuid), String> = HashMap::new();
@@ -51,12 +53,22 @@ impl Bundling<'_> {
                 file: path_of(Kind::Document, file.document.0)?,
                 metadata: path_of(Kind::Metadata, file.document.0)?,
                 rdv: path_of(Kind::Receipt, receipt)?,
+                rdv_signature: path_of(Kind::Signature, receipt).ok(),
                 note: path_of(Kind::Note, receipt)?,
                 manifest: path_of(Kind::Manifest, receipt)?,
             };
             self.line(opened, file, paths)?;
         }
         Ok(())
+    }
+
+    /// The signature of the index went in with the other files; here what it leads to.
+    fn index_signature(&mut self, opened: &Opened) -> Result<()> {
+        let facts: Vec<FileFacts> = files_of(&opened.entry.object)?;
+        let named = |name: &str| facts.iter().find(|file| file.name == name);
+        let (Some(_), Some(index)) = (named(PINDEX_SIGNATURE), named(PINDEX)) else { return Ok(()) };
+        let p7s = opened.package.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES)?;
+        self.signature(opened, &p7s, index.sha256)
     }
 
     /// The files of the package, each as its chain entry lists it.

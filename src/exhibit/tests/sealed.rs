@@ -252,6 +252,7 @@ impl Sealed {
                 trial: true,
                 signer: &self.signer,
                 anchors: &self.anchors,
+                trust: crate::evidence::trust::Trust::nobody(),
                 checkpoint: self.ledger.head().checkpoint,
                 documents,
                 packages: if whole { vec![self.plan.package.clone()] } else { Vec::new() },

@@ -192,11 +192,11 @@ RDV = "{urn:custode:rdv:1}"
 
 
 def members(document):
-    return [digest(document[part]) for part in ("file", "metadata_file", "rdv", "manifest")]
+    return [digest(document[part]) for part in ("file", "metadata_file", "rdv", "manifest", "rdv_signature") if part in document]
 
 
 def verify_document(document, entries, archive, public, anchors):
-    content, metadata, rdv_hash, manifest_hash = members(document)
+    content, metadata, rdv_hash, manifest_hash = members(document)[:4]
     # RdV against its signed note.
     text = verify_note(read(document["note"]).decode(), archive + "/receipt", public).split("\n")
     need(text[1] == document["receipt"] and text[4] == rdv_hash.hex() and text[5] == manifest_hash.hex(),
@@ -211,8 +211,8 @@ def verify_document(document, entries, archive, public, anchors):
     item = [i for i in json.loads(read(document["manifest"]))["documents"] if i["id"] == document["id"]]
     need(len(item) == 1 and item[0]["sha256"] == content.hex() and item[0]["metadata_sha256"] == metadata.hex(),
          "the manifest disagrees")
-    # All four against the time-stamps, and the tree against the chain.
-    stamps = evidence(read(document["evidence"]), [content, metadata, rdv_hash, manifest_hash])
+    # All of them against the time-stamps, and the tree against the chain.
+    stamps = evidence(read(document["evidence"]), members(document))
     entry = entries[document["entry"]]
     need("%s/%d" % (entry["series"], entry["number"]) == document["package"], "the entry is of another package")
     need(bytes.fromhex(entry["ers_root"]) in stamps[0][2], "the tree is not that of the package")

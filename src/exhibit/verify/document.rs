@@ -31,6 +31,9 @@ impl Run {
         self.against_receipt(line, facts.as_ref());
         self.revocation(line, report);
         let times = self.evidence(line, judge);
+        if let Some(signature) = &line.rdv_signature {
+            self.signature(judge, signature, &line.rdv, times.first().copied(), None);
+        }
         if let Some(first) = times.first()
             && *first != line.exists_since
         {
@@ -70,6 +73,8 @@ impl Run {
         right &= line.rdv == format!("{folder}receipts/{receipt}.xml");
         right &= line.note == format!("{folder}receipts/{receipt}.note");
         right &= line.manifest == format!("{folder}manifests/{receipt}.json");
+        let signature = format!("{folder}receipts/{receipt}.xml.p7s");
+        right &= line.rdv_signature.as_ref().is_none_or(|named| *named == signature);
         right &= match folder.as_str() {
             "" => line.file == format!("documents/{id}/{}", name::safe(&line.name)),
             folder => line.file.strip_prefix(folder).is_some_and(|f| f.starts_with(&format!("documents/{id}."))),
@@ -155,6 +160,7 @@ impl Run {
     fn evidence(&mut self, line: &report::Document, judge: &Judge) -> Vec<jiff::Timestamp> {
         let Some(der) = self.small(&line.evidence) else { return Vec::new() };
         let parts = [&line.file, &line.metadata_file, &line.rdv, &line.manifest];
+        let parts: Vec<&String> = parts.into_iter().chain(&line.rdv_signature).collect();
         let members: Vec<Sha256> = parts.iter().filter_map(|part| self.digests.get(*part)).map(|d| d.sha256).collect();
         if members.len() != parts.len() {
             // The missing part has its own finding.

@@ -19,15 +19,18 @@ use serde::Serialize;
 pub use trust::Trust;
 
 use super::report::{self, MAX_REPORT};
-use super::{CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, TSA_ANCHORS, VKEY, origin};
+use super::{CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, origin};
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::merkle::leaf;
 use crate::chain::note::{Verifier, open_note};
 use crate::chain::proof::Proof;
 use crate::chain::{Entry, Kind};
 use crate::error::{Code, Error, Finding, Lang, Result, Severity};
+use crate::evidence::anchors::Anchors;
 use crate::hash::Sha256;
 use crate::id::{BundleId, ClassId, DocumentId, PackageRef, SeriesId};
+use crate::package::pindex::agents::Agent;
+use crate::package::signed::facts;
 use files::Files;
 use trust::Judge;
 
@@ -86,6 +89,17 @@ pub struct Document {
     pub outcome: Outcome,
 }
 
+/// A signature in the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signature {
+    /// The file.
+    pub file: String,
+    /// Who signed and when, as certificate and signer say.
+    pub signer: serde_json::Value,
+    /// Whether everything about it was in order.
+    pub outcome: Outcome,
+}
+
 /// Whose keys were believed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AnchorsUsed {
@@ -117,6 +131,8 @@ pub struct Report {
     pub documents: Vec<Document>,
     /// Packages that are there as a whole.
     pub packages: Vec<PackageRef>,
+    /// Signatures in the legal sense, and who made them as their certificates say; whether they are right is in the findings.
+    pub signatures: Vec<Signature>,
     /// Whose keys were believed.
     pub anchors: AnchorsUsed,
     /// Everything noticed.
@@ -127,7 +143,14 @@ pub struct Report {
 pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
     let mut findings = Vec::new();
     let files = Files::open(path, &mut findings)?;
-    let mut run = Run { files, findings, used: BTreeSet::new(), digests: BTreeMap::new(), entries: BTreeMap::new() };
+    let mut run = Run {
+        files,
+        findings,
+        used: BTreeSet::new(),
+        digests: BTreeMap::new(),
+        entries: BTreeMap::new(),
+        signatures: Vec::new(),
+    };
 
     let bytes = run.files.read(REPORT, MAX_REPORT)?;
     let report = report::Report::parse(&bytes)?;
@@ -164,6 +187,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
         files: run.digests.len() as u64,
         documents,
         packages: whole.into_iter().map(|p| p.package.clone()).collect(),
+        signatures: run.signatures,
         anchors: AnchorsUsed {
             time_stamps: if trust.anchors.is_some() { "given" } else { "bundle" },
             archive: if trust.key.is_some() { "given" } else { "bundle" },
@@ -200,9 +224,28 @@ struct Run {
     digests: BTreeMap<String, crate::hash::Digests>,
     /// Entries proved to be in the chain.
     entries: BTreeMap<u64, Entry>,
+    signatures: Vec<Signature>,
 }
 
 impl Run {
+    /// Judges a signature that is there, over a file that was read.
+    fn signature(&mut self, judge: &Judge, file: &str, over: &str, at: Option<Timestamp>, agents: Option<&[Agent]>) {
+        let (Some(p7s), Some(signed)) = (self.small(file), self.digests.get(over).map(|digests| digests.sha256)) else {
+            return;
+        };
+        let mut found = match at {
+            Some(at) => judge.signature(&p7s, signed, at, agents),
+            None => vec![Finding::warning(Code::NotLookedAt, "", "no time-stamp says when the signature was there")],
+        };
+        for finding in &mut found {
+            finding.place = file.to_owned();
+        }
+        let outcome = found.iter().map(|finding| Seen::from(finding).outcome).max().unwrap_or(Outcome::Good);
+        let signer = facts(&p7s).unwrap_or_default();
+        self.signatures.push(Signature { file: file.to_owned(), signer, outcome });
+        self.findings.extend(found);
+    }
+
     fn bad(&mut self, code: Code, place: &str, detail: impl AsRef<str>) {
         self.findings.push(Finding::error(code, place, detail));
     }
@@ -363,7 +406,13 @@ impl Run {
     fn judge(&mut self, trust: &Trust) -> Judge {
         let own = self.files.read(TSA_ANCHORS, MAX_SMALL).and_then(|pem| trust::parse(&pem));
         let own = self.noted(TSA_ANCHORS, own).unwrap_or_default();
-        Judge::new(trust.anchors.clone(), own)
+        let mut signers = Anchors::default();
+        if self.files.contains(SIGNER_ANCHORS) {
+            self.used.insert(SIGNER_ANCHORS.to_owned());
+            let read = self.files.read(SIGNER_ANCHORS, MAX_SMALL).and_then(|pem| trust::parse(&pem));
+            signers = self.noted(SIGNER_ANCHORS, read).unwrap_or_default();
+        }
+        Judge::new(trust.anchors.clone(), own, signers)
     }
 
     /// Names each anchor that was not the reader's own.
@@ -378,6 +427,13 @@ impl Run {
         if trust.anchors.is_none() {
             let detail = "no certificate of the time-stamping authority was given (--trust)";
             self.findings.push(Finding::warning(Code::AnchorMissing, "time-stamping authority", detail));
+        }
+        if trust.anchors.is_none() && judge.judged_signatures() {
+            let detail = "no certificate of the signer's authority was given (--trust)";
+            self.findings.push(Finding::warning(Code::AnchorMissing, "signer", detail));
+        }
+        for missing in judge.missing_signers() {
+            self.findings.push(Finding::warning(Code::AnchorMissing, "signer", missing));
         }
         for missing in judge.missing() {
             self.findings.push(Finding::warning(Code::AnchorMissing, "time-stamping authority", missing));

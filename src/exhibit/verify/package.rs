@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::document::leads_through;
 use super::trust::Judge;
 use super::{Run, report};
@@ -13,6 +15,7 @@ use crate::exhibit::bundle::packages::files_of;
 use crate::exhibit::token_of;
 use crate::hash::Sha256;
 use crate::package::member::{Kind, Member};
+use crate::package::pindex::agents::Agent;
 use crate::package::pindex::check;
 use crate::package::{CONTENT, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_TREE, PINDEX, PINDEX_SIGNATURE, TOC};
 
@@ -39,31 +42,35 @@ impl Run {
                 self.bad(Code::PackageFileAltered, &name, "not the file in the chain entry");
             }
         }
-        self.index(line, report, &folder, &entry.object);
+        let agents = self.index(line, report, &folder, &entry.object);
         let signed = facts.iter().any(|file| file.name == PINDEX_SIGNATURE);
         let evidence = self.index_evidence(&folder, signed, &entry.object, judge);
-        self.noted(&format!("{folder}{EVIDENCE_RECORD}"), evidence);
+        let time = self.noted(&format!("{folder}{EVIDENCE_RECORD}"), evidence).flatten();
+        if signed {
+            let (signature, index) = (format!("{folder}{PINDEX_SIGNATURE}"), format!("{folder}{PINDEX}"));
+            self.signature(judge, &signature, &index, time, agents.as_deref());
+        }
     }
 
-    /// Every Path of the index resolves to the file it names, and every document is in the report.
+    /// Every Path of the index resolves to the file it names, and every document is in the report. Gives who may sign.
     fn index(
         &mut self,
         line: &report::Package,
         report: &report::Report,
         folder: &str,
         entry: &serde_json::Map<String, serde_json::Value>,
-    ) {
+    ) -> Option<Vec<Agent>> {
         let place = format!("{folder}{PINDEX}");
-        let Some(digests) = self.digests.get(&place).copied() else { return };
+        let digests = self.digests.get(&place).copied()?;
         let text = |name: &str| entry.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         if text("pindex") != digests.sha256.to_string() {
             self.bad(Code::PIndexDisagrees, &place, "not the index in the chain entry");
         }
         let bytes = self.files.read(&place, MAX_INDEX);
-        let Some(bytes) = self.noted(&place, bytes) else { return };
+        let bytes = self.noted(&place, bytes)?;
         let mut listed = Vec::new();
         let index = check::read(&bytes[..], &mut |file| listed.push((file.path, file.sha256)));
-        let Some(index) = self.noted(&place, index) else { return };
+        let index = self.noted(&place, index)?;
         for finding in &index.findings {
             self.bad(finding.code, &place, format!("{} {}", finding.place, finding.message));
         }
@@ -89,27 +96,28 @@ impl Run {
         if documents != reported || counted != Some(documents.len() as u64) {
             self.bad(Code::PIndexDisagrees, &place, "other documents than report and chain entry name");
         }
+        Some(index.authorised)
     }
 
-    /// The record of the index group, the tree and the token.
+    /// The record of the index group, the tree and the token; the token's time, when all of it is there.
     fn index_evidence(
         &mut self,
         folder: &str,
         signed: bool,
         entry: &serde_json::Map<String, serde_json::Value>,
         judge: &Judge,
-    ) -> Result<()> {
+    ) -> Result<Option<Timestamp>> {
         let mut members = Vec::new();
         for name in [PINDEX].into_iter().chain(signed.then_some(PINDEX_SIGNATURE)) {
             match self.digests.get(&format!("{folder}{name}")) {
                 Some(digests) => members.push(digests.sha256),
                 // Its absence has its own finding.
-                None => return Ok(()),
+                None => return Ok(None),
             }
         }
         let [record, tree, token] = [EVIDENCE_RECORD, EVIDENCE_TREE, EVIDENCE_TOKEN].map(|n| format!("{folder}{n}"));
         if [&record, &tree, &token].iter().any(|name| !self.digests.contains_key(*name)) {
-            return Ok(());
+            return Ok(None);
         }
         let der = self.files.read(&record, super::MAX_SMALL)?;
         ers::verify(&der, &members, &|token, imprint| judge.time(token, imprint))?;
@@ -120,6 +128,6 @@ impl Run {
             return Err(Error::new(Code::EvidenceAltered, "the tree is not that of the chain entry"));
         }
         let token = token_of(&self.files.read(&token, super::MAX_SMALL)?);
-        judge.time(&token, tree.run_root()).map(drop)
+        judge.time(&token, tree.run_root()).map(Some)
     }
 }

@@ -1,21 +1,25 @@
-//! Whom the reader believes, and the judge of tokens that follows from it.
+//! Whom the reader believes, and the judge of tokens and signatures that follows from it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use crate::chain::note::Verifier;
-use crate::error::{AtPath as _, Code, Error, Result};
+use crate::error::{AtPath as _, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::trust::{Purpose, Trust as Believed};
 use crate::evidence::tsp::verify_token;
+use crate::evidence::x509::name;
 use crate::hash::Sha256;
+use crate::package::pindex::agents::Agent;
+use crate::package::signed;
 
 /// Anchors from a source of the reader's own.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Certificates of time-stamping authorities.
+    /// Certificates of time-stamping authorities, and of those who certify signers.
     pub anchors: Option<Anchors>,
     /// The archive's public key.
     pub key: Option<Verifier>,
@@ -51,18 +55,66 @@ pub(super) fn parse(pem: &[u8]) -> Result<Anchors> {
     Anchors::parse(pem).map_err(|e| Error::new(Code::BundleFileAltered, e.detail))
 }
 
-/// Judges tokens: with the reader's anchors, else with the bundle's own, remembering that it was so.
+/// Whether a finding says that a chain ends at nobody who is believed.
+fn leads_nowhere(finding: &Finding) -> bool {
+    matches!(finding.code, Code::SignatureChainNotChecked | Code::SignatureUntrusted | Code::SignatureIssuerMissing)
+}
+
+/// Judges tokens and signatures: with the reader's anchors, else with the bundle's own, remembering that it was so.
 pub(super) struct Judge {
     given: Option<Anchors>,
     own: Anchors,
+    signers: Signers,
     missing: RefCell<BTreeSet<String>>,
     /// One token covers many documents.
     known: RefCell<HashMap<(Sha256, Sha256), Timestamp>>,
 }
 
+/// Whom to believe about signatures.
+struct Signers {
+    given: Option<Believed>,
+    own: Believed,
+    /// Signatures that no given anchor leads to.
+    missing: RefCell<BTreeSet<String>>,
+    judged: Cell<u64>,
+}
+
 impl Judge {
-    pub fn new(given: Option<Anchors>, own: Anchors) -> Self {
-        Self { given, own, missing: RefCell::default(), known: RefCell::default() }
+    /// `own` and `own_signers` came with the bundle.
+    pub fn new(given: Option<Anchors>, own: Anchors, own_signers: Anchors) -> Self {
+        let believing = |anchors| Believed::empty().with(Purpose::Signature, anchors);
+        let signers = Signers {
+            given: given.clone().map(believing),
+            own: believing(own_signers),
+            missing: RefCell::default(),
+            judged: Cell::new(0),
+        };
+        Self { given, own, signers, missing: RefCell::default(), known: RefCell::default() }
+    }
+
+    /// Judges a detached signature at the time of its package's token.
+    pub fn signature(&self, p7s: &[u8], sha256: Sha256, at: Timestamp, agents: Option<&[Agent]>) -> Vec<Finding> {
+        let signers = &self.signers;
+        signers.judged.set(signers.judged.get() + 1);
+        let judge = |trust| signed::judge(p7s, sha256, at, agents, trust);
+        let Some(given) = &signers.given else { return judge(&signers.own).findings };
+        let judged = judge(given);
+        if !judged.findings.iter().any(leads_nowhere) {
+            return judged.findings;
+        }
+        let who = judged.signer.map(|(certificate, _)| name::text(certificate.issuer())).unwrap_or_default();
+        signers.missing.borrow_mut().insert(format!("no given certificate leads to the signer's authority: {who}"));
+        judge(&signers.own).findings
+    }
+
+    /// Whether there was a signature to judge.
+    pub fn judged_signatures(&self) -> bool {
+        self.signers.judged.get() > 0
+    }
+
+    /// Authorities of signers that no given anchor leads to.
+    pub fn missing_signers(&self) -> Vec<String> {
+        self.signers.missing.borrow().iter().cloned().collect()
     }
 
     /// Time of a token that covers `imprint`. [`Code::TokenUntrusted`] when not even the bundle's certificates lead to it.

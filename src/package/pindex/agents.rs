@@ -175,6 +175,6 @@ impl Agent {
 }
 
 /// A name without case, spacing and punctuation: "Esempio S.r.l." and "ESEMPIO SRL" are one.
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use unicode_normalization::is_nfc;
 
+use super::agents::{Agent, AgentName};
 use super::element::{Element, Space, Trouble, parts};
 use super::schema::{self, Order};
 use super::{ELSEWHERE, SERIES_NAMESPACE};
@@ -22,8 +23,11 @@ use crate::package::plan::{MAX_DOCUMENTS, PolicyVersion};
 
 /// Findings kept; an index wrong everywhere is wrong enough.
 const MAX_FINDINGS: usize = 100;
-/// Identifiers kept: group, file and metadata of each document, four for each receipt.
+/// Identifiers kept: group, file and metadata of each document, five for each receipt.
 const MAX_IDS: usize = 8 * MAX_DOCUMENTS;
+
+/// Authorised signers kept; real indexes name one or two.
+const MAX_SIGNERS: usize = 100;
 
 /// A file the index lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +87,8 @@ pub struct Index {
     pub attached_time_stamp: bool,
     /// AgentIDs of the authorised signers.
     pub signers: Vec<String>,
+    /// The authorised signers, as far as they are named; their documents are left out.
+    pub authorised: Vec<Agent>,
     /// Number of files given.
     pub files: u64,
     /// What is wrong; empty when nothing is.
@@ -246,6 +252,9 @@ impl Reading {
             }
             if agent.name == "AuthorizedSigner" {
                 self.index.signers.extend(agent.children_of("AgentID").map(|id| id.text.clone()));
+                if self.index.authorised.len() < MAX_SIGNERS {
+                    self.index.authorised.extend(named(agent));
+                }
             }
         }
         let Some(time) = element.child("TimeReference").and_then(|t| t.child("TimeInfo")) else { return };
@@ -269,6 +278,17 @@ impl Reading {
             self.say("", "no FileGroup holds a receipt (RdV) and its manifest");
         }
     }
+}
+
+/// An agent's name and first identifier.
+fn named(agent: &Element) -> Option<Agent> {
+    let name = agent.child("AgentName")?;
+    let name = match name.child("NameAndSurname") {
+        Some(person) => AgentName::Natural { first: text(person, "FirstName"), last: text(person, "LastName") },
+        None => AgentName::Legal(text(name, "FormalName")),
+    };
+    let id = agent.children_of("AgentID").find_map(|id| id.text.trim().parse().ok());
+    Some(Agent { name, id, documents: Vec::new() })
 }
 
 fn text(element: &Element, name: &str) -> String {

@@ -6,6 +6,7 @@
 //! lower-case hex; what is written passes the check here before it is kept.
 
 pub mod agents;
+pub mod authorised;
 pub mod check;
 pub mod element;
 mod schema;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::agents::AgentName;
 use super::check::{FileEntry, Index, read};
-use super::write::write;
+use super::write::{Signatures, write};
 use super::*;
 use crate::error::Code;
 use crate::hash::Sha256;
@@ -87,7 +87,7 @@ pub fn plan(documents: u128) -> Plan {
 }
 
 fn written() -> String {
-    String::from_utf8(write(&plan(4), &process(), Vec::new()).unwrap()).unwrap()
+    String::from_utf8(write(&plan(4), &process(), &Signatures::new(), Vec::new()).unwrap()).unwrap()
 }
 
 fn reading(xml: &str) -> (Index, Vec<FileEntry>) {

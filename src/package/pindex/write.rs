@@ -1,6 +1,7 @@
 //! Writing the index.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::Write;
 
 use quick_xml::Writer;
@@ -11,6 +12,7 @@ use super::{ELSEWHERE, NAMESPACE, Process, SERIES_NAMESPACE};
 use crate::clock::iso_seconds;
 use crate::error::{AtPlace, Result};
 use crate::hash::Sha256;
+use crate::id::ReceiptId;
 use crate::package::member::{Kind, Member};
 use crate::package::plan::{Document, Plan, Receipt};
 
@@ -23,10 +25,13 @@ pub fn document_id(document: impl std::fmt::Display) -> String {
     format!("urn:uuid:{document}")
 }
 
+/// SHA-256 of the signature of each RdV; empty when receipts are not signed.
+pub type Signatures = HashMap<ReceiptId, Sha256>;
+
 /// Writes the index of this plan.
-pub fn write<W: Write>(plan: &Plan, process: &Process, out: W) -> Result<W> {
+pub fn write<W: Write>(plan: &Plan, process: &Process, signatures: &Signatures, out: W) -> Result<W> {
     let mut xml = Xml(Writer::new_with_indent(out, b' ', 1));
-    index(&mut xml, plan, process).at(crate::package::PINDEX)?;
+    index(&mut xml, plan, process, signatures).at(crate::package::PINDEX)?;
     Ok(xml.0.into_inner())
 }
 
@@ -98,7 +103,7 @@ fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(bad) { Cow::Owned(text.replace(bad, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-fn index<W: Write>(xml: &mut Xml<W>, plan: &Plan, process: &Process) -> Io {
+fn index<W: Write>(xml: &mut Xml<W>, plan: &Plan, process: &Process, signatures: &Signatures) -> Io {
     xml.0.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.event(
         "sincro:PIndex",
@@ -116,7 +121,7 @@ fn index<W: Write>(xml: &mut Xml<W>, plan: &Plan, process: &Process) -> Io {
         file_group(xml, document, &|id| places.contains(id))?;
     }
     for receipt in &plan.receipts {
-        deposit(xml, receipt)?;
+        deposit(xml, receipt, signatures.get(&receipt.id).copied())?;
     }
     write_process(xml, plan, process)?;
     xml.end("PIndex")?;
@@ -211,7 +216,7 @@ fn file_group<W: Write>(xml: &mut Xml<W>, d: &Document, here: &dyn Fn(&crate::id
     xml.end("FileGroup")
 }
 
-fn deposit<W: Write>(xml: &mut Xml<W>, r: &Receipt) -> Io {
+fn deposit<W: Write>(xml: &mut Xml<W>, r: &Receipt, signature: Option<Sha256>) -> Io {
     xml.start("FileGroup", &[])?;
     xml.id(&format!("urn:custode:deposit:{}", r.id))?;
     xml.text("Label", &[], "Versamento")?;
@@ -219,7 +224,14 @@ fn deposit<W: Write>(xml: &mut Xml<W>, r: &Receipt) -> Io {
     let manifest = format!("urn:custode:manifest:{}", r.id);
     let files = [
         (Kind::Receipt, "xml", "application/xml", rdv.clone(), r.rdv_sha256, ("rapporto di versamento di", &manifest)),
-        (Kind::Note, "note", "text/plain", format!("urn:custode:note:{}", r.id), r.note_sha256, ("firma di", &rdv)),
+        (
+            Kind::Note,
+            "note",
+            "text/plain",
+            format!("urn:custode:note:{}", r.id),
+            r.note_sha256,
+            ("contrassegno tecnico di integrità di", &rdv),
+        ),
         (
             Kind::Manifest,
             "json",
@@ -229,7 +241,11 @@ fn deposit<W: Write>(xml: &mut Xml<W>, r: &Receipt) -> Io {
             ("indice del pacchetto di versamento di", &rdv),
         ),
     ];
-    for (kind, extension, format, id, hash, (relation, value)) in files {
+    let signature = signature.map(|hash| {
+        let id = format!("urn:custode:signature:{}", r.id);
+        (Kind::Signature, "p7s", "application/pkcs7-signature", id, hash, ("firma di", &rdv))
+    });
+    for (kind, extension, format, id, hash, (relation, value)) in files.into_iter().chain(signature) {
         xml.start("File", &[("encoding", "binary"), ("extension", extension), ("format", format)])?;
         xml.file(&id, &path(kind, r.id.0, extension)?, hash)?;
         xml.relation(relation, value)?;

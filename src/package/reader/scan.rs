@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use sha2::Digest as _;
 
 use super::super::files::Files;
-use super::super::member::Member;
+use super::super::member::{Kind, Member};
 use super::super::plan::MAX_DOCUMENTS;
 use super::super::seek::{FRAME, Frames, SeekTable};
 use super::super::tar::{BLOCK, END, Header, padded};
@@ -128,7 +128,7 @@ impl Walk<'_> {
             let end = end.ok_or_else(|| wrong("a member longer than the content"))?;
             let sha256 = self.hash(&record, end)?;
             self.kind = member.kind as u8;
-            if self.met.len() >= 5 * MAX_DOCUMENTS || !self.met.insert((member.id, member.kind as u8)) {
+            if self.met.len() >= Kind::ALL.len() * MAX_DOCUMENTS || !self.met.insert((member.id, member.kind as u8)) {
                 return Err(wrong("a member twice, or too many"));
             }
             self.scanned.members += 1;

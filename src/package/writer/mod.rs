@@ -1,7 +1,7 @@
 //! Making the files of a package in `staging/SERIES-N/`.
 //!
 //! ```text
-//! staging/SERIES-N/   plan.json   steps/<file>.json   package/ content.tar.zst toc numbers PIndex.xml [PIndex.xml.p7s] evidence/… [trust/…]
+//! staging/SERIES-N/   plan.json   steps/<file>.json   signatures/<receipt>   package/ content.tar.zst toc numbers PIndex.xml [PIndex.xml.p7s] evidence/… [trust/…]
 //! ```
 //! Each file is a step: made, synced, and only then its facts are kept in `steps/`. Invariant: a step whose facts are kept
 //! and match its file is not made again; a file without facts is made anew; when a step comes out different from before,
@@ -20,10 +20,10 @@ pub use source::{MemberSource, recheck};
 
 use super::content::ContentWriter;
 use super::files::Folder;
-use super::member::Kind;
+use super::member::{Kind, Member};
 use super::pindex::{Process, check, write};
 use super::plan::Plan;
-use super::reader::derive_toc;
+use super::reader::{Package, derive_toc};
 use super::{
     CONTENT, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_TREE, FileFacts, NUMBERS, PINDEX, PINDEX_SIGNATURE, TOC, TRUST,
 };
@@ -31,10 +31,12 @@ use crate::durable::{self, MODE_PLAIN, MODE_SEALED, Writing};
 use crate::error::{AtPath, Code, Error, Result};
 use crate::evidence::ers::{Group, TreeFile};
 use crate::hash::{Digests, HashingWriter, Sha256};
-use crate::id::DocumentId;
+use crate::id::{DocumentId, ReceiptId};
 
 const PLAN: &str = "plan.json";
 const STEPS: &str = "steps";
+/// Signatures of receipts, made before the content that they are packed into; each marked as plan and facts are.
+const SIGNATURES: &str = "signatures";
 const PACKAGE: &str = "package";
 /// Order in which files are made; a change makes all after it again.
 const ORDER: [&str; 8] =
@@ -148,6 +150,15 @@ impl Staging {
                     content.append(&member, bytes.len() as u64, sha256, &mut &bytes[..])?;
                 }
             }
+            if self.receipts_signed()? {
+                for receipt in &self.plan.receipts {
+                    let member = Member::descriptive(Kind::Signature, receipt.id.0)?;
+                    let der = self.kept_signature(receipt.id)?;
+                    let der =
+                        der.ok_or_else(|| Error::new(Code::StagingAltered, "its signature is gone").at(&member))?;
+                    content.append(&member, der.len() as u64, Sha256::of(&der), &mut &der[..])?;
+                }
+            }
             content.finish()?;
             Ok(())
         })
@@ -157,7 +168,13 @@ impl Staging {
     pub fn table_of_contents(&self) -> Result<FileFacts> {
         self.step(TOC, |out| {
             let toc = derive_toc(&Folder::new(&self.package_folder()))?;
-            let expected = self.plan.members()?;
+            let mut expected = self.plan.members()?;
+            if self.receipts_signed()? {
+                for receipt in &self.plan.receipts {
+                    let der = self.kept_signature(receipt.id)?.unwrap_or_default();
+                    expected.push((Member::descriptive(Kind::Signature, receipt.id.0)?, Sha256::of(&der)));
+                }
+            }
             let agrees = toc.len() == expected.len()
                 && expected.iter().all(|(m, sha256)| toc.find(m.kind, m.id).is_some_and(|r| r.sha256 == *sha256));
             if !agrees {
@@ -175,7 +192,7 @@ impl Staging {
     /// `PIndex.xml`, checked before it is kept: a configuration that gives an invalid index is an error here.
     pub fn index(&self, process: &Process) -> Result<FileFacts> {
         self.step(PINDEX, |out| {
-            let xml = write::write(&self.plan, process, Vec::new())?;
+            let xml = write::write(&self.plan, process, &self.packed_signatures()?, Vec::new())?;
             let index = check::read(&xml[..], &mut |_| {})?;
             if !index.findings.is_empty() {
                 let error = Error::new(
@@ -186,6 +203,47 @@ impl Staging {
             }
             out.write_all(&xml).at_path(Path::new(PINDEX))
         })
+    }
+
+    /// Whether the content is made: what it was made of is settled.
+    pub fn is_packed(&self) -> Result<bool> {
+        Ok(self.kept_facts(CONTENT)?.is_some())
+    }
+
+    /// The signature of a receipt that was kept, if it is ours.
+    pub fn kept_signature(&self, receipt: ReceiptId) -> Result<Option<Vec<u8>>> {
+        match durable::read_plain(&self.folder.join(SIGNATURES).join(receipt.to_string())) {
+            Ok(bytes) => {
+                Ok(self.key.unmarked(&self.facts_place(&format!("signature {receipt}")), &bytes).map(<[u8]>::to_vec))
+            }
+            Err(e) if e.code == Code::FileMissing => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Keeps the signature of a receipt until the content is made; durable on return.
+    pub fn keep_signature(&self, receipt: ReceiptId, der: Vec<u8>) -> Result<()> {
+        let folder = self.folder.join(SIGNATURES);
+        durable::create_dir_all(&folder)?;
+        let marked = self.key.marked(&self.facts_place(&format!("signature {receipt}")), der);
+        durable::replace(&folder.join(receipt.to_string()), &marked, MODE_PLAIN)
+    }
+
+    /// Whether the signature of every receipt is kept: some without the others go into no package.
+    fn receipts_signed(&self) -> Result<bool> {
+        for receipt in &self.plan.receipts {
+            if self.kept_signature(receipt.id)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The signatures of receipts that are in the content, whatever is kept beside it.
+    fn packed_signatures(&self) -> Result<write::Signatures> {
+        let package = Package::open_folder(&self.package_folder())?;
+        let signatures = package.toc().iter().filter(|record| record.kind == Kind::Signature);
+        Ok(signatures.map(|record| (ReceiptId(record.id), record.sha256)).collect())
     }
 
     /// `PIndex.xml.p7s`: the caller signs the index file.
@@ -211,9 +269,11 @@ impl Staging {
         let index = std::iter::once(pindex.sha256).chain(signature.map(|facts| facts.sha256)).collect();
         let mut groups = vec![Group { document: None, members: index }];
         let receipts: std::collections::HashMap<_, _> = self.plan.receipts.iter().map(|r| (r.id, r)).collect();
+        let signatures = self.packed_signatures()?;
         for d in &self.plan.documents {
             let receipt = receipts.get(&d.receipt).ok_or_else(|| Error::new(Code::Internal, "no receipt").at(d.id))?;
-            let members = vec![d.sha256, d.metadata_sha256, receipt.rdv_sha256, receipt.manifest_sha256];
+            let mut members = vec![d.sha256, d.metadata_sha256, receipt.rdv_sha256, receipt.manifest_sha256];
+            members.extend(signatures.get(&d.receipt));
             groups.push(Group { document: Some(d.id.0), members });
         }
         TreeFile::build(groups)

@@ -37,6 +37,8 @@ fn open(source: &dyn MemberSource, kind: Kind, id: Uuid) -> Result<Box<dyn Read 
         Kind::Receipt => source.rdv(&ReceiptId(id)),
         Kind::Note => source.note(&ReceiptId(id)),
         Kind::Manifest => source.manifest(&ReceiptId(id)),
+        // Made while the package is, never received.
+        Kind::Signature => Err(Error::new(Code::Internal, "signatures have no source").at(id)),
     }
 }
 
