@@ -11,38 +11,61 @@ use super::Archive;
 use super::state::unpoisoned;
 use crate::error::{Error, Result};
 
-/// The background thread of an archive.
+/// The background threads of an archive.
 #[derive(Default)]
-pub(super) struct Background(Mutex<Option<JoinHandle<()>>>);
+pub(super) struct Background(Mutex<Vec<JoinHandle<()>>>);
 
+/// How often a witness that is behind is asked again.
+const WITNESSING: Duration = Duration::from_secs(60);
 /// How often accesses and refusals are chained while serving.
 const CHAINING: Duration = Duration::from_secs(60);
 
 impl Background {
-    /// Tells the thread to end and waits for it.
-    pub fn stop(&self, wake: &(Mutex<bool>, Condvar)) {
+    /// Tells the threads to end and waits for them; whether there were any.
+    pub fn stop(&self, wake: &(Mutex<bool>, Condvar)) -> bool {
         *unpoisoned(wake.0.lock()) = true;
         wake.1.notify_all();
-        if let Some(thread) = unpoisoned(self.0.lock()).take()
-            && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
-        {
-            tracing::error!("the background thread had panicked");
+        let threads = std::mem::take(&mut *unpoisoned(self.0.lock()));
+        let served = !threads.is_empty();
+        for thread in threads {
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a background thread had panicked");
+            }
         }
+        served
     }
 }
 
 impl Archive {
     /// Starts the background work of a server.
     pub fn start_background(self: &Arc<Self>) -> Result<()> {
-        let archive = Arc::downgrade(self);
         let interval = self.config.sealing.interval.std();
-        let thread = std::thread::Builder::new()
-            .name("custode-background".to_owned())
-            .spawn(move || turns(&archive, interval))
-            .map_err(|e| Error::io("background thread", e))?;
-        *unpoisoned(self.background.0.lock()) = Some(thread);
+        let start = |name: &str, work: fn(&Weak<Self>, Duration), every: Duration| {
+            let archive = Arc::downgrade(self);
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&archive, every));
+            thread.map_err(|e| Error::io("background thread", e))
+        };
+        let mut threads = vec![start("custode-background", turns, interval)?];
+        if !self.config.witnesses.is_empty() {
+            threads.push(start("custode-witness", witnessing, WITNESSING)?);
+        }
+        *unpoisoned(self.background.0.lock()) = threads;
         Ok(())
+    }
+
+    /// Tells the witnesses' thread that something was sealed.
+    pub(super) fn was_sealed(&self) {
+        self.wake.1.notify_all();
+    }
+
+    /// As [`Archive::sleep`], and not longer than until something is sealed.
+    fn doze(&self, time: Duration) -> bool {
+        let guard = unpoisoned(self.wake.0.lock());
+        if *guard {
+            return true;
+        }
+        let (guard, _) = unpoisoned(self.wake.1.wait_timeout(guard, time));
+        *guard
     }
 
     /// Whether the archive is being closed: long work ends early.
@@ -55,6 +78,19 @@ impl Archive {
         let guard = unpoisoned(self.wake.0.lock());
         let (guard, _) = unpoisoned(self.wake.1.wait_timeout_while(guard, time, |ending| !*ending));
         *guard
+    }
+}
+
+/// Asks witnesses for what they have not seen yet: when something was sealed, and again while one of them is behind.
+fn witnessing(archive: &Weak<Archive>, every: Duration) {
+    loop {
+        let Some(archive) = archive.upgrade() else { return };
+        if archive.witnesses_are_due() {
+            archive.ask_witnesses();
+        }
+        if archive.doze(every) {
+            return;
+        }
     }
 }
 
@@ -80,7 +116,7 @@ fn turns(archive: &Weak<Archive>, interval: Duration) {
         {
             tracing::error!(code = error.code.as_str(), detail = %error.detail, "conversations could not be looked at");
         }
-        if chained.elapsed() >= CHAINING {
+        if chained.elapsed() >= CHAINING && archive.witnesses.held().is_none() {
             chained = Instant::now();
             let outcome = archive.chain_refusals().and_then(|()| archive.ledger.chain_accesses().map(drop));
             if let Err(error) = outcome {

@@ -110,7 +110,7 @@ impl Archive {
         for package in &wanted.packages {
             self.record_access(actor, "bundle", &[], Some(package), request.reason.as_deref())?;
         }
-        let head = self.ledger.head();
+        let head = self.cosigned_head(&wanted)?;
         let signer = self.receipt_signer.renamed(&self.origin)?;
         let source = Sealed { archive: self, head: &head };
         let made = write(
@@ -123,6 +123,7 @@ impl Archive {
                 anchors: self.authorities.anchors(),
                 trust: &self.trust,
                 checkpoint: head.checkpoint.clone(),
+                witnesses: self.witnesses.keys(),
                 documents: wanted.documents,
                 packages: wanted.packages,
                 source: &source,
@@ -142,6 +143,21 @@ impl Archive {
             "bundle": id, "documents": made.documents, "packages": made.packages, "bytes": made.bytes,
             "sha256": made.sha256, "entry": entry.seq,
         }))
+    }
+
+    /// The checkpoint to prove against: the newest that witnesses cosigned, when it holds all that is wanted; else the present
+    /// one, whoever cosigned it.
+    fn cosigned_head(&self, wanted: &Wanted) -> Result<Head> {
+        let head = self.ledger.head();
+        let Some(witnessed) = self.ledger.witnessed_head()? else { return Ok(head) };
+        let packages: BTreeSet<&PackageRef> =
+            wanted.documents.iter().map(|(_, package)| package).chain(&wanted.packages).collect();
+        for package in packages {
+            if self.package_entry(package)?.seq >= witnessed.size {
+                return Ok(head);
+            }
+        }
+        Ok(witnessed)
     }
 
     /// The file of a bundle, to whoever may export every class in it; recorded as an access.

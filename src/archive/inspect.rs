@@ -17,8 +17,9 @@ use super::init::object;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::open::Genesis;
-use crate::chain::note::Verifier;
-use crate::chain::{Checkpoint, Entry, Kind, MAX_LINE};
+use super::witness::asked_only;
+use crate::chain::note::{Verifier, open_note};
+use crate::chain::{Checkpoint, Claim, Entry, Kind, MAX_LINE};
 use crate::check::{self, Mode, Outcome, Report, Scope, Subject};
 use crate::clock::{Clock, SystemClock, iso_ms};
 use crate::durable;
@@ -27,6 +28,7 @@ use crate::evidence::anchors::Anchors;
 use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
 use crate::id::CheckId;
+use crate::intake::receipt;
 use crate::vault::local::LocalVault;
 
 /// Largest report read back; a thousand findings take a few hundred KiB.
@@ -42,6 +44,8 @@ pub struct CheckRequest {
     pub class: Option<String>,
     /// Only this package, as SERIES/N.
     pub package: Option<String>,
+    /// A checkpoint or receipt that the archive signed some day, kept by somebody else; the chain is held against it.
+    pub checkpoint: Option<String>,
 }
 
 impl CheckRequest {
@@ -52,6 +56,27 @@ impl CheckRequest {
             package: self.package.as_deref().map(str::parse).transpose()?,
         })
     }
+
+    /// What the checkpoint or receipt that was given claims.
+    fn claim(&self, key: &Verifier) -> Result<Option<Claim>> {
+        self.checkpoint.as_deref().map(|text| given(text, key)).transpose()
+    }
+}
+
+/// Reads what somebody kept: a checkpoint, the note of a receipt, or a receipt (JSON) with its note inside.
+fn given(text: &str, key: &Verifier) -> Result<Claim> {
+    let wrong =
+        || Error::new(Code::Usage, "neither a checkpoint nor a receipt that this archive signed").at("checkpoint");
+    let place = "checkpoint given".to_owned();
+    let receipt = serde_json::from_str::<Value>(text).ok().and_then(|value| value["note"].as_str().map(str::to_owned));
+    let note = receipt.as_deref().unwrap_or(text);
+    if let Ok(checkpoint) = Checkpoint::open(note, key) {
+        return Ok(Claim { place, size: checkpoint.size, root: checkpoint.root });
+    }
+    let key = key.renamed(&receipt::origin(key.name()))?;
+    let facts =
+        open_note(note, &[key]).and_then(|opened| receipt::NoteFacts::parse(&opened.text)).map_err(|_| wrong())?;
+    Ok(Claim { place, size: facts.chain_size, root: facts.chain_root })
 }
 
 /// A check that takes no lock and writes nothing: it reads up to the checkpoint it sees first, and looks neither at the
@@ -75,9 +100,16 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let trial = facts.is_some_and(|genesis| genesis.profile == Profile::Trial);
     let opening: Vec<Finding> =
         opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
+    let config = Config::load(root).ok();
+    let asked = config.as_ref().map(|config| asked_only(config, &vkey)).unwrap_or_default();
+    let witnesses: Vec<Verifier> = config.iter().flat_map(|config| &config.witnesses).map(|w| w.key.clone()).collect();
+    let (claims, silent) = told(asked, request.claim(&vkey)?);
     let subject = Subject {
         root,
         vkey: &vkey,
+        claims: &claims,
+        witnesses: &witnesses,
+        silent: &silent,
         vault,
         anchors: &anchors(root, trial, &clock),
         trust: &trust(root),
@@ -89,6 +121,12 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     };
     let report = check::run(&subject, &scope, CheckId::new(clock.now()), &|_, _| {})?;
     serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
+}
+
+/// What witnesses and the caller claim, and the witnesses that said nothing.
+fn told(asked: Vec<(String, Option<Claim>)>, given: Option<Claim>) -> (Vec<Claim>, Vec<String>) {
+    let silent = asked.iter().filter(|(_, claim)| claim.is_none()).map(|(name, _)| name.clone()).collect();
+    (asked.into_iter().filter_map(|(_, claim)| claim).chain(given).collect(), silent)
 }
 
 /// The first line of the chain, when it can be read.
@@ -138,6 +176,7 @@ impl Archive {
     pub fn begin_check(&self, actor: &Actor, request: &CheckRequest) -> Result<CheckId> {
         self.may(actor, Action::Check)?;
         request.scope()?;
+        request.claim(&self.vkey)?;
         Ok(CheckId::new(self.clock.now()))
     }
 
@@ -151,9 +190,17 @@ impl Archive {
     ) -> Result<Value> {
         self.may(actor, Action::Check)?;
         let scope = request.scope()?;
+        // Before the chain is read: what a witness has seen when it answers is in it by then.
+        let (claims, silent) = told(self.witnesses.asked(&self.ledger), request.claim(&self.vkey)?);
+        // The entry of this check would make a second history of an older state.
+        self.witnesses.consider(&self.ledger, &claims);
+        let witnesses = self.witnesses.keys();
         let subject = Subject {
             root: self.layout.root(),
             vkey: &self.vkey,
+            claims: &claims,
+            witnesses: &witnesses,
+            silent: &silent,
             vault: Arc::clone(&self.vault),
             anchors: self.authorities.anchors(),
             trust: &self.trust,

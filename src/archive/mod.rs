@@ -36,6 +36,7 @@ mod state;
 mod turns;
 mod unsealed;
 mod verified;
+mod witness;
 
 pub use open::Opened;
 pub use state::{Archive, Limits};

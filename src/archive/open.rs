@@ -27,7 +27,7 @@ use crate::catalog::Catalog;
 use crate::catalog::embedded::{Embedded, Verdict};
 use crate::catalog::memory::Memory;
 use crate::chain::note::Verifier;
-use crate::chain::{Kind, Ledger};
+use crate::chain::{Gate, Kind, Ledger};
 use crate::clock::{Clock, SystemClock};
 use crate::document::agid::AgidFile;
 use crate::document::class::Classes;
@@ -197,7 +197,19 @@ impl Archive {
         let (replay_key, staging_key) = (keys.replay_key(), keys.staging_key());
         let (ledger, findings) = Ledger::open(layout.root(), signer, Arc::clone(&clock))?;
         opening.extend(findings);
-        opening.extend(note_configuration(&ledger, config_sha256)?);
+        let witnesses = Arc::new(super::witness::Witnesses::new(&config));
+        ledger.guard(Arc::clone(&witnesses) as Arc<dyn Gate>);
+        // An older state of the archive opens, to be read; only nothing is appended to it.
+        let held = |error: Error| -> Result<Finding> {
+            match error.code {
+                Code::ArchiveRestored | Code::ChainForked => Ok(Finding::error(error.code, error.place, error.detail)),
+                _ => Err(error),
+            }
+        };
+        match note_configuration(&ledger, config_sha256) {
+            Ok(noted) => opening.extend(noted),
+            Err(error) => opening.push(held(error)?),
+        }
         let adopted = Adopted::of(&ledger)?;
         adoption::settle(&layout, &adopted)?;
 
@@ -239,7 +251,9 @@ impl Archive {
         for (first, last) in journal.voided() {
             if !adopted.voided.contains(&(first, last)) {
                 let repair = serde_json::json!({ "lane": LANE, "voided": { "first": first, "last": last } });
-                ledger.append(Kind::Repair, init::object(repair))?;
+                if let Err(error) = ledger.append(Kind::Repair, init::object(repair)) {
+                    opening.push(held(error)?);
+                }
             }
         }
         let incoming = Incoming::open(&layout.intake().join("incoming"))?;
@@ -255,6 +269,7 @@ impl Archive {
             origin: genesis.origin,
             malware: malware_control(&config),
             revocation: super::revocation::Revocation::new(&config, &layout),
+            witnesses,
             layout,
             config,
             clock,
@@ -356,9 +371,15 @@ impl Archive {
         if self.closed.swap(true, std::sync::atomic::Ordering::SeqCst) {
             return Ok(());
         }
-        self.background.stop(&self.wake);
-        self.chain_refusals()?;
-        self.ledger.chain_accesses()?;
+        let served = self.background.stop(&self.wake);
+        if self.witnesses.held().is_none() {
+            self.chain_refusals()?;
+            self.ledger.chain_accesses()?;
+        }
+        // A server asks in the background; a command that sealed asks when all else is done.
+        if !served && self.witnesses_are_due() {
+            self.ask_witnesses();
+        }
         Ok(())
     }
 }

@@ -90,6 +90,8 @@ pub struct Archive {
     pub(super) revocation: super::revocation::Revocation,
     /// By whose certificate packages are signed.
     pub(super) signing: super::signing::Signing,
+    /// Who outside sees how long the chain is.
+    pub(super) witnesses: Arc<super::witness::Witnesses>,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
     /// One closing run at a time.
@@ -189,6 +191,9 @@ impl Archive {
 
     /// Whether deposits are taken now; the facts that `/readyz` shows.
     pub fn ready(&self) -> Result<Value> {
+        if let Some(held) = self.witnesses.held() {
+            return Err(held.error());
+        }
         if let Some(error) = self.journal.closed() {
             return Err(error);
         }

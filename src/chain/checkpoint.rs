@@ -27,15 +27,24 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root.0))
     }
 
-    /// Reads the text of an opened note.
+    /// Reads the text of an opened note of our own: three lines and nothing else.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = |what: &str| Error::new(Code::CheckpointBad, what.to_owned());
-        let mut lines = text.split('\n');
-        let (Some(origin), Some(size), Some(root), Some(""), None) =
-            (lines.next(), lines.next(), lines.next(), lines.next(), lines.next())
-        else {
+        let checkpoint = Self::parse_any(text)?;
+        if checkpoint.text() != text {
+            return Err(wrong("three lines expected: origin, size, root"));
+        }
+        Ok(checkpoint)
+    }
+
+    /// Reads the text of any log's checkpoint: after the three lines others may follow, none of them empty.
+    pub fn parse_any(text: &str) -> Result<Self> {
+        let mut lines = text.strip_suffix('\n').ok_or_else(|| wrong("no newline at the end"))?.split('\n');
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(wrong("three lines expected: origin, size, root"));
         };
+        if lines.any(str::is_empty) {
+            return Err(wrong("an empty line"));
+        }
         let number: u64 = size.parse().map_err(|_| wrong("the size is not a number"))?;
         if number.to_string() != size {
             return Err(wrong("the size is not in its only form"));
@@ -60,6 +69,10 @@ impl Checkpoint {
     }
 }
 
+fn wrong(what: &str) -> Error {
+    Error::new(Code::CheckpointBad, what.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +93,8 @@ mod tests {
         ] {
             assert_eq!(Checkpoint::parse(&bad).unwrap_err().code, Code::CheckpointBad, "{bad:?}");
         }
+        // Logs of others may say more than ours do.
+        assert_eq!(Checkpoint::parse_any(&format!("{text}extension\n")).unwrap(), checkpoint);
+        assert!(Checkpoint::parse_any(&format!("{text}\n")).is_err());
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{Entry, Kind, Line};
 use super::merkle::{Tree, leaf};
+use super::standing::Restored;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
 
@@ -88,6 +89,9 @@ pub(super) struct Index {
     pub commits: BTreeMap<String, Commits>,
     pub accesses: Vec<AccessBatch>,
     pub stamps: Vec<Stamp>,
+    pub restores: Vec<Restored>,
+    /// Size up to the last entry whose loss would matter, and when that was.
+    pub weighty: Option<(u64, Timestamp)>,
     /// The genesis' object.
     pub genesis: Option<Map<String, Value>>,
 }
@@ -144,6 +148,23 @@ impl Index {
     fn note(&mut self, line: &Line<'_>) -> Result<()> {
         let raw = line.object.get();
         let wrong = |e: serde_json::Error| Error::new(Code::ChainAltered, format!("object of the entry: {e}"));
+        if !matches!(
+            line.kind,
+            Kind::Genesis
+                | Kind::Class
+                | Kind::Policy
+                | Kind::Refusals
+                | Kind::Check
+                | Kind::Record
+                | Kind::Bundle
+                | Kind::Access
+                | Kind::Stamp
+        ) {
+            self.weighty = Some((line.seq + 1, line.at));
+        }
+        if line.kind == Kind::Restore {
+            self.restores.push(serde_json::from_str(raw).map_err(wrong)?);
+        }
         match line.kind {
             Kind::Genesis => self.genesis = Some(serde_json::from_str(raw).map_err(wrong)?),
             Kind::Access => self.accesses.push(serde_json::from_str(raw).map_err(wrong)?),

@@ -5,11 +5,14 @@
 //! is never repeated). Clause: formats, "Chain and records", append in five steps.
 
 mod read;
+mod witness;
 
 pub use read::{PAGE_BYTES, PAGE_ENTRIES, Page};
+pub use witness::{Gate, Kept};
+pub(super) use witness::{claim, stored};
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -40,6 +43,7 @@ pub struct Ledger {
     writer: Mutex<Writer>,
     accesses: Mutex<AccessLog>,
     view: RwLock<View>,
+    gate: OnceLock<Arc<dyn Gate>>,
 }
 
 struct Writer {
@@ -94,6 +98,7 @@ impl Ledger {
             writer: Mutex::new(Writer { entries, closed: None }),
             accesses: Mutex::new(accesses),
             view: RwLock::new(View { index, head }),
+            gate: OnceLock::new(),
         };
         ledger.commit(&mut *ledger.writer()?, Kind::Genesis, object, None)?;
         Ok(ledger)
@@ -112,6 +117,7 @@ impl Ledger {
             writer: Mutex::new(Writer { entries: loaded.entries, closed: None }),
             accesses: Mutex::new(loaded.accesses),
             view: RwLock::new(View { index: loaded.index, head: loaded.head }),
+            gate: OnceLock::new(),
         };
         Ok((ledger, loaded.findings))
     }
@@ -274,6 +280,7 @@ impl Ledger {
         object: Map<String, Value>,
         record: Option<NewRecord>,
     ) -> Result<(Entry, Option<RecordLine>)> {
+        self.ask_gate(kind)?;
         let at = self.forward.now(&*self.clock)?;
         let view = self.view();
         let (object, record) = match record {

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `chain/entries` | the truth: one JSON line an entry |
 //! | `chain/checkpoint` | signed note over size and root |
+//! | `chain/witness/<key id>.checkpoint` | what each witness cosigned last |
 //! | `chain/pending` | the append in progress; absent at rest |
 //! | `chain/archive.vkey` | the public key, also named by the genesis |
 //! | `chain/tile/…` | C2SP tlog-tiles, derived |
@@ -20,6 +21,7 @@
 
 mod accesses;
 pub mod checkpoint;
+pub mod cosignature;
 mod entry;
 mod files;
 mod index;
@@ -30,13 +32,16 @@ mod pending;
 pub mod proof;
 mod record;
 mod recover;
+mod standing;
 #[cfg(test)]
 mod testing;
 mod tiles;
 pub mod verify;
+pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
-pub use ledger::{Ledger, NewRecord, PAGE_BYTES, PAGE_ENTRIES, Page};
+pub use ledger::{Gate, Kept, Ledger, NewRecord, PAGE_BYTES, PAGE_ENTRIES, Page};
 pub use proof::Proof;
 pub use record::RecordLine;
+pub use standing::{Claim, Compared, Restored, Standing, Tip};

@@ -5,13 +5,14 @@
 //! signed-note (types 0x01 Ed25519 and 0x04 cosignature of tlog-cosignature).
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
-use crate::error::{Code, Error, Result};
+use crate::error::{AtPath as _, Code, Error, Result};
 use crate::hash::Sha256;
 
 /// Longest note read: a receipt or checkpoint with its signatures is under 20 KB, so this only stops abuse.
@@ -20,7 +21,7 @@ pub const MAX_NOTE: usize = 1 << 20;
 pub const MAX_SIGNATURES: usize = 64;
 
 const ED25519: u8 = 0x01;
-const COSIGNATURE: u8 = 0x04;
+pub(super) const COSIGNATURE: u8 = 0x04;
 
 /// A private key that signs notes under one name (the note's origin).
 ///
@@ -84,7 +85,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    fn new(name: &str, algorithm: u8, key: VerifyingKey) -> Self {
+    pub(super) fn new(name: &str, algorithm: u8, key: VerifyingKey) -> Self {
         let digest = Sha256::of_parts(&[name.as_bytes(), b"\n", &[algorithm], key.as_bytes()]);
         let [a, b, c, d, ..] = digest.0;
         Self { name: name.to_owned(), id: u32::from_be_bytes([a, b, c, d]), algorithm, key }
@@ -99,6 +100,38 @@ impl Verifier {
     pub fn renamed(&self, name: &str) -> Result<Self> {
         check_name(name)?;
         Ok(Self::new(name, self.algorithm, self.key))
+    }
+
+    /// From the text of a vkey, or from a file that holds one: what the command line takes.
+    pub fn from_text_or_file(text: &str) -> Result<Self> {
+        let path = Path::new(text);
+        // Neither a key nor a file: what is wrong with it as a key says more.
+        if text.trim().parse::<Self>().is_ok() || !path.is_file() {
+            return text.trim().parse();
+        }
+        if std::fs::metadata(path).at_path(path)?.len() > 4096 {
+            return Err(Error::new(Code::Usage, "too large for a public key").at(path.display()));
+        }
+        std::fs::read_to_string(path).at_path(path)?.trim().parse().map_err(|e: Error| e.at(path.display()))
+    }
+
+    /// Its key id, eight hexadecimal digits: what signature lines begin with, and what tells two keys of one name apart.
+    pub fn id(&self) -> String {
+        format!("{:08x}", self.id)
+    }
+
+    pub(super) fn id_bytes(&self) -> [u8; 4] {
+        self.id.to_be_bytes()
+    }
+
+    /// Whether it verifies cosignatures of a witness (type 0x04), not signatures of a log.
+    pub fn is_witness(&self) -> bool {
+        self.algorithm == COSIGNATURE
+    }
+
+    /// Whether this signature line (`— name base64`) says to be of this key.
+    pub(super) fn made(&self, line: &str) -> bool {
+        signature_line(line).is_ok_and(|(name, payload)| name == self.name && payload.starts_with(&self.id_bytes()))
     }
 
     /// The 32 bytes of the public key.
@@ -225,14 +258,14 @@ fn signature_line(line: &str) -> Result<(&str, Vec<u8>)> {
     Ok((name, BASE64.decode(signature).map_err(|_| wrong())?))
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c == '+' || c.is_control()) {
         return Err(Error::new(Code::Usage, "a key name is not empty and holds no blank and no `+`"));
     }
     Ok(())
 }
 
-fn check_text(text: &str) -> Result<()> {
+pub(super) fn check_text(text: &str) -> Result<()> {
     if !text.ends_with('\n') || text.chars().any(|c| c < ' ' && c != '\n') {
         return Err(Error::new(
             Code::Internal,

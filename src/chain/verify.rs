@@ -13,12 +13,15 @@ use serde_json::Value;
 
 use super::accesses::{check_batches, read_tail};
 use super::checkpoint::Checkpoint;
+use super::cosignature::{lines_of, parts};
 use super::entry::{Kind, MAX_LINE};
 use super::files::{Files, Lines, MAX_FINDINGS, check_record_kind, read_bounded};
 use super::index::Index;
-use super::note::{MAX_NOTE, Verifier};
+use super::ledger::{claim, stored};
+use super::note::{MAX_NOTE, Verifier, open_note};
 use super::pending::{MAX_PENDING, Pending};
 use super::record::{self, ACCESSES, is_temporary};
+use super::standing::{Claim, Compared, Standing};
 use super::tiles;
 use crate::durable;
 use crate::error::{AtPlace, Code, Error, Finding, Kind as Trouble, Result};
@@ -42,6 +45,8 @@ pub struct Facts {
     pub accesses_open: u64,
     /// Tiles compared.
     pub tiles: u64,
+    /// Checkpoints that others kept, and how the chain stands to them.
+    pub compared: Vec<Compared>,
     /// The chain grew, or an append was under way, while it was read.
     pub moved: bool,
 }
@@ -49,8 +54,24 @@ pub struct Facts {
 /// Verifies everything under `chain/` and `records/`. With `key`, only what that key signed is good; without, the key is
 /// the archive's own, which proves agreement but not origin.
 pub fn verify(archive: &Path, key: Option<&Verifier>) -> (Facts, Vec<Finding>) {
+    verify_against(archive, key, &[], &[])
+}
+
+/// As [`verify`], held against checkpoints that the archive signed some day and others kept: `claims`, verified by the
+/// caller, and what stands in `chain/witness/`, whose cosignatures are verified as far as `witnesses` are known.
+pub fn verify_against(
+    archive: &Path,
+    key: Option<&Verifier>,
+    claims: &[Claim],
+    witnesses: &[Verifier],
+) -> (Facts, Vec<Finding>) {
     let mut run = Run { files: Files::of(archive), facts: Facts::default(), firm: Vec::new(), provisional: Vec::new() };
+    // Before the checkpoint: what was witnessed when we looked is in the chain read after it.
+    let mut claims = claims.to_vec();
+    run.guarded("chain/witness", |run| run.kept(&mut claims, key, witnesses));
     let index = run.chain(key);
+    run.compare(&claims, &index);
+    run.cosignatures(witnesses);
     if run.facts.checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.size == index.size()) {
         run.guarded("records", |run| run.records(&index));
         run.guarded("records/accesses.jsonl", |run| run.accesses(&index));
@@ -82,6 +103,54 @@ impl Run {
             let place = if e.place.is_empty() { what.to_owned() } else { e.place.clone() };
             let code = if e.code.kind() == Trouble::Damage { e.code } else { Code::NotLookedAt };
             self.error(code, place, &e.detail);
+        }
+    }
+
+    /// What witnesses cosigned, as it was kept; each is one more claim.
+    fn kept(&mut self, claims: &mut Vec<Claim>, key: Option<&Verifier>, witnesses: &[Verifier]) -> Result<()> {
+        let key = key.cloned().or_else(|| genesis_key(&first_line(&self.files)?));
+        for (id, note) in stored(&self.files.chain("witness"))? {
+            let place = format!("chain/witness/{id}.checkpoint");
+            let Some(key) = &key else { break };
+            match claim(&note, &place, key) {
+                Ok(claim) => claims.push(claim),
+                Err(e) => self.error(Code::CosignatureBad, &place, &e.detail),
+            }
+            if let Some(witness) = witnesses.iter().find(|witness| witness.id() == id)
+                && let Err(e) = open_note(&note, std::slice::from_ref(witness))
+            {
+                self.error(Code::CosignatureBad, place, &e.detail);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, claims: &[Claim], index: &Index) {
+        for claim in claims {
+            let standing = index.compare(index.size(), claim);
+            let (size, here) = (claim.size, index.size());
+            let detail = format!("{size} entries were witnessed, the chain has {here}");
+            match standing {
+                Standing::Holds => {}
+                Standing::Older => self.error(Code::ArchiveRestored, claim.place.clone(), &detail),
+                Standing::Forked => self.error(Code::ChainForked, claim.place.clone(), &format!("at {size} entries")),
+                Standing::Declared => {
+                    self.firm.push(Finding::warning(Code::RestoreDeclared, claim.place.clone(), &detail));
+                }
+            }
+            self.facts.compared.push(Compared { place: claim.place.clone(), size, standing });
+        }
+    }
+
+    /// Cosignatures on the checkpoint itself, by the witnesses that are known.
+    fn cosignatures(&mut self, witnesses: &[Verifier]) {
+        for witness in witnesses {
+            let lines = lines_of(&self.facts.note, std::slice::from_ref(witness)).unwrap_or_default();
+            if !lines.is_empty()
+                && let Err(e) = open_note(&self.facts.note, std::slice::from_ref(witness))
+            {
+                self.error(Code::CosignatureBad, "chain/checkpoint", &e.detail);
+            }
         }
     }
 
@@ -300,7 +369,7 @@ impl Run {
 
     /// Files in `chain/` that are none of ours.
     fn strangers(&mut self) -> Result<()> {
-        const OURS: [&str; 6] = ["entries", "checkpoint", "pending", "archive.vkey", "stamps", "tile"];
+        const OURS: [&str; 7] = ["entries", "checkpoint", "pending", "archive.vkey", "stamps", "tile", "witness"];
         for name in names(&self.files.chain("")).at("chain")? {
             if !OURS.contains(&name.as_str()) && !is_temporary(&name) {
                 let place = format!("chain/{name}");
@@ -314,7 +383,10 @@ impl Run {
     fn settle(&mut self, given: Option<&Verifier>, index: &Index) {
         let pending = read_bounded(&self.files.chain("pending"), MAX_PENDING);
         let note = read_bounded(&self.files.chain("checkpoint"), MAX_NOTE).ok().flatten().unwrap_or_default();
-        let grown = note != self.facts.note.as_bytes() && self.facts.checkpoint.is_some();
+        // A witness may cosign the checkpoint meanwhile: it is the text that says how long the chain is.
+        let text = |note: &str| parts(note).map(|(text, _)| text.to_owned()).unwrap_or_else(|_| note.to_owned());
+        let note = String::from_utf8_lossy(&note).into_owned();
+        let grown = text(&note) != text(&self.facts.note) && self.facts.checkpoint.is_some();
         match pending {
             Ok(None) => self.facts.moved = grown,
             Ok(Some(bytes)) => {

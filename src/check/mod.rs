@@ -27,6 +27,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
+use crate::chain::Claim;
 use crate::chain::note::Verifier;
 use crate::clock::Clock;
 use crate::error::{Code, Error};
@@ -113,6 +114,12 @@ pub struct Subject<'a> {
     pub unsealed: Option<&'a dyn Catalog>,
     /// The intake journal, open.
     pub journal: Option<&'a Journal>,
+    /// Checkpoints that others kept, as far as the archive signed them.
+    pub claims: &'a [Claim],
+    /// Keys of the witnesses whose cosignatures are verified.
+    pub witnesses: &'a [Verifier],
+    /// Witnesses that did not answer when asked.
+    pub silent: &'a [String],
     /// What was found when the archive was opened.
     pub opening: &'a [crate::error::Finding],
     /// The time.

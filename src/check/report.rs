@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::chain::Compared;
 use crate::clock::iso_ms;
 use crate::error::{Code, Error, Finding as Seen, Kind, Lang, Severity};
 use crate::id::{CheckId, DocumentId, PackageRef};
@@ -49,6 +50,8 @@ impl Outcome {
     fn of_code(code: Code) -> Self {
         match (code, code.kind()) {
             (Code::TokenUntrusted | Code::NotLookedAt | Code::ChainPending, _) => Self::Unchecked,
+            // To who appends it is a reason to wait; to who looks it is damage.
+            (Code::ArchiveRestored, _) => Self::Bad,
             (_, Kind::Io | Kind::Unavailable | Kind::Locked | Kind::Config) => Self::Unchecked,
             _ => Self::Bad,
         }
@@ -198,6 +201,9 @@ pub struct Coverage {
     /// When the package that has waited longest was last checked in full; `null` when one never was.
     #[serde(serialize_with = "instant")]
     pub oldest_full_check: Option<Timestamp>,
+    /// Checkpoints that others kept, and how the chain stands to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witnessed: Vec<Compared>,
     /// What this check did not look at, by name.
     pub not_looked_at: Vec<String>,
 }

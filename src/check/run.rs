@@ -51,7 +51,9 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
     // chain read after it.
     let journal = run.journal();
     let folders = run.folders();
-    let (facts, seen) = chain::verify::verify(subject.root, Some(subject.vkey));
+    let (mut facts, seen) =
+        chain::verify::verify_against(subject.root, Some(subject.vkey), subject.claims, subject.witnesses);
+    run.coverage.witnessed = std::mem::take(&mut facts.compared);
     run.findings.extend(seen.iter().map(Finding::of_room));
     let size = facts.checkpoint.as_ref().map(|checkpoint| checkpoint.size);
     let mut on_chain = match sealed::read(subject.root, size) {
@@ -304,6 +306,9 @@ impl Run<'_> {
         name(self.subject.catalog.is_none(), "catalog");
         name(scoped || self.subject.journal.is_none(), "journal");
         name(scoped, "packages out of scope");
+        for silent in self.subject.silent {
+            name(true, &format!("witness {silent}: it did not answer"));
+        }
         name(self.scope.mode == Mode::Quick, "documents, indexes and evidence inside the packages");
         let unknown = self.signatures > 0 && self.subject.trust.revocation().is_empty();
         name(unknown, "revocation of the certificates that packages are signed with");

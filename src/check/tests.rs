@@ -40,6 +40,9 @@ impl Empty {
         let subject = Subject {
             root: self.dir.path(),
             vkey: &vkey,
+            claims: &[],
+            witnesses: &[],
+            silent: &[],
             vault: self.vault.clone(),
             anchors: &Anchors::default(),
             trust: Trust::nobody(),

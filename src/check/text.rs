@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Count, Outcome, Report};
+use crate::chain::Standing;
 use crate::clock::iso_ms;
 use crate::error::Lang;
 
@@ -37,6 +38,15 @@ impl Report {
         line("Copie (copies):", coverage.copies)?;
         let oldest = coverage.oldest_full_check.map_or_else(|| "mai (never)".to_owned(), iso_ms);
         writeln!(out, "Verifica completa meno recente:      {oldest} (oldest full check)")?;
+        for seen in &coverage.witnessed {
+            let standing = match seen.standing {
+                Standing::Holds => "la catena lo contiene (held)",
+                Standing::Older => "LA CATENA È PIÙ CORTA (older)",
+                Standing::Forked => "ALTRA STORIA (forked)",
+                Standing::Declared => "ripristino dichiarato (declared)",
+            };
+            writeln!(out, "Testimoniato (witnessed):            {} [{}] {standing}", seen.size, seen.place)?;
+        }
         let not = match coverage.not_looked_at.join("; ") {
             none if none.is_empty() => "nulla (nothing)".to_owned(),
             names => names,

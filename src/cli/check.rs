@@ -1,5 +1,7 @@
 //! `custode check`.
 
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -9,10 +11,13 @@ use super::api::{Api, Payload};
 use super::print::{self, say};
 use super::{Exit, Global};
 use crate::archive::inspect;
-use crate::error::{Code, Error, Kind, Lang, Result};
+use crate::error::{AtPath as _, Code, Error, Kind, Lang, Result};
 
 /// How often a running check is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
+
+/// Receipts of a deposit of many documents are the largest of what is compared.
+const MAX_KEPT: u64 = 512 << 10;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -29,6 +34,9 @@ pub struct Args {
     /// Only this package, as SERIES/N.
     #[arg(long, value_name = "SERIES/N")]
     package: Option<String>,
+    /// A checkpoint or receipt that the archive signed some day and somebody else kept: the chain is held against it.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
     /// Takes no lock and writes nothing: reads up to the checkpoint it sees first.
     #[arg(long)]
     read_only: bool,
@@ -37,7 +45,8 @@ pub struct Args {
 /// Verifies the archive.
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let mode = if args.quick { "quick" } else { "full" };
-    let request = json!({ "mode": mode, "class": args.class, "package": args.package });
+    let checkpoint = args.checkpoint.as_deref().map(kept).transpose()?;
+    let request = json!({ "mode": mode, "class": args.class, "package": args.package, "checkpoint": checkpoint });
     let report = if args.read_only {
         let folder = global.archive.clone();
         tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request))
@@ -68,6 +77,16 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         text(&report, global.lang())?;
     }
     Ok(exit(&report))
+}
+
+/// What somebody kept: a checkpoint or a receipt.
+fn kept(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path).at_path(path)?.take(MAX_KEPT + 1).read_to_string(&mut text).at_path(path)?;
+    if text.len() as u64 > MAX_KEPT {
+        return Err(Error::new(Code::Usage, "larger than any checkpoint or receipt").at(path.display()));
+    }
+    Ok(text)
 }
 
 /// Whether the archive did not open because of what is in it.
@@ -131,6 +150,16 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
     for (key, it, en) in names {
         let count = &report["coverage"][key];
         print::line(&format!("  {}: {} / {}", say(lang, it, en), count["checked"], count["total"]))?;
+    }
+    for seen in report["coverage"]["witnessed"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let standing = match seen["standing"].as_str() {
+            Some("holds") => say(lang, "la catena lo contiene", "the chain holds it"),
+            Some("declared") => say(lang, "ripristino dichiarato", "restoration declared"),
+            Some("older") => say(lang, "la catena è più corta", "the chain is shorter"),
+            _ => say(lang, "un'altra storia", "another history"),
+        };
+        let place = seen["place"].as_str().unwrap_or_default();
+        print::line(&format!("  {} {} [{place}]: {standing}", say(lang, "testimoniato", "witnessed"), seen["size"]))?;
     }
     for part in report["coverage"]["not_looked_at"].as_array().map(Vec::as_slice).unwrap_or_default() {
         print::line(&format!(

@@ -20,12 +20,14 @@ mod intake;
 mod nightly;
 mod persons;
 mod reindex;
+mod restore;
 mod retention;
 mod seal;
 mod search;
 mod serve;
 mod show;
 mod verify;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -124,6 +126,12 @@ enum Command {
     /// Objects refused too often, and unblocking them.
     #[command(subcommand)]
     Intake(intake::Command),
+    /// A witness of other archives' checkpoints (C2SP tlog-witness); needs no archive.
+    #[command(subcommand)]
+    Witness(witness::Command),
+    /// After a copy of the archive was put back: declares what is lost.
+    #[command(subcommand)]
+    Restore(restore::Command),
     /// Rebuilds the catalog from the plain files.
     Reindex(reindex::Args),
 }
@@ -209,6 +217,8 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Person(command) => persons::person(command, global).await,
         Command::Token(command) => persons::token(command, global).await,
         Command::Intake(command) => intake::run(command, global).await,
+        Command::Witness(command) => witness::run(command, global).await,
+        Command::Restore(command) => restore::run(command, global).await,
         Command::Reindex(args) => reindex::run(args, global).await,
     }
 }

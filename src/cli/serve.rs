@@ -40,6 +40,13 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     } else {
         print::line(&format!("{} http://{}", say(global.lang(), "in ascolto su", "listening on"), server.address))?;
     }
+    told_to_stop().await?;
+    server.stop().await?;
+    Ok(Exit::Good)
+}
+
+/// Returns when somebody interrupts or terminates this process.
+pub(super) async fn told_to_stop() -> Result<()> {
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).at("signal handler")?;
     tokio::select! {
@@ -47,11 +54,10 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         _ = terminate.recv() => {}
     }
     tracing::info!("stopping");
-    server.stop().await?;
-    Ok(Exit::Good)
+    Ok(())
 }
 
-fn logs(format: &str, level: &str) {
+pub(super) fn logs(format: &str, level: &str) {
     // A bare level is about us: other libraries speak up from warnings on, since what they log is not ours to vouch for.
     let wanted = if level.contains(['=', ',']) { level.to_owned() } else { format!("custode={level},warn") };
     let filter = tracing_subscriber::EnvFilter::try_from_env("CUSTODE_LOG")

@@ -20,13 +20,17 @@ pub struct Args {
     /// The archive's public key (vkey text, or a file that holds it), from a source of your own.
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
+    /// A witness that must have cosigned the archive's checkpoint (vkey text, or a file that holds it); may be given several
+    /// times.
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<String>,
 }
 
 /// Verifies a bundle.
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let lang = global.lang();
     let report = tokio::task::spawn_blocking(move || {
-        let trust = Trust::load(&args.trust, args.key.as_deref())?;
+        let trust = Trust::load(&args.trust, args.key.as_deref(), &args.witness)?;
         verify(&args.bundle, &trust)
     })
     .await
@@ -66,6 +70,14 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
                 false => say(lang, "firma da accertare, di", "signature to be ascertained, of"),
             },
             print::printable(signature["signer"]["subject"].as_str().unwrap_or("?")),
+        ))?;
+    }
+    for seen in report["anchors"]["witnesses"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let name = seen["witness"].as_str().and_then(|vkey| vkey.split('+').next()).unwrap_or_default();
+        let at = seen["at"].as_str().unwrap_or_default();
+        print::line(&format!(
+            "  {} {name}, {at}",
+            say(lang, "catena vista dal testimone", "chain seen by the witness")
         ))?;
     }
     print::findings(&report["findings"])

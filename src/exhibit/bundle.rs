@@ -15,11 +15,12 @@ use uuid::Uuid;
 
 use super::report::{Document, Package as PackageLine, Report, SCHEMA};
 use super::{
-    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, instructions, name, page, time_of,
-    token_of,
+    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, WITNESSES, instructions, name, page,
+    time_of, token_of,
 };
 use crate::chain::Entry;
-use crate::chain::note::Signer;
+use crate::chain::cosignature::lines_of;
+use crate::chain::note::{Signer, Verifier};
 use crate::chain::proof::Proof;
 use crate::document::agid::{self, AgidFile};
 use crate::error::{Code, Error, Lang, Result};
@@ -64,6 +65,8 @@ pub struct Exhibits<'a> {
     pub trust: &'a Trust,
     /// The signed checkpoint that every proof is against.
     pub checkpoint: String,
+    /// Witnesses that may have cosigned it.
+    pub witnesses: Vec<Verifier>,
     /// Documents and their packages.
     pub documents: Vec<(DocumentId, PackageRef)>,
     /// Whole packages.
@@ -285,6 +288,12 @@ impl<'a> Bundling<'a> {
         let vkey = signer.verifier();
         self.target.put(CHECKPOINT, exhibits.checkpoint.as_bytes())?;
         self.target.put(VKEY, format!("{vkey}\n").as_bytes())?;
+        let cosigned =
+            |key: &&Verifier| lines_of(&exhibits.checkpoint, std::slice::from_ref(*key)).is_ok_and(|l| !l.is_empty());
+        let witnesses: String = exhibits.witnesses.iter().filter(cosigned).map(|key| format!("{key}\n")).collect();
+        if !witnesses.is_empty() {
+            self.target.put(WITNESSES, witnesses.as_bytes())?;
+        }
         self.target.put(TSA_ANCHORS, exhibits.anchors.to_pem().as_bytes())?;
         if !self.signers.is_empty() {
             self.target.put(SIGNER_ANCHORS, self.signers.to_pem().as_bytes())?;

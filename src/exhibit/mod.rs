@@ -28,6 +28,8 @@ pub const VKEY: &str = "trust/archive.vkey";
 pub const TSA_ANCHORS: &str = "trust/tsa.pem";
 /// The certificates that the signatures of packages lead to, where there are signatures and the archive knows them.
 pub const SIGNER_ANCHORS: &str = "trust/signers.pem";
+/// The public keys of the witnesses whose cosignatures stand under the checkpoint, a line each; only where there are any.
+pub const WITNESSES: &str = "trust/witnesses";
 /// What stands in every bundle for people.
 pub const FOR_PEOPLE: [&str; 5] = ["LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py"];
 

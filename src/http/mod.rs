@@ -5,6 +5,7 @@
 
 pub mod problem;
 pub mod related;
+pub mod witness;
 
 mod admin;
 mod alarms;
@@ -134,6 +135,7 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(seal::seal))
         .routes(routes!(seal::nightly))
         .routes(routes!(seal::reindex))
+        .routes(routes!(seal::restore))
         .routes(routes!(alarms::alarms))
         .routes(routes!(checks::start))
         .routes(routes!(checks::report))

@@ -92,11 +92,16 @@ fn body_may_be_left(headers: &HeaderMap) -> bool {
 pub async fn only_problems(request: Request, next: Next) -> Response {
     let large = body_may_be_left(request.headers());
     let mut response = next.run(request).await;
-    let status = response.status();
-    if large && !status.is_success() {
+    if large && !response.status().is_success() {
         // Whoever still sends must not take this connection for a good one.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    as_problem(response)
+}
+
+/// The answer itself, or the problem that an error answer without one becomes.
+pub(super) fn as_problem(response: Response) -> Response {
+    let status = response.status();
     let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == PROBLEM);
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;

@@ -1,4 +1,4 @@
-//! `POST /v1/seal`, `POST /v1/nightly`, `POST /v1/reindex`: what an operator sets off.
+//! `POST /v1/seal`, `POST /v1/nightly`, `POST /v1/reindex`, `POST /v1/restorations`: what an operator sets off.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -41,4 +41,25 @@ pub async fn nightly(State(service): State<Service>, Caller(actor): Caller) -> R
 pub async fn reindex(State(service): State<Service>, Caller(actor): Caller) -> Result<Response> {
     let report = blocking(move || service.archive.reindex(&actor)).await?;
     Ok(axum::Json(report).into_response())
+}
+
+/// Why an older state is the archive from now on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restoration {
+    /// What happened.
+    reason: String,
+}
+
+/// Declares that what was witnessed beyond this copy of the archive is lost; from then on it takes deposits again.
+#[utoipa::path(post, path = "/v1/restorations", tag = "operation", security(("bearer" = [])), request_body = Restoration,
+    responses((status = 201, description = "declared: what was witnessed and what was found"), (status = 409)))]
+pub async fn restore(
+    State(service): State<Service>,
+    Caller(actor): Caller,
+    body: axum::body::Bytes,
+) -> Result<Response> {
+    let wanted: Restoration = super::parse_json(&body)?;
+    let done = blocking(move || service.archive.declare_restoration(&actor, &wanted.reason)).await?;
+    Ok((axum::http::StatusCode::CREATED, axum::Json(done)).into_response())
 }

@@ -28,7 +28,7 @@ pub struct ServeOptions {
 /// resets some of them, and a deposit would fail that nobody refused.
 const BACKLOG: u32 = 4096;
 
-fn listen(address: SocketAddr) -> Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.at(address)?;
     socket.set_reuseaddr(true).at(address)?;
     socket.bind(address).at(address)?;
@@ -61,6 +61,12 @@ impl Server {
     /// Binds and starts serving; on return requests are answered and `lock` says where.
     pub async fn start(archive: Arc<Archive>, options: &ServeOptions) -> Result<Self> {
         archive.may_listen(options.listen)?;
+        let asking = Arc::clone(&archive);
+        super::blocking(move || {
+            asking.compare_with_witnesses();
+            Ok(())
+        })
+        .await?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr().at(options.listen)?;
         archive.serve_at(address)?;

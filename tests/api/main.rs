@@ -31,3 +31,5 @@ mod sentinel;
 mod server;
 mod signing;
 mod trust;
+mod witness;
+mod witnessed;

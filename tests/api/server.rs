@@ -133,6 +133,11 @@ impl Server {
     pub fn restart_after(&mut self, env: &[(&str, &str)], meanwhile: impl FnOnce(&Archive)) {
         self.stop();
         meanwhile(&self.archive);
+        self.resume(env);
+    }
+
+    /// Serves a stopped one again.
+    pub fn resume(&mut self, env: &[(&str, &str)]) {
         let (child, base, log) = spawn(&self.archive, env);
         (self.child, self.base, self.log) = (child, base, log);
     }

@@ -157,6 +157,8 @@ actions! {
     Check = H | M | O | A | T, whole, anyone;
     /// Counters, health in detail, reindex, repair from copies: technical, without content.
     Technical = O | T, whole, anyone;
+    /// Declare that an older state of the archive is the archive from now on.
+    DeclareRestoration = M | O, whole, anyone;
     /// Classes, policies and settings in force.
     ReadRules = P | SEE | T, whole, anyone;
     /// Let an object be deposited again after too many refusals.

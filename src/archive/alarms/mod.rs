@@ -10,6 +10,7 @@ mod identity;
 mod logs;
 mod revocation;
 mod signing;
+mod witness;
 
 pub(super) use logs::period as period_of_log;
 
@@ -114,6 +115,7 @@ impl Archive {
         all.extend(self.identity_alarms(now)?);
         all.extend(self.revocation_alarms(now)?);
         all.extend(self.signing_alarms(now)?);
+        all.extend(self.witness_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

@@ -65,7 +65,11 @@ impl Made {
     }
 
     fn trust(&self) -> Trust {
-        Trust { anchors: Some(self.archive.authorities.anchors().clone()), key: Some(self.archive.vkey.clone()) }
+        Trust {
+            anchors: Some(self.archive.authorities.anchors().clone()),
+            key: Some(self.archive.vkey.clone()),
+            witnesses: Vec::new(),
+        }
     }
 }
 

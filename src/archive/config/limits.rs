@@ -199,7 +199,7 @@ fn authority(table: Spanned<raw::Authority>, problems: &mut Problems<'_>, archiv
     Some(TsaAuthority { url: url?, policy: policy?, login, timeout: timeout? })
 }
 
-fn tsa_url(text: &str) -> std::result::Result<url::Url, String> {
+pub(super) fn tsa_url(text: &str) -> std::result::Result<url::Url, String> {
     let accepted = "expected an http:// or https:// address, without user name, password or fragment";
     let url = url::Url::parse(text).map_err(|e| format!("{accepted} ({e})"))?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

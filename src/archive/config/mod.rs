@@ -16,6 +16,7 @@ mod revocation;
 mod signer;
 mod template;
 mod trust;
+mod witness;
 
 pub use agents::{Agent, AgentId, AgentName, HolderKind, HolderRole, RelevantDocument};
 pub use profile::Profile;

@@ -28,6 +28,8 @@ pub(super) struct Raw {
     pub tsa: Option<Spanned<Tsa>>,
     pub trust: Option<Spanned<Trust>>,
     pub revocation: Option<Spanned<Revocation>>,
+    #[serde(default)]
+    pub witness: Vec<Spanned<Witness>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
     pub conversations: Option<Spanned<Conversations>>,
@@ -154,6 +156,16 @@ pub(super) struct Revocation {
     pub hosts: Texts,
     pub timeout: Option<Spanned<Lapse>>,
     pub alarm_before: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Witness {
+    pub url: Text,
+    pub monitoring: Text,
+    pub vkey: Text,
+    pub required: Option<Spanned<bool>>,
+    pub timeout: Option<Spanned<Lapse>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -62,6 +62,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let tsa = limits::tsa(raw.tsa, problems, archive);
     let trust = super::trust::trust(raw.trust, problems, archive);
     let revocation = super::revocation::revocation(raw.revocation, problems);
+    let witnesses = super::witness::witnesses(raw.witness, problems);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
     let conversations = limits::conversations(raw.conversations, problems);
@@ -86,6 +87,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         tsa: tsa?,
         trust,
         revocation: revocation?,
+        witnesses,
         malware: malware?,
         logs: logs?,
         conversations: conversations?,

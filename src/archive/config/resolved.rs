@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::agents::{Agent, HolderKind, HolderRole, RelevantDocument};
+use crate::chain::note::Verifier;
 use crate::durable;
 use crate::error::{Code, Error, Lang, Result};
 use crate::evidence::revocation::fetch::Host;
@@ -47,6 +48,8 @@ pub struct Config {
     pub trust: crate::evidence::trust::Sources,
     /// What it asks about revocation, and whom.
     pub revocation: Revocation,
+    /// Who outside sees how long the chain is.
+    pub witnesses: Vec<Witness>,
     /// The malware control.
     pub malware: Malware,
     /// Logs of PEC providers.
@@ -254,6 +257,21 @@ pub struct Revocation {
     pub timeout: Lapse,
     /// How long before a certificate expires missing data are an alarm.
     pub alarm_before: Lapse,
+}
+
+/// A witness of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Where checkpoints are sent.
+    pub url: url::Url,
+    /// Where its last checkpoint is read.
+    pub monitoring: url::Url,
+    /// What its cosignatures are verified with.
+    pub key: Verifier,
+    /// Whether its silence is an error at once.
+    pub required: bool,
+    /// How long one exchange may take.
+    pub timeout: Lapse,
 }
 
 /// The malware control.

@@ -124,6 +124,7 @@ impl Archive {
             // A token limited to classes: asked again when the class is recognised.
             None => {}
         }
+        self.witnesses.may_take(&self.ledger)?;
         if let Some(closed) = self.journal.closed() {
             return Err(closed);
         }

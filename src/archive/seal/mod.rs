@@ -53,6 +53,8 @@ impl Archive {
     /// left half done, with its own token; then what is open now.
     pub(super) fn close_packages(&self, class: Option<&ClassId>, asked: bool) -> Result<Report> {
         let _one_at_a_time = self.sealing();
+        // Before a time-stamp is paid for that no entry could name.
+        self.witnesses.may_take(&self.ledger)?;
         self.heal()?;
         self.clock_went_on()?;
         let mut report = Report::default();
@@ -108,6 +110,7 @@ impl Archive {
                 report.sealed.push(facts);
             }
         }
+        self.was_sealed();
         run.remove()
     }
 

@@ -213,7 +213,7 @@ async fn offline(places: &Places, story: &mut Story) -> Result<bool> {
     )?;
     let (anchor, vkey, bundle) = (places.anchor.clone(), places.vkey.clone(), places.bundle.clone());
     let report = blocking(move || {
-        let trust = Trust::load(&[anchor], Some(&vkey.display().to_string()))?;
+        let trust = Trust::load(&[anchor], Some(&vkey.display().to_string()), &[])?;
         verify(&bundle, &trust)
     })
     .await?;

@@ -254,6 +254,7 @@ impl Sealed {
                 anchors: &self.anchors,
                 trust: crate::evidence::trust::Trust::nobody(),
                 checkpoint: self.ledger.head().checkpoint,
+                witnesses: Vec::new(),
                 documents,
                 packages: if whole { vec![self.plan.package.clone()] } else { Vec::new() },
                 source: self,
@@ -264,7 +265,7 @@ impl Sealed {
     }
 
     pub(super) fn trust(&self) -> Trust {
-        Trust { anchors: Some(self.anchors.clone()), key: Some(self.signer.verifier()) }
+        Trust { anchors: Some(self.anchors.clone()), key: Some(self.signer.verifier()), witnesses: Vec::new() }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -2,7 +2,8 @@
 """Verifies a Custode bundle without Custode: python 3.8 standard library and openssl 3.
 
 Run it in the folder where the bundle was unzipped.
-  verify.py [--trust CA.pem] [--key VKEY]   everything; status 0 good, 1 bad, 2 could not be judged
+  verify.py [--trust CA.pem] [--key VKEY] [--witness VKEY]
+                                            everything; status 0 good, 1 bad, 2 could not be judged
   verify.py --token DOCUMENT FILE           writes the document's first token to FILE, prints the hash it covers and its time
 """
 import base64, calendar, hashlib, json, os, subprocess, sys, tempfile, time
@@ -40,6 +41,32 @@ def need(condition, what):
 
 # --- signed notes (C2SP signed-note, Ed25519) ---------------------------------------------------------------------------
 
+def ed25519(public, signature, message, name):
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda part: os.path.join(folder, part)
+        for part, data in (("key", bytes.fromhex("302a300506032b6570032100") + public), ("sig", signature), ("text", message)):
+            with open(path(part), "wb") as file:
+                file.write(data)
+        good, _ = openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", path("key"),
+                          "-sigfile", path("sig"), "-in", path("text"))
+    need(good, "the signature of " + name + " does not verify")
+
+
+def verify_cosignature(note, vkey):
+    """C2SP tlog-cosignature: the witness saw this checkpoint. None when it did not sign."""
+    name, public = key_of(vkey, 4)
+    text, _, lines = note.rpartition("\n\n")
+    known = sha256(name.encode() + b"\n\x04" + public)[:4]
+    for line in lines.splitlines():
+        _, signer, encoded = line.split(" ")
+        payload = base64.b64decode(encoded, validate=True)
+        if signer == name and payload[:4] == known:
+            message = "cosignature/v1\ntime %d\n%s\n" % (int.from_bytes(payload[4:12], "big"), text)
+            ed25519(public, payload[12:], message.encode(), name)
+            return name
+    unchecked.append("checkpoint: not cosigned by " + name)
+
+
 def verify_note(note, name, public):
     """The text of a note signed under this name by this 32-byte key."""
     text, _, lines = note.rpartition("\n\n")
@@ -49,23 +76,15 @@ def verify_note(note, name, public):
         dash, signer, encoded = line.split(" ")
         signature = base64.b64decode(encoded, validate=True)
         if dash == "\u2014" and signer == name and signature[:4] == known:
-            with tempfile.TemporaryDirectory() as folder:
-                path = lambda part: os.path.join(folder, part)
-                for part, data in (("key", bytes.fromhex("302a300506032b6570032100") + public),
-                                   ("sig", signature[4:]), ("text", text.encode())):
-                    with open(path(part), "wb") as file:
-                        file.write(data)
-                good, _ = openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", path("key"),
-                                  "-sigfile", path("sig"), "-in", path("text"))
-            need(good, "the signature of " + name + " does not verify")
+            ed25519(public, signature[4:], text.encode(), name)
             return text
     raise ValueError("not signed by " + name)
 
 
-def key_of(vkey):
+def key_of(vkey, kind=1):
     name, _, key = vkey.strip().split("+", 2)
     key = base64.b64decode(key, validate=True)
-    need(len(key) == 33 and key[0] == 1, "not an Ed25519 vkey")
+    need(len(key) == 33 and key[0] == kind, "not an Ed25519 vkey of this kind")
     return name, key[1:]
 
 
@@ -276,7 +295,7 @@ def main(arguments):
         print(root.hex(), token_time(token)[0])
         return 0
     options = dict(zip(arguments[::2], arguments[1::2]))
-    if len(arguments) % 2 or set(options) - {"--trust", "--key"}:
+    if len(arguments) % 2 or set(options) - {"--trust", "--key", "--witness"}:
         print(__doc__)
         return 2
     anchors = options.get("--trust", "trust/tsa.pem")
@@ -292,6 +311,10 @@ def main(arguments):
     listed_files(report)
     checkpoint = read("checkpoint").decode()
     tell("checkpoint", verify_note, checkpoint, name, public)
+    if "--witness" in options:
+        tell("checkpoint", verify_cosignature, checkpoint, options["--witness"])
+    elif len(checkpoint.rpartition("\n\n")[2].splitlines()) > 1:
+        unchecked.append("witness: the key of no witness was given (--witness)")
     entries = {p["entry"]: tell("chain/%d.json" % p["entry"], verify_entry, p["entry"], checkpoint, name, public)
                for p in report["packages"]}
     for document in report["documents"]:

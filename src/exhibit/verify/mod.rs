@@ -9,6 +9,7 @@ mod document;
 mod files;
 mod package;
 mod trust;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -109,6 +110,8 @@ pub struct AnchorsUsed {
     pub archive: &'static str,
     /// The key that was used (vkey).
     pub key: String,
+    /// Witnesses whose cosignature of the checkpoint verified, and when each saw it.
+    pub witnesses: Vec<witness::Cosigned>,
 }
 
 /// What a verification found.
@@ -162,6 +165,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
         run.expect(name);
     }
     run.chain(&report, &key);
+    let witnesses = run.witnesses(trust);
     let judge = run.judge(trust);
     let mut documents = Vec::with_capacity(report.documents.len());
     let mut ids = BTreeSet::new();
@@ -192,6 +196,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
             time_stamps: if trust.anchors.is_some() { "given" } else { "bundle" },
             archive: if trust.key.is_some() { "given" } else { "bundle" },
             key: key.to_string(),
+            witnesses,
         },
         findings,
     })

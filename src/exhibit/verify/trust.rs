@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::chain::note::Verifier;
-use crate::error::{AtPath as _, Code, Error, Finding, Result};
+use crate::error::{Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::trust::{Purpose, Trust as Believed};
 use crate::evidence::tsp::verify_token;
@@ -23,30 +23,20 @@ pub struct Trust {
     pub anchors: Option<Anchors>,
     /// The archive's public key.
     pub key: Option<Verifier>,
+    /// Witnesses that must have cosigned the checkpoint.
+    pub witnesses: Vec<Verifier>,
 }
 
 impl Trust {
     /// From PEM files and a vkey, or a file that holds one. Neither is needed: what is not given is not believed.
-    pub fn load(certificates: &[PathBuf], key: Option<&str>) -> Result<Self> {
+    pub fn load(certificates: &[PathBuf], key: Option<&str>, witnesses: &[String]) -> Result<Self> {
         let anchors = match certificates {
             [] => None,
             files => Some(Anchors::from_pem_files(files)?),
         };
-        let key = key.map(|text| -> Result<Verifier> {
-            if let Ok(key) = text.trim().parse() {
-                return Ok(key);
-            }
-            let path = PathBuf::from(text);
-            if !path.is_file() {
-                // Neither a key nor a file: what is wrong with it as a key says more.
-                return text.trim().parse();
-            }
-            if std::fs::metadata(&path).at_path(&path)?.len() > 4096 {
-                return Err(Error::new(Code::Usage, "too large for a public key").at(path.display()));
-            }
-            std::fs::read_to_string(&path).at_path(&path)?.trim().parse().map_err(|e: Error| e.at(path.display()))
-        });
-        Ok(Self { anchors, key: key.transpose()? })
+        let key = key.map(Verifier::from_text_or_file);
+        let witnesses = witnesses.iter().map(|text| Verifier::from_text_or_file(text)).collect::<Result<Vec<_>>>()?;
+        Ok(Self { anchors, key: key.transpose()?, witnesses })
     }
 }
 

@@ -1,0 +1,38 @@
+//! Witnesses that have not seen what was sealed, and what they have seen that is not here.
+//!
+//! Invariant: an alarm goes when the cosignature is there. A witness that is not required has an hour before it is an alarm.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Alarm;
+use crate::archive::Archive;
+use crate::error::{Code, Result, Severity};
+
+/// How long a witness that is not required may be behind: a restart, a short outage.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+
+impl Archive {
+    pub(super) fn witness_alarms(&self, now: Timestamp) -> Result<Vec<Alarm>> {
+        let mut alarms = Vec::new();
+        if let Some(held) = self.witnesses.held() {
+            let error = held.error();
+            let (place, detail) = (error.place, error.detail);
+            alarms.push(Alarm { code: held.code, severity: Severity::Error, place, since: now, detail });
+        }
+        for late in self.late_witnesses()? {
+            if !late.required && now.duration_since(late.since) < PATIENCE {
+                continue;
+            }
+            let required = if late.required { "required; " } else { "" };
+            let why = late.why.map(|why| format!(": {why}")).unwrap_or_default();
+            alarms.push(Alarm {
+                code: Code::WitnessMissing,
+                severity: if late.required { Severity::Error } else { Severity::Warning },
+                place: format!("witness {}", late.witness),
+                since: late.since,
+                detail: format!("{required}it has seen {} of {} entries{why}", late.seen.0, late.seen.1),
+            });
+        }
+        Ok(alarms)
+    }
+}

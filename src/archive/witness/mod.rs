@@ -1,0 +1,237 @@
+//! Witnesses of the chain: asked after each seal how far they have seen, and held against the chain before anything is
+//! appended.
+//!
+//! Invariants: a witness that is down never stops a deposit or a seal, it is an alarm; an archive that is an older state of
+//! itself appends nothing until somebody declares the loss, and one with two histories never does; reading works throughout.
+//! A witness's word counts only as far as the archive's own signature under it goes. Clause: C2SP tlog-witness; invariant I4.
+
+mod ask;
+mod restore;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+
+use super::config::Config;
+use super::state::unpoisoned;
+use crate::chain::note::{Verifier, open_note};
+use crate::chain::witness::{HttpWitness, Witness};
+use crate::chain::{Checkpoint, Claim, Gate, Kind, Ledger, Standing};
+use crate::error::{Code, Error, Result};
+
+/// The witnesses of an archive, and what comparing with them said.
+pub(super) struct Witnesses {
+    list: Vec<Outside>,
+    standing: Mutex<State>,
+    /// One round of asking at a time.
+    asking: Mutex<()>,
+    /// Why each witness did not cosign last time, by key id.
+    failures: Mutex<BTreeMap<String, String>>,
+}
+
+/// A configured witness.
+struct Outside {
+    witness: Box<dyn Witness>,
+    required: bool,
+}
+
+/// What is known of how the chain stands to what was witnessed.
+enum State {
+    /// Nobody was asked yet by this process.
+    NotAsked,
+    /// Nothing witnessed is missing here.
+    Free,
+    /// Nothing may be appended.
+    Held(Held),
+}
+
+/// Why nothing may be appended.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// [`Code::ArchiveRestored`], which can be declared, or [`Code::ChainForked`], which cannot.
+    pub code: Code,
+    /// What was witnessed.
+    pub claim: Claim,
+    /// Entries there are.
+    pub found: u64,
+}
+
+impl Held {
+    pub fn error(&self) -> Error {
+        let detail = format!("{} entries were witnessed, the chain has {}", self.claim.size, self.found);
+        Error::new(self.code, detail).at(&self.claim.place)
+    }
+}
+
+impl Witnesses {
+    pub fn new(config: &Config) -> Self {
+        let list = config.witnesses.iter().map(|settings| {
+            let (url, monitoring) = (settings.url.clone(), settings.monitoring.clone());
+            let witness = HttpWitness::new(settings.key.clone(), url, monitoring, settings.timeout.std());
+            Outside { witness: Box::new(witness), required: settings.required }
+        });
+        Self {
+            list: list.collect(),
+            standing: Mutex::new(State::NotAsked),
+            asking: Mutex::default(),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> Vec<Verifier> {
+        self.list.iter().map(|outside| outside.witness.key().clone()).collect()
+    }
+
+    /// Key, whether it is required, and why it did not cosign last time.
+    pub fn each(&self) -> Vec<(Verifier, bool, Option<String>)> {
+        let failures = unpoisoned(self.failures.lock());
+        let one = |outside: &Outside| {
+            let key = outside.witness.key().clone();
+            let failure = failures.get(&key.id()).cloned();
+            (key, outside.required, failure)
+        };
+        self.list.iter().map(one).collect()
+    }
+
+    /// Why nothing may be appended, as far as is known without asking anybody.
+    pub fn held(&self) -> Option<Held> {
+        match &*unpoisoned(self.standing.lock()) {
+            State::Held(held) => Some(held.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether anything may be appended; the first time the witnesses are asked.
+    pub fn may_take(&self, ledger: &Ledger) -> Result<()> {
+        let mut standing = unpoisoned(self.standing.lock());
+        if let State::NotAsked = *standing {
+            *standing = match self.look(ledger) {
+                Some(held) => State::Held(held),
+                None => State::Free,
+            };
+        }
+        match &*standing {
+            State::Held(held) => Err(held.error()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares anew, whatever was found before.
+    pub fn look_again(&self, ledger: &Ledger) -> Option<Held> {
+        let held = self.look(ledger);
+        *unpoisoned(self.standing.lock()) = held.clone().map_or(State::Free, State::Held);
+        held
+    }
+
+    /// What was witnessed and is not here: stored first, then asked.
+    fn look(&self, ledger: &Ledger) -> Option<Held> {
+        let mut claims: Vec<Claim> = match ledger.cosigned() {
+            Ok(kept) => kept.into_iter().map(|kept| kept.claim).collect(),
+            Err(error) => {
+                tracing::error!(code = error.code.as_str(), "what witnesses cosigned cannot be read: {error}");
+                Vec::new()
+            }
+        };
+        claims.extend(self.asked(ledger).into_iter().filter_map(|(_, claim)| claim));
+        let held = worst(ledger, claims);
+        if let Some(held) = &held {
+            tracing::error!(code = held.code.as_str(), place = %held.claim.place, "nothing is appended: {}", held.error());
+        }
+        held
+    }
+
+    /// What each witness says when asked now, by name; `None` for one that does not answer well or has seen nothing. What it
+    /// has seen beyond our chain is kept.
+    pub fn asked(&self, ledger: &Ledger) -> Vec<(String, Option<Claim>)> {
+        let answers = self.each_at_once(|outside| seen_and_kept(ledger, &*outside.witness));
+        let one = |(outside, answer): (&Outside, Result<Option<Claim>>)| {
+            let name = outside.witness.key().name().to_owned();
+            let claim = answer.unwrap_or_else(|error| {
+                tracing::warn!(witness = %name, code = error.code.as_str(), "not compared: {}", error.detail);
+                None
+            });
+            (name, claim)
+        };
+        self.list.iter().zip(answers).map(one).collect()
+    }
+
+    /// Does this with every witness at the same time: one that is down costs one timeout, not the others theirs.
+    fn each_at_once<T: Send>(&self, work: impl Fn(&Outside) -> Result<T> + Sync) -> Vec<Result<T>> {
+        let work = &work;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self.list.iter().map(|outside| scope.spawn(move || work(outside))).collect();
+            let panicked = |_| Err(Error::new(Code::Internal, "asking a witness panicked"));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+        })
+    }
+}
+
+/// What a witness says it saw last, when the archive with this key signed it and the witness did; and the note itself.
+fn seen_by(archive: &Verifier, witness: &dyn Witness) -> Result<Option<(String, Claim)>> {
+    let Some(note) = witness.last(archive.name())? else { return Ok(None) };
+    let place = format!("witness {}", witness.key().name());
+    let wrong =
+        |e: Error| Error::new(Code::WitnessDown, format!("what it shows does not verify: {}", e.detail)).at(&place);
+    let checkpoint = Checkpoint::open(&note, archive).map_err(wrong)?;
+    open_note(&note, std::slice::from_ref(witness.key())).map_err(wrong)?;
+    Ok(Some((note, Claim { place, size: checkpoint.size, root: checkpoint.root })))
+}
+
+/// What these witnesses saw last, for who only reads: by name, `None` for one that does not answer well or has seen nothing.
+pub(super) fn asked_only(config: &Config, archive: &Verifier) -> Vec<(String, Option<Claim>)> {
+    let witnesses = Witnesses::new(config);
+    let one = |outside: &Outside| {
+        let seen = seen_by(archive, &*outside.witness).ok().flatten();
+        (outside.witness.key().name().to_owned(), seen.map(|(_, claim)| claim))
+    };
+    witnesses.list.iter().map(one).collect()
+}
+
+fn seen_and_kept(ledger: &Ledger, witness: &dyn Witness) -> Result<Option<Claim>> {
+    let Some((note, claim)) = seen_by(&ledger.signer().verifier(), witness)? else { return Ok(None) };
+    if matches!(ledger.compare(&claim), Standing::Older | Standing::Forked) {
+        // Known from now on without asking.
+        ledger.keep_seen(&note, witness.key())?;
+    }
+    Ok(Some(claim))
+}
+
+/// The gravest of these claims that the chain does not hold.
+fn worst(ledger: &Ledger, claims: Vec<Claim>) -> Option<Held> {
+    let found = ledger.head().size;
+    let held = claims.into_iter().filter_map(|claim| {
+        let code = match ledger.compare(&claim) {
+            Standing::Older => Code::ArchiveRestored,
+            Standing::Forked => Code::ChainForked,
+            Standing::Holds | Standing::Declared => return None,
+        };
+        Some(Held { code, claim, found })
+    });
+    held.max_by_key(|held| (held.code == Code::ChainForked, held.claim.size))
+}
+
+impl Gate for Witnesses {
+    fn may_append(&self, ledger: &Ledger, kind: Kind) -> Result<()> {
+        match self.may_take(ledger) {
+            // The declaration itself.
+            Err(error) if error.code == Code::ArchiveRestored && kind == Kind::Restore => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// When a witness is late.
+pub(super) struct Late {
+    /// Its name.
+    pub witness: String,
+    /// Whether it is required.
+    pub required: bool,
+    /// Since when it should have seen what it has not.
+    pub since: Timestamp,
+    /// Entries it has seen, and entries it should have.
+    pub seen: (u64, u64),
+    /// Why it did not cosign last time.
+    pub why: Option<String>,
+}
