@@ -36,3 +36,7 @@ pub mod http;
 #[cfg(test)]
 #[path = "../tests/support/judges.rs"]
 mod judges;
+
+#[cfg(test)]
+#[path = "../tests/support/second_verifier.rs"]
+mod second_verifier;

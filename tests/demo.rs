@@ -4,6 +4,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "support/judges.rs"]
+mod judges;
+#[path = "support/second_verifier.rs"]
+mod second_verifier;
+
 fn custode() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_custode"));
     command.env_remove("CUSTODE_ARCHIVE").env_remove("CUSTODE_TOKEN").env("CUSTODE_LANG", "en");
@@ -39,6 +44,9 @@ fn the_whole_way_is_good_and_what_it_says_to_type_works() {
     assert_eq!(step("check")["report"]["outcome"], "good");
     assert_eq!(step("search")["same_bytes"], true);
     assert_eq!(step("verify")["report"]["outcome"], "good");
+    let (root, key) = (dir.join("archive.keys/development-tsa-root.pem"), dir.join("archive/chain/archive.vkey"));
+    let options = ["--trust", root.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    second_verifier::agree(&dir.join("bundle.zip"), &options, 0, Some(&step("verify")["report"]));
 
     let commands: Vec<&str> = story["next"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
     assert!(commands.len() >= 6);

@@ -8,7 +8,7 @@ use crate::error::Lang;
 use crate::intake::receipt::TRIAL;
 
 /// The independent verifier.
-pub const SCRIPT: &str = include_str!("texts/verify.py");
+pub const SCRIPT: &str = include_str!("../../tools/verify/verify.py");
 
 const ITALIAN: &str = include_str!("texts/VERIFICA.txt");
 const ENGLISH: &str = include_str!("texts/VERIFY.txt");

@@ -53,4 +53,4 @@ fn time_of(token: &[u8]) -> Result<jiff::Timestamp> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -27,6 +27,8 @@ mod replay;
 mod revocation;
 mod roles;
 mod rules;
+#[path = "../support/second_verifier.rs"]
+mod second_verifier;
 mod sentinel;
 mod server;
 mod signing;

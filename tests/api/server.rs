@@ -40,9 +40,17 @@ impl Archive {
         command
     }
 
-    /// Runs a command as the local operator.
+    /// Runs a command as the local operator. What `verify` says, the other verifier must say as well.
     pub fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
+        let output = self.command(args).output().unwrap();
+        let said: Vec<&str> = args.iter().copied().filter(|arg| *arg != "--json").collect();
+        if let (["verify", bundle, options @ ..], Some(status)) = (&said[..], output.status.code())
+            && said.len() < args.len()
+        {
+            let report = serde_json::from_slice(&output.stdout).ok();
+            crate::second_verifier::agree(std::path::Path::new(bundle), options, status, report.as_ref());
+        }
+        output
     }
 
     /// Runs a command as the manager and gives its JSON.

@@ -8,7 +8,8 @@ use super::*;
 use crate::archive::deposit::{Channel, Deposit, File, Unpacked};
 use crate::archive::init::{Wishes, init};
 use crate::clock::SystemClock;
-use crate::exhibit::verify::{Outcome, Trust, verify};
+use crate::exhibit::tests::verify;
+use crate::exhibit::verify::{Outcome, Trust};
 
 struct Made {
     dir: tempfile::TempDir,

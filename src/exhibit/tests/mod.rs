@@ -1,13 +1,15 @@
 //! Bundles made by hand: round trip, every file altered or removed, hostile zips, and the outside judges.
 
 mod sealed;
+mod second;
 
-use super::verify::{Outcome, Trust, verify};
+use super::verify::{Outcome, Trust};
 use crate::chain::note::Signer;
 use crate::error::Code;
 use crate::evidence::tsp::DevelopmentAuthority;
 use crate::hash::Sha256;
 use sealed::*;
+pub(crate) use second::verify;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -102,11 +104,14 @@ fn one_flipped_byte_in_any_file_is_bad_and_names_the_file_and_a_missing_file_is_
         assert_eq!(verify(&changed, &sealed.trust()).unwrap().outcome, Outcome::Good);
         for n in 0..files.len() {
             let name = &files[n].0;
-            for at in [0, files[n].1.len() / 2, files[n].1.len() - 1] {
+            let middle = files[n].1.len() / 2;
+            for at in [0, middle, files[n].1.len() - 1] {
                 let mut other = files.clone();
                 other[n].1[at] ^= 1;
                 rezip(&other, &changed);
-                match verify(&changed, &sealed.trust()) {
+                // The other verifier takes its time: it looks at one of the three.
+                let look = if at == middle { verify } else { super::verify::verify };
+                match look(&changed, &sealed.trust()) {
                     Ok(report) => {
                         assert_eq!(report.outcome, Outcome::Bad, "{name} byte {at}");
                         let found = if name == "report.json" { "report.note" } else { name };
@@ -218,11 +223,12 @@ fn hostile_zips_are_refused_without_panic() {
     for n in 0..200 {
         let at = bytes.len() * n / 200;
         std::fs::write(&changed, &bytes[..at]).unwrap();
-        assert!(verify(&changed, &sealed.trust()).is_err());
+        assert!(super::verify::verify(&changed, &sealed.trust()).is_err());
         let mut flipped = bytes.clone();
         flipped[at] ^= 0x10;
         std::fs::write(&changed, &flipped).unwrap();
-        let _ = verify(&changed, &sealed.trust()).map(|r| r.outcome);
+        let look = if n % 8 == 0 { verify } else { super::verify::verify };
+        let _ = look(&changed, &sealed.trust()).map(|r| r.outcome);
     }
     assert_eq!(verify(&sealed.path("nessuno.zip"), &Trust::default()).unwrap_err().code, Code::FileMissing);
 }

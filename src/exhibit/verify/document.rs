@@ -43,7 +43,10 @@ impl Run {
                 format!("{}: exists_since is not the time of its time-stamp", line.id),
             );
         }
-        let of_this = self.findings[before..].iter().map(|f| super::Seen::from(f).outcome);
+        // What was found of its files when the list was read concerns it as well.
+        let files = [&line.file, &line.metadata_file, &line.rdv, &line.note, &line.manifest, &line.evidence];
+        let of_this = self.findings.iter().enumerate().filter(|(n, f)| *n >= before || files.contains(&&f.place));
+        let of_this = of_this.map(|(_, f)| super::Seen::from(f).outcome);
         Document {
             id: line.id,
             name: line.name.clone(),
