@@ -457,7 +457,7 @@ fn receipts_and_reports_are_signed_where_that_is_asked_for() {
     assert!(unzipped.status.success());
     let python = Command::new("python3")
         .current_dir(&open)
-        .args(["verify.py", "--trust", &tsa, "--key", vkey.trim()])
+        .args(["verify.py", "--trust", &tsa, "--trust", &ca, "--key", vkey.trim()])
         .output()
         .unwrap();
     assert!(python.status.success(), "{}{}", text(&python.stdout), text(&python.stderr));

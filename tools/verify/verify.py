@@ -316,7 +316,7 @@ def folded(text):
 
 
 def subject_of(certificate):
-    parts = [p for p in der(one(der(one(certificate))[0][1])) if p[0] != 0xA0]
+    parts = [p for p in der(der(one(certificate))[0][1]) if p[0] != 0xA0]
     subject = {}
     for _, rdn, _ in der(parts[4][1]):
         for _, pair, _ in der(rdn):
