@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Verifies a Custode bundle without Custode: python 3.8 standard library and openssl 3, no line shared with the program.
 
-  verify.py [BUNDLE] [--trust CA.pem]... [--key VKEY] [--json]    status 0 good, 1 bad, 2 could not be judged
-  verify.py [BUNDLE] --token DOCUMENT FILE                        writes a document's first token, prints its hash and time
+  verify.py [BUNDLE] [--trust CA.pem]... [--key VKEY] [--witness VKEY]... [--json]
+                                              status 0 good, 1 bad, 2 could not be judged
+  verify.py [BUNDLE] --token DOCUMENT FILE    writes a document's first token, prints its hash and time
 
 BUNDLE is the zip or the folder where it was unzipped (default: this folder). --trust: certificates of time-stamping authorities
-and signers from a source of your own; --key: the archive's public key, or a file that holds it. What came with the bundle is never
+and signers from a source of your own; --key, --witness: public keys of the archive and of witnesses that must have seen its chain, or files that hold them. What came with the bundle is never
 an anchor: without them the best answer is 2. Everything is read as hostile: a file is believed only when a hash leads to it.
 """
-import base64, calendar, hashlib, json, os, re, stat, subprocess, sys, tempfile, xml.etree.ElementTree as ET, zipfile
+import base64, calendar, hashlib, json, os, re, stat, subprocess, sys, tempfile, time, xml.etree.ElementTree as ET, zipfile
 from fractions import Fraction
 
 SMALL, REPORT, INDEX = 16 << 20, 512 << 20, 4 << 30  # the largest files read whole
@@ -181,11 +182,21 @@ def open_note(note, name, public):
     return opened_notes[note, name]
 
 
-def parse_vkey(vkey):
+def cosigned(note, name, public):
+    """When a witness says that it saw this checkpoint (C2SP tlog-cosignature), None when it did not sign."""
+    text, signatures = note_lines(note)
+    own = [s for n, k, s in signatures if n == name and k == sha256(name.encode() + b"\n\x04" + public)[:4]]
+    for signature in own:
+        message = "cosignature/v1\ntime %d\n%s" % (int.from_bytes(signature[:8], "big"), text)
+        need(len(signature) == 72 and ed25519(public, message.encode(), signature[8:]), "the cosignature of %s does not verify" % name)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int.from_bytes(own[0][:8], "big"))) if own else None
+
+
+def parse_vkey(vkey, kind=1):
     parts = vkey.strip().split("+", 2)
     need(len(parts) == 3, "not a vkey")
     name, key_id, key = parts[0], parts[1], base64.b64decode(parts[2], validate=True)
-    need(name and len(key) == 33 and key[0] == 1, "not an Ed25519 vkey")
+    need(name and len(key) == 33 and key[0] == kind, "not an Ed25519 vkey, or not of this kind")
     need(sha256(name.encode() + b"\n" + key)[:4].hex() == key_id, "its key id is not that of the key")
     return name, key[1:]
 
@@ -409,7 +420,7 @@ def members(line):
 
 
 class Run:
-    def __init__(self, path, trust, key):
+    def __init__(self, path, trust, key, witnesses):
         self.findings, self.used, self.entries, self.digests = [], set(PEOPLE), {}, {}
         self.files = Files(path, self.bad)
         if "report.json" not in self.files.sizes:
@@ -437,7 +448,9 @@ class Run:
         self.name = name
         self.attempt("report.note", self.report_note, data)
         self.listed_files()
+        self.checkpoint = None
         self.attempt("checkpoint", self.open_checkpoint)
+        self.witnesses = self.attempt("checkpoint", self.seen, witnesses) or []
         for package in self.report["packages"]:
             self.attempt("chain/%s.json" % package["entry"], self.chain_entry, package)
         signers = "trust/signers.pem" if "trust/signers.pem" in self.files.sizes else None
@@ -525,11 +538,26 @@ class Run:
     # The chain: RFC 9162 inclusion, C2SP tlog-checkpoint and tlog-proof.
 
     def open_checkpoint(self):
-        self.checkpoint = None
         note = self.small("checkpoint").decode()
         text = open_note(note, self.name, self.public)
         need(text[0] == self.name and str(int(text[1])) == text[1], "a checkpoint of another archive")
         self.checkpoint = note, int(text[1]), base64.b64decode(text[2], validate=True)
+
+    def seen(self, given):
+        """The witnesses given must have cosigned the checkpoint; those of the bundle are looked at when none were given."""
+        note, seen, own = self.small("checkpoint").decode(), [], []
+        if "trust/witnesses" in self.files.sizes:
+            lines = self.attempt("trust/witnesses", lambda: self.small("trust/witnesses").decode().splitlines()) or []
+            own = [self.attempt("trust/witnesses", parse_vkey, line, 4) for line in lines]
+        for key in given or filter(None, own):
+            at = self.attempt("checkpoint", cosigned, note, *key)
+            if at:
+                seen.append({"witness": key[0], "at": at})
+            elif ("bad", "checkpoint") not in [finding[:2] for finding in self.findings]:
+                self.unjudged("checkpoint", "not cosigned by " + key[0])
+        if len(note_lines(note)[1]) > 1 and not given:
+            self.unjudged("witness", "the key of no witness was given (--witness)")
+        return seen
 
     def proved(self, seq):
         """An entry that the checkpoint covers."""
@@ -755,7 +783,7 @@ class Run:
 
 
 def main(arguments):
-    bundle, trust, key, as_json, token = None, None, None, False, None
+    bundle, trust, key, witnesses, as_json, token = None, None, None, [], False, None
     arguments = list(arguments)
     try:
         while arguments:
@@ -763,12 +791,15 @@ def main(arguments):
             if argument == "--trust":
                 with open(arguments.pop(0), "rb") as file:
                     trust = (trust or b"") + file.read() + b"\n"
-            elif argument == "--key":
-                key = arguments.pop(0)
-                if "+" not in key or os.path.isfile(key):
-                    with open(key) as file:
-                        key = file.read()
-                key = parse_vkey(key)
+            elif argument in ("--key", "--witness"):
+                vkey = arguments.pop(0)
+                if "+" not in vkey or os.path.isfile(vkey):
+                    with open(vkey) as file:
+                        vkey = file.read(4096)
+                if argument == "--key":
+                    key = parse_vkey(vkey)
+                else:
+                    witnesses.append(parse_vkey(vkey, 4))
             elif argument == "--json":
                 as_json = True
             elif argument == "--token":
@@ -790,7 +821,7 @@ def main(arguments):
                 file.write(der_token)
             print(root.hex(), int(token_info(der_token)[2]))
             return 0
-        run = Run(bundle, trust, key)
+        run = Run(bundle, trust, key, witnesses)
     except NoBundle as error:
         print("BAD / NON INTEGRO: no bundle / non è un pacchetto: %s" % error, file=sys.stderr)
         return 1
@@ -803,13 +834,15 @@ def main(arguments):
         packages = [p["package"] for p in run.report["packages"] if p["whole"]]
         print(json.dumps({"outcome": outcome, "bundle": run.report["bundle"], "archive": run.archive, "trial": run.report["trial"],
                           "made_at": run.report["made_at"], "files": len(run.digests), "documents": run.documents,
-                          "packages": packages, "signatures": run.judge.signatures, "findings": findings}, indent=1))
+                          "packages": packages, "signatures": run.judge.signatures, "witnesses": run.witnesses, "findings": findings}, indent=1))
     else:
         print({"good": "VERIFIED / VERIFICATO", "bad": "BAD / NON INTEGRO"}.get(outcome, "NOT FULLY VERIFIED / NON DEL TUTTO VERIFICATO"))
         for document in run.documents:
             print(" ", document["id"], "existed at the latest at / esisteva al più tardi il", document["exists_since"] or "?", ascii(document["name"]))
         for signature in run.judge.signatures:
             print(" ", signature["file"], "signature / firma:", signature["outcome"])
+        for witness in run.witnesses:
+            print("  chain seen by the witness / catena vista dal testimone", witness["witness"], witness["at"])
         for found, place, message in run.findings:
             print(" ", found.upper(), place, message)
     return {"good": 0, "bad": 1}.get(outcome, 2)

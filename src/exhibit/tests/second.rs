@@ -19,6 +19,8 @@ pub(crate) fn verify(path: &Path, trust: &Trust) -> Result<Report> {
     if let Some(key) = &key {
         arguments.extend(["--key", key]);
     }
+    let witnesses: Vec<String> = trust.witnesses.iter().map(ToString::to_string).collect();
+    witnesses.iter().for_each(|key| arguments.extend(["--witness", key]));
     let status = match &answer {
         Ok(report) => match report.outcome {
             Outcome::Good => 0,
