@@ -36,7 +36,18 @@ pub fn agree(bundle: &Path, arguments: &[&str], status: i32, report: Option<&Val
         assert_eq!(first[field], second[field], "{field}: {}", both());
     }
     let documents = |report: &Value| -> Vec<Value> {
-        let fields = ["id", "name", "file", "class", "package", "sha256", "accepted_at", "exists_since", "stamped_at", "outcome"];
+        let fields = [
+            "id",
+            "name",
+            "file",
+            "class",
+            "package",
+            "sha256",
+            "accepted_at",
+            "exists_since",
+            "stamped_at",
+            "outcome",
+        ];
         let all = report["documents"].as_array().expect("documents").iter();
         all.map(|line| fields.iter().map(|field| line[field].clone()).collect()).collect()
     };
