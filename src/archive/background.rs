@@ -111,6 +111,7 @@ fn turns(archive: &Weak<Archive>, interval: Duration) {
             }
         }
         let now = archive.clock.now();
+        archive.stamp_when_due(false);
         if archive.watch_is_due(now)
             && let Err(error) = archive.walk_conversations(now)
         {

@@ -24,7 +24,7 @@ use crate::chain::{Entry, Head, Kind};
 use crate::clock::truncate_ms;
 use crate::durable;
 use crate::error::{AtPath as _, Code, Error, Result};
-use crate::exhibit::bundle::{Exhibits, Source, write};
+use crate::exhibit::bundle::{ChainStamp, Exhibits, Source, write};
 use crate::id::{BundleId, ClassId, DocumentId, PackageRef};
 use crate::package::reader::Package;
 
@@ -123,6 +123,7 @@ impl Archive {
                 anchors: self.authorities.anchors(),
                 trust: &self.trust,
                 checkpoint: head.checkpoint.clone(),
+                stamps: self.stamp_of(&head)?,
                 witnesses: self.witnesses.keys(),
                 documents: wanted.documents,
                 packages: wanted.packages,
@@ -143,6 +144,14 @@ impl Archive {
             "bundle": id, "documents": made.documents, "packages": made.packages, "bytes": made.bytes,
             "sha256": made.sha256, "entry": entry.seq,
         }))
+    }
+
+    /// The newest time-stamp over the chain that this head continues.
+    fn stamp_of(&self, head: &Head) -> Result<Vec<ChainStamp>> {
+        let stamps = self.ledger.stamps();
+        let Some(stamp) = stamps.iter().rfind(|stamp| stamp.size <= head.size) else { return Ok(Vec::new()) };
+        let files = self.ledger.stamp_files(stamp)?;
+        Ok(vec![ChainStamp { size: stamp.size, files, consistency: self.ledger.consistency(stamp.size, head.size)? }])
     }
 
     /// The checkpoint to prove against: the newest that witnesses cosigned, when it holds all that is wanted; else the present

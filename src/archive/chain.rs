@@ -44,6 +44,11 @@ impl Archive {
         Ok(json!({ "entry": entry, "size": size, "proof": hashes(&path) }))
     }
 
+    /// A tile of the chain (C2SP tlog-tiles), by its path below `tile/`.
+    pub fn chain_tile(&self, path: &str) -> Result<Vec<u8>> {
+        self.ledger.tile(path)
+    }
+
     /// The consistency proof between two sizes (RFC 6962), hashes in base64.
     pub fn chain_consistency(&self, from: u64, to: u64) -> Result<Value> {
         let head = self.ledger.head();

@@ -32,6 +32,7 @@ mod replay;
 mod revocation;
 mod seal;
 mod signing;
+pub mod stamp;
 mod state;
 mod turns;
 mod unsealed;

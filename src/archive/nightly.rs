@@ -32,6 +32,7 @@ impl Archive {
         if self.witnesses.held().is_none() {
             self.chain_refusals()?;
             self.ledger.chain_accesses()?;
+            self.stamp_when_due(true);
             self.ask_witnesses();
         }
         let id = CheckId::new(self.clock.now());

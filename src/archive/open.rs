@@ -270,6 +270,7 @@ impl Archive {
             malware: malware_control(&config),
             revocation: super::revocation::Revocation::new(&config, &layout),
             witnesses,
+            stamping: super::stamp::Stamping::default(),
             layout,
             config,
             clock,

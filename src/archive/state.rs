@@ -92,6 +92,8 @@ pub struct Archive {
     pub(super) signing: super::signing::Signing,
     /// Who outside sees how long the chain is.
     pub(super) witnesses: Arc<super::witness::Witnesses>,
+    /// Time-stamps over the chain.
+    pub(super) stamping: super::stamp::Stamping,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
     /// One closing run at a time.

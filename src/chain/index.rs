@@ -70,11 +70,31 @@ pub(super) struct AccessBatch {
     pub tip: Sha256,
 }
 
-/// A chained time-stamp file of `chain/stamps/`.
+/// What an entry of kind `stamp` says: a time-stamp over a checkpoint (`chain/stamps/`).
 #[derive(Debug, Clone, serde::Deserialize)]
-pub(super) struct Stamp {
-    pub file: String,
+pub struct Stamp {
+    /// Number of entries that the checkpoint counts; also the name of the files.
+    pub size: u64,
+    /// Root over them.
+    pub root: Sha256,
+    /// SHA-256 of the reply as received.
     pub sha256: Sha256,
+    /// SHA-256 of the checkpoint file: what the token covers.
+    pub checkpoint: Sha256,
+    /// The token's time.
+    pub stamped_at: Timestamp,
+}
+
+impl Stamp {
+    /// Name of the checkpoint file in `chain/stamps/`.
+    pub fn checkpoint_file(&self) -> String {
+        format!("{:08}.checkpoint", self.size)
+    }
+
+    /// Name of the file of the reply.
+    pub fn reply_file(&self) -> String {
+        format!("{:08}.tsr", self.size)
+    }
 }
 
 /// See the module.

@@ -5,9 +5,11 @@
 //! is never repeated). Clause: formats, "Chain and records", append in five steps.
 
 mod read;
+mod stamp;
 mod witness;
 
 pub use read::{PAGE_BYTES, PAGE_ENTRIES, Page};
+pub use stamp::{NewStamp, StampFiles};
 pub use witness::{Gate, Kept};
 pub(super) use witness::{claim, stored};
 
@@ -200,27 +202,6 @@ impl Ledger {
         let (entry, _) = self.commit(&mut writer, Kind::Record, object, None)?;
         durable::remove_file(&self.files.side(kind, &text))?;
         Ok(entry)
-    }
-
-    /// Keeps a verified time-stamp over a checkpoint of this chain (`chain/stamps/`) and chains its digest.
-    pub fn add_stamp(&self, of: &Head, token: &[u8]) -> Result<Entry> {
-        if self.consistency(of.size, self.head().size).is_err() {
-            return Err(Error::new(Code::Internal, "the stamped checkpoint is not of this chain"));
-        }
-        let sha256 = Sha256::of(token).to_string();
-        let file = format!("{:08}-{}.tsr", of.size, &sha256[..16]);
-        let path = self.files.chain("stamps").join(&file);
-        let mut writer = self.writer()?;
-        durable::create_dir_all(&self.files.chain("stamps"))?;
-        if !path.exists() {
-            durable::write_new(&path, token, durable::MODE_SEALED)?;
-        }
-        let mut object = Map::new();
-        object.insert("file".into(), file.into());
-        object.insert("sha256".into(), sha256.into());
-        object.insert("size".into(), of.size.into());
-        object.insert("root".into(), of.root.to_string().into());
-        self.commit(&mut writer, Kind::Stamp, object, None).map(|(entry, _)| entry)
     }
 
     /// Records an access: durable on return, so call it before the bytes leave. Chained later, in a batch.

@@ -13,6 +13,7 @@
 //! | `chain/entries` | the truth: one JSON line an entry |
 //! | `chain/checkpoint` | signed note over size and root |
 //! | `chain/witness/<key id>.checkpoint` | what each witness cosigned last |
+//! | `chain/stamps/<size>.checkpoint`, `.tsr` | a checkpoint and the time-stamp over its bytes |
 //! | `chain/pending` | the append in progress; absent at rest |
 //! | `chain/archive.vkey` | the public key, also named by the genesis |
 //! | `chain/tile/…` | C2SP tlog-tiles, derived |
@@ -41,7 +42,8 @@ pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
-pub use ledger::{Gate, Kept, Ledger, NewRecord, PAGE_BYTES, PAGE_ENTRIES, Page};
+pub use index::Stamp;
+pub use ledger::{Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;
 pub use record::RecordLine;
 pub use standing::{Claim, Compared, Restored, Standing, Tip};

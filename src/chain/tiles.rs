@@ -32,6 +32,30 @@ impl Tile {
         if self.full() { self.stem("") } else { self.stem(".p").join(self.width.to_string()) }
     }
 
+    /// Reads a path below `tile/`; `None` when it is not one, or not in its only form.
+    pub fn parse(path: &str) -> Option<Self> {
+        let (level, rest) = path.split_once('/')?;
+        let level = if level == "entries" { None } else { Some(level.parse().ok().filter(|level| *level < 8)?) };
+        let (number, width) = match rest.split_once(".p/") {
+            Some((number, width)) => (number, width.parse().ok().filter(|width| (1..WIDTH).contains(width))?),
+            None => (rest, WIDTH),
+        };
+        let mut value: u64 = 0;
+        for group in number.split('/') {
+            let digits = group.strip_prefix('x').unwrap_or(group);
+            let digits: u64 = digits.parse().ok().filter(|digits| *digits < 1000)?;
+            value = value.checked_mul(1000)?.checked_add(digits)?;
+        }
+        let tile = Self { level, number: value, width };
+        (tile.path() == Path::new("tile").join(path) && !path.contains("//")).then_some(tile)
+    }
+
+    /// Whether a chain of this size has all of it.
+    pub fn within(&self, size: u64) -> bool {
+        let hashes = size >> (8 * self.level.unwrap_or(0));
+        self.number.checked_mul(WIDTH).and_then(|first| first.checked_add(self.width)).is_some_and(|end| end <= hashes)
+    }
+
     fn stem(&self, suffix: &str) -> PathBuf {
         let mut path = PathBuf::from("tile");
         path.push(self.level.map_or_else(|| "entries".to_owned(), |level| level.to_string()));
@@ -152,6 +176,40 @@ mod tests {
         assert_eq!(path(Some(0), 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(path(Some(1), 0, 3), "tile/1/000.p/3");
         assert_eq!(path(None, 273, 112), "tile/entries/273.p/112");
+    }
+
+    #[test]
+    fn only_the_one_form_of_a_path_is_read() {
+        for tile in all(300_000) {
+            let path = tile.path();
+            let path = path.strip_prefix("tile").unwrap().to_str().unwrap();
+            assert_eq!(Tile::parse(path), Some(tile), "{path}");
+            assert!(tile.within(300_000));
+        }
+        for bad in [
+            "",
+            "0",
+            "0/",
+            "0/1",
+            "0/0001",
+            "0/x000/001",
+            "0/001.p/0",
+            "0/001.p/256",
+            "0/001.p/01",
+            "8/000",
+            "00/000",
+            "0/../000",
+            "0/x001/x234/067.p",
+            "0//001",
+            "0/001/",
+            "entries/+01",
+            "-1/000",
+            "0/x999/x999/x999/x999/x999/x999/x999/999",
+        ] {
+            assert_eq!(Tile::parse(bad), None, "{bad}");
+        }
+        let partial = Tile::parse("1/000.p/3").unwrap();
+        assert!(partial.within(768) && !partial.within(767));
     }
 
     #[test]

@@ -351,15 +351,21 @@ impl Run {
     fn stamps(&mut self, index: &Index) -> Result<()> {
         let folder = self.files.chain("stamps");
         for stamp in &index.stamps {
-            let place = format!("chain/stamps/{}", stamp.file);
-            let found =
-                if stamp.file.contains('/') { None } else { read_bounded(&folder.join(&stamp.file), MAX_NOTE)? };
-            if found.is_none_or(|bytes| Sha256::of(&bytes) != stamp.sha256) {
-                self.error(Code::ChainAltered, place, "the time-stamp is missing or altered");
+            let files = [(stamp.checkpoint_file(), stamp.checkpoint), (stamp.reply_file(), stamp.sha256)];
+            for (name, sha256) in files {
+                if read_bounded(&folder.join(&name), MAX_NOTE)?.is_none_or(|bytes| Sha256::of(&bytes) != sha256) {
+                    self.error(Code::ChainAltered, format!("chain/stamps/{name}"), "missing or altered");
+                }
+            }
+            if index.tree.root_at(stamp.size) != Some(stamp.root) {
+                let place = format!("chain/stamps/{}", stamp.checkpoint_file());
+                self.error(Code::ChainAltered, place, "it stamps another chain");
             }
         }
+        let named =
+            |name: &str| index.stamps.iter().any(|stamp| stamp.checkpoint_file() == name || stamp.reply_file() == name);
         for name in names(&folder).at("chain/stamps")? {
-            if !is_temporary(&name) && !index.stamps.iter().any(|stamp| stamp.file == name) {
+            if !is_temporary(&name) && !named(&name) {
                 let place = format!("chain/stamps/{name}");
                 self.provisional.push(Finding::warning(Code::ChainAltered, place, "no entry names this file"));
             }

@@ -15,6 +15,7 @@ mod run;
 mod sealed;
 mod shared;
 mod signature;
+mod stamps;
 mod text;
 
 pub use report::{Count, Coverage, Finding, MAX_FINDINGS, Outcome, Place, Report};

@@ -65,6 +65,9 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
     };
     run.findings.extend(std::mem::take(&mut on_chain.findings));
     run.findings.extend(on_chain.series());
+    if scope.mode == Mode::Full {
+        run.findings.extend(super::stamps::judge(subject, &on_chain));
+    }
     run.strangers(folders, &on_chain);
     run.packages(&on_chain, progress);
     run.catalog(&on_chain, facts.checkpoint.map_or(u64::MAX, |checkpoint| checkpoint.size), journal.as_ref());

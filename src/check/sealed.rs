@@ -12,7 +12,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::report::{Finding, Place};
-use crate::chain::{Entry, Kind, MAX_LINE};
+use crate::chain::{Entry, Kind, MAX_LINE, Stamp};
 use crate::durable;
 use crate::error::{AtPath, Code, Result};
 use crate::hash::Sha256;
@@ -107,6 +107,8 @@ pub(super) struct OnChain {
     pub packages: Vec<Sealed>,
     earlier: Vec<Earlier>,
     pub voided: Vec<Voided>,
+    /// Time-stamps over the chain.
+    pub stamps: Vec<Stamp>,
     pub findings: Vec<Finding>,
 }
 
@@ -148,6 +150,7 @@ impl OnChain {
             },
             // Entries of other versions may say less; they only make the oldest full check look older.
             Kind::Check => self.earlier.extend(serde_json::from_value::<Earlier>(entry.object.into()).ok()),
+            Kind::Stamp => self.stamps.extend(serde_json::from_value::<Stamp>(entry.object.into()).ok()),
             // Repairs of other things say nothing of numbers.
             Kind::Repair => self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok()),
             _ => {}

@@ -10,18 +10,20 @@ mod target;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::report::{Document, Package as PackageLine, Report, SCHEMA};
 use super::{
-    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, WITNESSES, instructions, name, page,
-    time_of, token_of,
+    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, STAMPS, TSA_ANCHORS, VKEY, WITNESSES, instructions,
+    name, page, time_of, token_of,
 };
-use crate::chain::Entry;
 use crate::chain::cosignature::lines_of;
 use crate::chain::note::{Signer, Verifier};
 use crate::chain::proof::Proof;
+use crate::chain::{Entry, StampFiles};
 use crate::document::agid::{self, AgidFile};
 use crate::error::{Code, Error, Lang, Result};
 use crate::evidence::anchors::Anchors;
@@ -65,6 +67,8 @@ pub struct Exhibits<'a> {
     pub trust: &'a Trust,
     /// The signed checkpoint that every proof is against.
     pub checkpoint: String,
+    /// Time-stamps over the chain, each of a checkpoint that this one continues.
+    pub stamps: Vec<ChainStamp>,
     /// Witnesses that may have cosigned it.
     pub witnesses: Vec<Verifier>,
     /// Documents and their packages.
@@ -75,6 +79,17 @@ pub struct Exhibits<'a> {
     pub source: &'a dyn Source,
     /// Called with documents done and all documents known of.
     pub progress: &'a dyn Fn(u64, u64),
+}
+
+/// A time-stamp over the chain.
+#[derive(Debug, Clone)]
+pub struct ChainStamp {
+    /// Entries the chain had.
+    pub size: u64,
+    /// The checkpoint that was stamped, and the reply.
+    pub files: StampFiles,
+    /// From there to the bundle's checkpoint.
+    pub consistency: Vec<Sha256>,
 }
 
 /// What was made.
@@ -288,6 +303,13 @@ impl<'a> Bundling<'a> {
         let vkey = signer.verifier();
         self.target.put(CHECKPOINT, exhibits.checkpoint.as_bytes())?;
         self.target.put(VKEY, format!("{vkey}\n").as_bytes())?;
+        for stamp in &exhibits.stamps {
+            let name = |extension: &str| format!("{STAMPS}{:08}.{extension}", stamp.size);
+            let proof: String = stamp.consistency.iter().map(|hash| BASE64.encode(hash.0) + "\n").collect();
+            self.target.put(&name("checkpoint"), &stamp.files.checkpoint)?;
+            self.target.put(&name("tsr"), &stamp.files.reply)?;
+            self.target.put(&name("consistency"), proof.as_bytes())?;
+        }
         let cosigned =
             |key: &&Verifier| lines_of(&exhibits.checkpoint, std::slice::from_ref(*key)).is_ok_and(|l| !l.is_empty());
         let witnesses: String = exhibits.witnesses.iter().filter(cosigned).map(|key| format!("{key}\n")).collect();

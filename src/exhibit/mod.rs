@@ -30,6 +30,8 @@ pub const TSA_ANCHORS: &str = "trust/tsa.pem";
 pub const SIGNER_ANCHORS: &str = "trust/signers.pem";
 /// The public keys of the witnesses whose cosignatures stand under the checkpoint, a line each; only where there are any.
 pub const WITNESSES: &str = "trust/witnesses";
+/// Time-stamps over the chain: a checkpoint, its token and the proof from there, by the size of the chain.
+pub const STAMPS: &str = "chain/stamps/";
 /// What stands in every bundle for people.
 pub const FOR_PEOPLE: [&str; 5] = ["LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py"];
 

@@ -1,7 +1,7 @@
 //! `GET /v1/chain/…`: checkpoint, entries and proofs (C2SP, RFC 6962). Nothing personal is on the chain, so any token may
 //! read it.
 
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use super::auth::Caller;
 use super::{Service, blocking};
 use crate::error::Result;
 
-/// The signed checkpoint (C2SP tlog-checkpoint), as text.
+/// The signed checkpoint (C2SP tlog-checkpoint), as text. Beside it, under `/v1/chain/tile/`, are the tiles (C2SP tlog-tiles).
 #[utoipa::path(get, path = "/v1/chain/checkpoint", tag = "chain", security(("bearer" = [])),
     responses((status = 200, description = "signed note", content_type = "text/plain")))]
 pub async fn checkpoint(State(service): State<Service>, _caller: Caller) -> Result<Response> {
@@ -73,4 +73,12 @@ pub async fn consistency(
 ) -> Result<Response> {
     let proof = blocking(move || service.archive.chain_consistency(sizes.from, sizes.to)).await?;
     Ok(axum::Json(proof).into_response())
+}
+
+/// A tile of the chain (C2SP tlog-tiles; the prefix is `/v1/chain`), by its path: `0/000`, `1/000.p/3`, `entries/000.p/41`.
+pub async fn tile(State(service): State<Service>, _caller: Caller, Path(path): Path<String>) -> Result<Response> {
+    let bytes = blocking(move || service.archive.chain_tile(&path)).await?;
+    // What a tile of this width holds never changes.
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "private, immutable")];
+    Ok((headers, bytes).into_response())
 }

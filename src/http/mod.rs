@@ -179,6 +179,8 @@ pub fn router(service: Service) -> Router {
     let (router, _) = described();
     router
         .route("/openapi.json", axum::routing::get(|| async { axum::Json(openapi()) }))
+        // A path of any depth, which a description cannot say.
+        .route("/v1/chain/tile/{*path}", axum::routing::get(chain::tile))
         .route("/docs", axum::routing::get(health::docs))
         .fallback(health::not_found)
         .layer(axum::middleware::from_fn(problem::only_problems))

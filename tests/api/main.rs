@@ -32,6 +32,8 @@ mod second_verifier;
 mod sentinel;
 mod server;
 mod signing;
+mod stamps;
+mod tiles;
 mod trust;
 mod witness;
 mod witnessed;

@@ -10,6 +10,7 @@ mod identity;
 mod logs;
 mod revocation;
 mod signing;
+mod stamp;
 mod witness;
 
 pub(super) use logs::period as period_of_log;
@@ -116,6 +117,7 @@ impl Archive {
         all.extend(self.revocation_alarms(now)?);
         all.extend(self.signing_alarms(now)?);
         all.extend(self.witness_alarms(now)?);
+        all.extend(self.stamp_alarms(now));
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

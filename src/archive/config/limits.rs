@@ -37,6 +37,10 @@ const MAX_UNSEALED_BYTES: Size = Size(64 << 30);
 const MAX_ACCURACY: Lapse = Lapse::from_secs(1);
 /// Clocks under NTP differ by far less; beyond it one of the two is wrong.
 const MAX_SKEW: Lapse = Lapse::from_secs(300);
+/// What an authority declares at most; a machine under NTP is within milliseconds.
+const MAX_OFFSET: Lapse = Lapse::from_secs(1);
+/// One token a day; an act that cannot be undone has its own.
+const CHECKPOINT_EVERY: Lapse = Lapse::from_secs(86_400);
 /// One try with one authority; the next one is waiting.
 const TSA_TIMEOUT: Lapse = Lapse::from_secs(20);
 /// The depositor waits meanwhile.
@@ -150,7 +154,17 @@ pub(super) fn tsa(table: Option<Spanned<raw::Tsa>>, problems: &mut Problems<'_>,
     let authorities = table.authorities.into_iter().filter_map(|item| authority(item, problems, archive)).collect();
     let max_accuracy = between(&table.max_accuracy, "tsa.max_accuracy", MAX_ACCURACY, secs(0, 3601), problems);
     let max_skew = between(&table.max_skew, "tsa.max_skew", MAX_SKEW, secs(1, 86_401), problems);
-    Some(Tsa { authorities, anchors, max_accuracy: max_accuracy?, max_skew: max_skew? })
+    let max_offset = between(&table.max_offset, "tsa.max_offset", MAX_OFFSET, secs(0, 3601), problems);
+    let days = secs(3600, 31 * 86_400);
+    let every = between(&table.checkpoint_every, "tsa.checkpoint_every", CHECKPOINT_EVERY, days, problems);
+    Some(Tsa {
+        authorities,
+        anchors,
+        max_accuracy: max_accuracy?,
+        max_skew: max_skew?,
+        max_offset: max_offset?,
+        checkpoint_every: every?,
+    })
 }
 
 fn authority(table: Spanned<raw::Authority>, problems: &mut Problems<'_>, archive: &Path) -> Option<TsaAuthority> {

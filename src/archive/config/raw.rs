@@ -125,6 +125,8 @@ pub(super) struct Tsa {
     pub anchors: Texts,
     pub max_accuracy: Option<Spanned<Lapse>>,
     pub max_skew: Option<Spanned<Lapse>>,
+    pub max_offset: Option<Spanned<Lapse>>,
+    pub checkpoint_every: Option<Spanned<Lapse>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -141,6 +141,10 @@ pub struct Tsa {
     pub max_accuracy: Lapse,
     /// Tokens further than this from our clock are not accepted.
     pub max_skew: Lapse,
+    /// Beyond this the difference of the two clocks is an alarm.
+    pub max_offset: Lapse,
+    /// How often the chain is time-stamped.
+    pub checkpoint_every: Lapse,
 }
 
 /// One time-stamping authority.

@@ -12,6 +12,7 @@ use crate::chain::entry::{Entry, Head};
 use crate::chain::files::{Lines, MAX_RECORD, check_record_kind};
 use crate::chain::proof::Proof;
 use crate::chain::record::{self, ACCESSES, RecordLine};
+use crate::chain::tiles::Tile;
 use crate::durable;
 use crate::error::{Code, Error, Finding, Result};
 use crate::hash::Sha256;
@@ -103,6 +104,20 @@ impl Ledger {
     pub fn proof(&self, seq: u64) -> Result<Proof> {
         let head = self.head();
         Ok(Proof { index: seq, path: self.inclusion(seq, head.size)?, checkpoint: head.checkpoint })
+    }
+
+    /// A tile of the tree or of the entries, by its path below `tile/` (C2SP tlog-tiles): any that a checkpoint given out so far
+    /// may lead to, also the partial ones that wider ones replaced on disk.
+    pub fn tile(&self, path: &str) -> Result<Vec<u8>> {
+        let missing = || Error::new(Code::NotFound, "no such tile");
+        let tile = Tile::parse(path).ok_or_else(missing)?;
+        let entries = self.files.chain("entries");
+        let file = durable::open_plain(&entries)?;
+        let view = self.view();
+        if !tile.within(view.head.size) {
+            return Err(missing());
+        }
+        tile.bytes(&view.index, &|seq| view.index.read(&file, &entries, seq))?.ok_or_else(missing)
     }
 
     /// The records of a kind that are in force, in the chain's order, and what disagrees with the chain.

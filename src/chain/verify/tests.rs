@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::*;
+use crate::chain::NewStamp;
 use crate::chain::pending::Pending;
 use crate::chain::testing::*;
 use crate::error::Severity;
@@ -30,7 +31,10 @@ fn a_sound_archive_has_no_findings_and_says_what_was_looked_at() {
 fn a_changed_byte_anywhere_is_found_and_the_file_named() {
     let dir = folder();
     let ledger = small(dir.path());
-    ledger.add_stamp(&ledger.head(), b"a token").unwrap();
+    let head = ledger.head();
+    ledger
+        .add_stamp(&NewStamp { of: &head, reply: b"a token", at: jiff::Timestamp::UNIX_EPOCH, offset_ms: None })
+        .unwrap();
     drop(ledger);
     let key = signer().verifier();
     let mut bytes_changed = 0;

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
@@ -25,6 +27,20 @@ pub struct Stamped {
     pub token: Token,
     /// Who made it.
     pub authority: String,
+    /// How far its clock is from ours; see [`Offset`].
+    pub offset: SignedDuration,
+}
+
+/// What a token said of two clocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offset {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// How far the authority's clock is from ours beyond what the exchange itself explains: positive when it is ahead. A time
+    /// without fractions may be anywhere in its second.
+    pub by: SignedDuration,
+    /// Which authority.
+    pub authority: String,
 }
 
 /// Authorities in the order they are tried.
@@ -34,6 +50,7 @@ pub struct Authorities {
     rules: Rules,
     pause: Duration,
     seen: Mutex<VecDeque<(Sha256, Vec<u8>, Sha256)>>,
+    last_offset: Mutex<Option<Offset>>,
 }
 
 impl std::fmt::Debug for Authorities {
@@ -45,7 +62,8 @@ impl std::fmt::Debug for Authorities {
 impl Authorities {
     /// These authorities, judged by these anchors and rules.
     pub fn new(list: Vec<Box<dyn Authority>>, anchors: Anchors, rules: Rules) -> Self {
-        Self { list, anchors, rules, pause: Duration::from_secs(1), seen: Mutex::default() }
+        let pause = Duration::from_secs(1);
+        Self { list, anchors, rules, pause, seen: Mutex::default(), last_offset: Mutex::default() }
     }
 
     /// How long to wait between two rounds.
@@ -63,6 +81,11 @@ impl Authorities {
     /// The rules replies are judged by.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What the last accepted token said of the two clocks.
+    pub fn last_offset(&self) -> Option<Offset> {
+        self.last_offset.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Names in order.
@@ -101,8 +124,10 @@ impl Authorities {
     }
 
     fn ask(&self, authority: &dyn Authority, request: &[u8], clock: &dyn Clock) -> Result<Stamped> {
+        let asked = clock.now();
         let reply = authority.stamp(request)?;
-        let token = self.rules.verify_reply(request, &reply, &self.anchors, Some(clock.now()))?;
+        let answered = clock.now();
+        let token = self.rules.verify_reply(request, &reply, &self.anchors, Some(answered))?;
         if let Some(policy) = authority.policy()
             && token.info().policy != *policy
         {
@@ -112,7 +137,10 @@ impl Authorities {
             ));
         }
         self.remember(&token)?;
-        Ok(Stamped { reply, token, authority: authority.name().to_owned() })
+        let (authority, by) = (authority.name().to_owned(), offset(token.gen_time(), asked, answered));
+        let last = Offset { at: asked, by, authority: authority.clone() };
+        *self.last_offset.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        Ok(Stamped { reply, token, authority, offset: by })
     }
 
     /// One authority, one serial number, one token (RFC 3161 section 2.4.2).
@@ -130,5 +158,37 @@ impl Authorities {
         }
         seen.push_back((signer, token.info().serial.clone(), content));
         Ok(())
+    }
+}
+
+/// How far a token's time lies outside the instants between which it was made.
+fn offset(time: Timestamp, asked: Timestamp, answered: Timestamp) -> SignedDuration {
+    let resolution = if time.subsec_nanosecond() == 0 { SignedDuration::from_secs(1) } else { SignedDuration::ZERO };
+    let latest = time.saturating_add(resolution).unwrap_or(time);
+    if time > answered {
+        time.duration_since(answered)
+    } else if latest < asked {
+        latest.duration_since(asked)
+    } else {
+        SignedDuration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_is_what_the_exchange_does_not_explain() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (asked, answered) = (at("2026-11-22T10:00:05.400Z"), at("2026-11-22T10:00:05.900Z"));
+        let ms = |time: &str| offset(at(time), asked, answered).as_millis();
+        assert_eq!(ms("2026-11-22T10:00:05.400Z"), 0);
+        assert_eq!(ms("2026-11-22T10:00:05.900Z"), 0);
+        // A whole second may be any moment of it.
+        assert_eq!(ms("2026-11-22T10:00:05Z"), 0);
+        assert_eq!(ms("2026-11-22T10:00:04Z"), -400);
+        assert_eq!(ms("2026-11-22T10:00:05.399Z"), -1);
+        assert_eq!(ms("2026-11-22T10:00:08Z"), 2_100);
     }
 }

@@ -12,7 +12,7 @@ mod reply;
 mod token;
 mod verify;
 
-pub use authorities::{Authorities, Stamped};
+pub use authorities::{Authorities, Offset, Stamped};
 pub use dev::DevelopmentAuthority;
 pub use http::HttpAuthority;
 pub use policy::Policy;

@@ -254,6 +254,7 @@ impl Sealed {
                 anchors: &self.anchors,
                 trust: crate::evidence::trust::Trust::nobody(),
                 checkpoint: self.ledger.head().checkpoint,
+                stamps: Vec::new(),
                 witnesses: Vec::new(),
                 documents,
                 packages: if whole { vec![self.plan.package.clone()] } else { Vec::new() },

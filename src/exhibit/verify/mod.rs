@@ -8,6 +8,7 @@
 mod document;
 mod files;
 mod package;
+mod stamps;
 mod trust;
 mod witness;
 
@@ -132,6 +133,8 @@ pub struct Report {
     pub files: u64,
     /// The documents.
     pub documents: Vec<Document>,
+    /// Time-stamps over the archive's chain as it continues to the bundle's checkpoint.
+    pub stamps: Vec<stamps::ChainStamp>,
     /// Packages that are there as a whole.
     pub packages: Vec<PackageRef>,
     /// Signatures in the legal sense, and who made them as their certificates say; whether they are right is in the findings.
@@ -167,6 +170,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
     run.chain(&report, &key);
     let witnesses = run.witnesses(trust);
     let judge = run.judge(trust);
+    let stamps = run.stamps(&key, &judge);
     let mut documents = Vec::with_capacity(report.documents.len());
     let mut ids = BTreeSet::new();
     for line in &report.documents {
@@ -190,6 +194,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
         made_at: report.made_at,
         files: run.digests.len() as u64,
         documents,
+        stamps,
         packages: whole.into_iter().map(|p| p.package.clone()).collect(),
         signatures: run.signatures,
         anchors: AnchorsUsed {

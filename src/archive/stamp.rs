@@ -1,0 +1,161 @@
+//! Time-stamps over the chain: once a day, and after every act that cannot be undone (disposal, amendment, transfer).
+//!
+//! A token over a checkpoint says of everything on the chain, acts and checks included, that it was so at the latest then.
+//! Invariants: what is to be stamped is durable before the request, the request before it is sent, the reply before the entry;
+//! after a stop the stored reply is used and nothing is asked for twice (tokens cost money); a reply is verified before it
+//! counts. Clause: formats, "Chain and records"; RFC 3161.
+
+use std::sync::Mutex;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Archive;
+use super::state::unpoisoned;
+use crate::chain::{Checkpoint, Claim, Head, NewStamp, Stamp, Standing};
+use crate::clock::iso_seconds;
+use crate::durable;
+use crate::error::{Code, Error, Result};
+use crate::evidence::tsp;
+use crate::hash::Sha256;
+
+/// How long to leave the authorities alone after none of them answered.
+const REST: SignedDuration = SignedDuration::from_mins(10);
+
+const CHECKPOINT: &str = "stamp.checkpoint";
+const REQUEST: &str = "stamp.tsq";
+const REPLY: &str = "stamp.tsr";
+
+/// One stamp at a time; when the last try failed.
+#[derive(Default)]
+pub(super) struct Stamping {
+    at_work: Mutex<()>,
+    failed: Mutex<Option<Timestamp>>,
+}
+
+/// A token over a checkpoint, for whoever renews tokens before their certificates end.
+#[derive(Debug, Clone)]
+pub struct StampToken {
+    /// `chain/stamps/00000041.tsr`
+    pub file: String,
+    /// The token's DER, verified at its own time.
+    pub token: Vec<u8>,
+    /// What it covers: SHA-256 of the checkpoint file beside it.
+    pub imprint: Sha256,
+    /// Its time.
+    pub at: Timestamp,
+}
+
+impl Archive {
+    /// Time-stamps the present checkpoint, or finishes what a stop left half done. What an act that cannot be undone calls, and
+    /// the daily work; the facts of the stamp, or `null` when nothing was appended since the last one. [`Code::TsaDown`] when no
+    /// authority answers well: nothing is lost, the same request is sent again.
+    pub fn stamp_chain(&self) -> Result<Value> {
+        let _one_at_a_time = unpoisoned(self.stamping.at_work.lock());
+        self.witnesses.may_take(&self.ledger)?;
+        let outcome = self.stamp_present();
+        *unpoisoned(self.stamping.failed.lock()) = outcome.as_ref().err().map(|_| self.clock.now());
+        outcome
+    }
+
+    /// The daily stamp, when it is due. An authority that does not answer is an alarm, later.
+    pub(super) fn stamp_when_due(&self, early: bool) {
+        if self.witnesses.held().is_some() || !self.stamp_is_due(self.clock.now(), early) {
+            return;
+        }
+        if let Err(error) = self.stamp_chain() {
+            tracing::warn!(code = error.code.as_str(), detail = %error.detail, "the chain was not time-stamped");
+        }
+    }
+
+    /// Whether the daily stamp is due; `early` counts half a day as a day, for the nightly run.
+    fn stamp_is_due(&self, now: Timestamp, early: bool) -> bool {
+        let every = self.config.tsa.checkpoint_every.signed();
+        let every = if early { every / 2 } else { every };
+        let resting = unpoisoned(self.stamping.failed.lock()).is_some_and(|at| now.duration_since(at) < REST);
+        !resting && self.unstamped_since().is_some_and(|since| now.duration_since(since) >= every)
+    }
+
+    /// Since when the chain has not been stamped; `None` when nothing was appended since the last stamp.
+    pub(super) fn unstamped_since(&self) -> Option<Timestamp> {
+        match self.ledger.stamps().last() {
+            // The entry of the stamp itself needs none.
+            Some(last) if self.ledger.head().size <= last.size + 1 => None,
+            Some(last) => Some(last.stamped_at),
+            None => self.ledger.entry(0).ok().map(|genesis| genesis.at),
+        }
+    }
+
+    fn stamp_present(&self) -> Result<Value> {
+        let staging = self.layout.staging();
+        let (held, request, reply) = (staging.join(CHECKPOINT), staging.join(REQUEST), staging.join(REPLY));
+        let head = match self.staged_checkpoint(&held)? {
+            Some(head) => head,
+            None => {
+                for path in [&reply, &request, &held] {
+                    durable::remove_file(path)?;
+                }
+                if self.unstamped_since().is_none() {
+                    return Ok(Value::Null);
+                }
+                let head = self.ledger.head();
+                durable::write_new(&held, head.checkpoint.as_bytes(), durable::MODE_PLAIN)?;
+                head
+            }
+        };
+        let imprint = Sha256::of(head.checkpoint.as_bytes());
+        if !request.exists() {
+            durable::write_new(&request, &tsp::new_request(imprint)?, durable::MODE_PLAIN)?;
+        }
+        let query = durable::read_plain(&request)?;
+        if tsp::Query::parse(&query)?.sha256()? != imprint {
+            return Err(Error::new(Code::Internal, "the stored request is of another checkpoint").at(request.display()));
+        }
+        let (bytes, token, offset) = if reply.exists() {
+            let bytes = durable::read_plain(&reply)?;
+            // Judged at its own time: the stop may have lasted longer than the window for fresh tokens.
+            let token = tsp::verify_token(&tsp::token_of_reply(&bytes)?, imprint, self.authorities.anchors())?;
+            (bytes, token, None)
+        } else {
+            let stamped = self.authorities.stamp(&query, self.clock.as_ref())?;
+            durable::write_new(&reply, &stamped.reply, durable::MODE_PLAIN)?;
+            (stamped.reply, stamped.token, Some(stamped.offset))
+        };
+        let offset_ms = offset.and_then(|offset| i64::try_from(offset.as_millis()).ok());
+        let entry = self.ledger.add_stamp(&NewStamp { of: &head, reply: &bytes, at: token.gen_time(), offset_ms })?;
+        for path in [&reply, &request, &held] {
+            durable::remove_file(path)?;
+        }
+        tracing::info!(size = head.size, at = %token.gen_time(), "the chain was time-stamped");
+        Ok(json!({ "entry": entry.seq, "size": head.size, "stamped_at": iso_seconds(token.gen_time()) }))
+    }
+
+    /// The checkpoint that a stop left to be stamped, unless it is done or of a history that was given up.
+    fn staged_checkpoint(&self, path: &std::path::Path) -> Result<Option<Head>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let note = durable::read_plain_text(path)?;
+        let checkpoint = Checkpoint::open(&note, &self.vkey).map_err(|e| e.at(path.display()))?;
+        let head = Head { size: checkpoint.size, root: checkpoint.root, checkpoint: note };
+        let claim = Claim { place: path.display().to_string(), size: head.size, root: head.root };
+        let done = self.ledger.stamps().iter().any(|stamp| stamp.size == head.size);
+        Ok((!done && self.ledger.compare(&claim) == Standing::Holds).then_some(head))
+    }
+
+    /// The last token of every stamp over the chain, verified, oldest first: what a renewal of evidence covers too.
+    pub fn stamp_tokens(&self) -> Result<Vec<StampToken>> {
+        let one = |stamp: Stamp| {
+            let files = self.ledger.stamp_files(&stamp)?;
+            let token = tsp::token_of_reply(&files.reply)?;
+            let at = tsp::verify_token(&token, stamp.checkpoint, self.authorities.anchors())?.gen_time();
+            Ok(StampToken {
+                file: format!("chain/stamps/{}", stamp.reply_file()),
+                token,
+                imprint: stamp.checkpoint,
+                at,
+            })
+        };
+        self.ledger.stamps().into_iter().map(one).collect()
+    }
+}
