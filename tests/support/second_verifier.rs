@@ -32,7 +32,7 @@ pub fn agree(bundle: &Path, arguments: &[&str], status: i32, report: Option<&Val
         // What one of them cannot even read as a report, the other may: bad for both.
         return assert_ne!(status, 0, "{}", both());
     };
-    for field in ["outcome", "bundle", "archive", "trial", "made_at", "packages", "files"] {
+    for field in ["outcome", "bundle", "archive", "trial", "made_at", "packages", "files", "stamps"] {
         assert_eq!(first[field], second[field], "{field}: {}", both());
     }
     let documents = |report: &Value| -> Vec<Value> {

@@ -456,6 +456,8 @@ class Run:
         signers = "trust/signers.pem" if "trust/signers.pem" in self.files.sizes else None
         self.judge = Judge(trust, self.attempt("trust/tsa.pem", self.files.read, "trust/tsa.pem") or b"",
                            self.attempt(signers, self.small, signers) if signers else b"")
+        stems = [name[:-11] for name in sorted(self.files.sizes) if name.startswith("chain/stamps/") and name.endswith(".checkpoint")]
+        self.stamps = [stamp for stamp in (self.attempt(stem + ".checkpoint", self.stamp, stem) for stem in stems) if stamp]
         self.documents = [self.document(line) for line in self.report["documents"]]
         if len({line["id"] for line in self.report["documents"]}) != len(self.documents):
             self.bad("report.json", "a document stands twice")
@@ -558,6 +560,36 @@ class Run:
         if len(note_lines(note)[1]) > 1 and not given:
             self.unjudged("witness", "the key of no witness was given (--witness)")
         return seen
+
+    def stamp(self, stem):
+        """A time-stamp over an earlier checkpoint, which the bundle's own continues (RFC 9162 section 2.1.4.2)."""
+        note, reply, proof = (self.small(stem + part) for part in (".checkpoint", ".tsr", ".consistency"))
+        text = open_note(note.decode(), self.name, self.public)
+        need(text[0] == self.name and self.checkpoint, "a checkpoint of another archive")
+        (_, size, root), old, old_root = self.checkpoint, int(text[1]), base64.b64decode(text[2], validate=True)
+        path = [base64.b64decode(line, validate=True) for line in proof.decode().splitlines()[:64]]
+        need(0 < old <= size, "not an earlier checkpoint")
+        if old == size:
+            need(not path and old_root == root, "another chain than the bundle's")
+        else:
+            if old & (old - 1) == 0:
+                path.insert(0, old_root)
+            need(path, "no proof")
+            fn, sn = old - 1, size - 1
+            while fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+            first = second = path[0]
+            for sibling in path[1:]:
+                need(sn, "the path is too long")
+                if fn & 1 or fn == sn:
+                    first, second = sha256(b"\x01", sibling, first), sha256(b"\x01", sibling, second)
+                    while not fn & 1 and fn:
+                        fn, sn = fn >> 1, sn >> 1
+                else:
+                    second = sha256(b"\x01", second, sibling)
+                fn, sn = fn >> 1, sn >> 1
+            need((first, second, sn) == (old_root, root, 0), "nothing leads from the stamped checkpoint to the bundle's")
+        return {"size": old, "at": self.judge.time("sha256", sha256(note), der(one(reply))[1][2])[1]}
 
     def proved(self, seq):
         """An entry that the checkpoint covers."""
@@ -834,7 +866,7 @@ def main(arguments):
         packages = [p["package"] for p in run.report["packages"] if p["whole"]]
         print(json.dumps({"outcome": outcome, "bundle": run.report["bundle"], "archive": run.archive, "trial": run.report["trial"],
                           "made_at": run.report["made_at"], "files": len(run.digests), "documents": run.documents,
-                          "packages": packages, "signatures": run.judge.signatures, "witnesses": run.witnesses, "findings": findings}, indent=1))
+                          "packages": packages, "signatures": run.judge.signatures, "witnesses": run.witnesses, "stamps": run.stamps, "findings": findings}, indent=1))
     else:
         print({"good": "VERIFIED / VERIFICATO", "bad": "BAD / NON INTEGRO"}.get(outcome, "NOT FULLY VERIFIED / NON DEL TUTTO VERIFICATO"))
         for document in run.documents:
@@ -843,6 +875,8 @@ def main(arguments):
             print(" ", signature["file"], "signature / firma:", signature["outcome"])
         for witness in run.witnesses:
             print("  chain seen by the witness / catena vista dal testimone", witness["witness"], witness["at"])
+        for stamp in run.stamps:
+            print("  the chain had %d entries at the latest at / la catena aveva %d voci al più tardi il %s" % (stamp["size"], stamp["size"], stamp["at"]))
         for found, place, message in run.findings:
             print(" ", found.upper(), place, message)
     return {"good": 0, "bad": 1}.get(outcome, 2)
