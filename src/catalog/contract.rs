@@ -214,6 +214,9 @@ fn answers(catalog: &dyn Catalog) {
         value("sent", Value::Instant("2026-11-30T23:30:00Z".parse().unwrap())),
         value("total", Value::Number(Decimal::parse("-10.50").unwrap())),
         value("a=b\0^=", Value::Keyword("hostile".into())),
+        value("search_keys", Value::Keyword("ROSSI FIGLI S P A UNIPERSONALE".into())),
+        value("search_keys", Value::Keyword("IT01234567890".into())),
+        value("seller_vat", Value::Keyword("IT01234567890".into())),
     ];
     rows[1].fields = vec![
         value("seller", Value::Keyword("caffetteria".into())),
@@ -248,6 +251,18 @@ fn answers(catalog: &dyn Catalog) {
         (&["total<=-10.5"], &[1]),
         (&["a=b\0^==hostile"], &[]), // reads as field `a`, value `b…`
         (&["nothing=x"], &[]),
+        // As the document writes it, as people do, and as it stands.
+        (&["search_keys=Rossi & Figli S.p.A. - Unipersonale"], &[1]),
+        (&["search_keys^=Rossi & Figli"], &[1]),
+        (&["search_keys=rossi figli s p a unipersonale"], &[1]),
+        (&["search_keys=IT 012.345 67890"], &[1]),
+        (&["search_keys=Rossi & Figli"], &[]),
+        (&["search_keys=&"], &[]),
+        (&["seller_vat=01234567890"], &[1]),
+        (&["seller_vat=IT01234567890"], &[1]),
+        (&["seller_vat^=012"], &[1]),
+        (&["seller_vat=99999999999"], &[]),
+        (&["seller=01234567890"], &[]),
         (&["sequence>=2"], &[3, 2]),
         (&["class=LOG"], &[3]),
         (&["name^=fattura n. 3"], &[3]),

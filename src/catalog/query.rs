@@ -192,7 +192,13 @@ impl Criterion {
             return Err(invalid(format!("a value longer than {MAX_VALUE} bytes")).at(self.field.escape_debug()));
         }
         let kinds = if kinds.is_empty() { &[Keyword, Text, Date, Instant, Number][..] } else { kinds };
-        let found: Vec<_> = kinds.iter().filter_map(|kind| self.spans(*kind)).collect();
+        let mut found: Vec<_> = kinds.iter().filter_map(|kind| self.spans(*kind)).collect();
+        if kinds.contains(&Keyword) {
+            let spelled = |value| Self { value, ..self.clone() };
+            let others =
+                spellings(&self.field, &self.value).into_iter().filter(|_| matches!(self.op, Op::Eq | Op::Prefix));
+            found.extend(others.filter_map(|value| spelled(value).spans(Keyword)));
+        }
         if found.is_empty() {
             let needs: Vec<_> = kinds
                 .iter()
@@ -270,6 +276,23 @@ impl Criterion {
             }
         })
     }
+}
+
+/// Fields that hold names and codes in one spelling: signs gone, one blank between words, codes without any.
+const SPELLED: &str = "search_keys";
+/// What the names of fields end with that hold VAT numbers, an Italian one with its country.
+const VAT: &str = "_vat";
+
+/// Other forms under which what somebody typed may stand: `Rossi & Figli S.p.A.` and `IT 012345…` in [`SPELLED`], a VAT number without
+/// its country. Names of fields mean the same in every class.
+fn spellings(field: &str, value: &str) -> Vec<String> {
+    if field == SPELLED {
+        let words = terms::words(value);
+        return vec![words.join(" "), words.concat()].into_iter().filter(|form| !form.is_empty()).collect();
+    }
+    let digits: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+    let bare = field.ends_with(VAT) && digits.bytes().all(|b| b.is_ascii_digit());
+    if bare { vec![format!("IT{digits}")] } else { Vec::new() }
 }
 
 /// The operator a text starts with, and what follows it.
