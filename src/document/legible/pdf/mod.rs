@@ -1,10 +1,13 @@
-//! PDF (ISO 32000-1): header, end, cross-reference sections, catalog, and the first page reached from it.
+//! PDF (ISO 32000-1): header, end, cross-reference sections, catalog, and every page reached from it.
 //!
-//! Invariant: the file's own structure is followed, bounded and never in circles; what it draws is not. An encrypted file
+//! Invariants: the file's own structure is followed, bounded and never in circles; what it draws is not. Pages are those that are
+//! reached: how many a file says it has is a claim. An encrypted file
 //! is said to be one: in twenty years nobody may know its password.
 
 mod object;
 mod xref;
+
+use std::collections::BTreeSet;
 
 use super::Seen;
 use crate::error::{Code, Finding};
@@ -13,9 +16,7 @@ use xref::{Objects, find};
 
 /// Bytes at the end in which `startxref` must stand (some programs write after it).
 const TAIL: usize = 4096;
-/// Levels of the page tree.
-const MAX_LEVELS: usize = 64;
-/// Most pages that a file may say it has.
+/// Most pages that a file may say it has, and most nodes of its tree that are looked at.
 const MAX_PAGES: u64 = 1_000_000;
 
 pub fn look(bytes: &[u8]) -> Seen {
@@ -56,26 +57,55 @@ fn structure(bytes: &[u8], seen: &mut Seen) -> Result<Option<u32>, &'static str>
     if count == 0 {
         return Err("no pages");
     }
-    first_page(&objects, tree)?;
-    Ok(u32::try_from(count).ok())
+    let reached = pages(&objects, tree)?;
+    if reached != count {
+        let detail = format!("{reached} pages are reached of the {count} it says it has");
+        seen.findings.push(Finding::warning(Code::LegibleDamaged, "content", detail));
+    }
+    Ok(u32::try_from(reached).ok())
 }
 
-/// Down the first branch of the tree to a page.
-fn first_page(objects: &Objects<'_>, mut node: Object) -> Result<(), &'static str> {
-    for _ in 0..MAX_LEVELS {
-        let Some(kids) = node.get("Kids") else {
-            let page = node.get("Type").and_then(Object::name).is_none_or(|name| name == "Page");
-            return if page { Ok(()) } else { Err("its first page is none") };
-        };
-        let kids = match kids {
-            Object::Reference(number) => objects.get(*number).ok_or("its pages are not readable")?,
-            kids => kids.clone(),
-        };
-        let Object::Array(kids) = kids else { return Err("its pages are not readable") };
-        let first = kids.first().and_then(Object::reference).ok_or("its pages are not readable")?;
-        node = objects.get(first).ok_or("its first page is not readable")?;
+/// How many pages the tree leads to; the first must be one.
+fn pages(objects: &Objects<'_>, tree: Object) -> Result<u64, &'static str> {
+    let (mut reached, mut looked_at) = (0, 0);
+    let mut met = BTreeSet::new();
+    // Object numbers still to be looked at, the next one last.
+    let mut waiting: Vec<u32> = Vec::new();
+    let mut next = Some(tree);
+    loop {
+        match next {
+            Some(node) if node.get("Kids").is_some() => {
+                let kids = match node.get("Kids") {
+                    Some(Object::Reference(number)) => objects.get(*number),
+                    kids => kids.cloned(),
+                };
+                let kids = match kids {
+                    Some(Object::Array(kids)) => kids,
+                    _ if reached == 0 => return Err("its pages are not readable"),
+                    _ => Vec::new(),
+                };
+                waiting.extend(kids.iter().rev().filter_map(Object::reference));
+                if waiting.len() as u64 > MAX_PAGES {
+                    return Err("more pages than are looked at");
+                }
+            }
+            Some(node) if node.get("Type").and_then(Object::name).is_none_or(|name| name == "Page") => reached += 1,
+            _ if reached == 0 => return Err("its first page is not readable"),
+            _ => {}
+        }
+        let Some(number) = waiting.pop() else { break };
+        looked_at += 1;
+        if looked_at > MAX_PAGES {
+            return Err("more pages than are looked at");
+        }
+        next = objects.get(number);
+        // A page may stand in two places; a branch that does comes back to itself.
+        let branch = next.as_ref().is_some_and(|node| node.get("Kids").is_some());
+        if branch && !met.insert(number) {
+            return Err("its pages come back to one another");
+        }
     }
-    Err("its pages come back to one another")
+    if reached == 0 { Err("its pages are not readable") } else { Ok(reached) }
 }
 
 #[cfg(test)]
@@ -96,6 +126,23 @@ mod tests {
             let shifted = [b"\xEF\xBB\xBF\r\n".as_slice(), &pdf].concat();
             assert_eq!(look(&shifted).pages, Some(3));
         }
+    }
+
+    #[test]
+    fn pages_that_are_not_reached_do_not_count() {
+        let pdf = corpus::pdf(3);
+        let count = find(&pdf, b"/Count 3").unwrap();
+        let mut more = pdf.clone();
+        more[count + 7] = b'9';
+        assert_eq!(look(&more).pages, Some(3));
+        assert!(detail(&more).contains("3 pages are reached of the 9"), "{}", detail(&more));
+        // The last kid leads to something that is no page.
+        let kids = find(&pdf, b"/Kids [").unwrap();
+        let last = kids + pdf[kids..].iter().position(|b| *b == b']').unwrap() - 5;
+        let mut lost = pdf.clone();
+        lost[last] = b'9';
+        assert_eq!(look(&lost).pages, Some(2), "{}", String::from_utf8_lossy(&lost[kids..last + 6]));
+        assert!(!look(&lost).findings.is_empty());
     }
 
     #[test]
