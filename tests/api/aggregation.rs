@@ -148,3 +148,33 @@ fn what_an_aggregation_names_and_is_not_held_is_said() {
     }
     panic!("a bundle of nothing was made");
 }
+
+#[test]
+fn what_does_not_fit_with_the_versions_held_is_said() {
+    let server = Server::new();
+    let producer = server.archive.token("producer");
+    let first = deposit(&server, &producer, &aggregation(1, None, &[]));
+    let with = |changes: Value, version: u64| {
+        let mut one = aggregation(version, Some(&id(&first)), &[]);
+        for (field, value) in changes.as_object().unwrap() {
+            one[field] = value.clone();
+        }
+        let receipt = deposit(&server, &producer, &one);
+        let findings = receipt["documents"][0]["findings"].as_array().cloned().unwrap_or_default();
+        findings
+            .iter()
+            .map(|f| format!("{} {}", f["code"].as_str().unwrap(), f["place"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(with(json!({ "closed_on": "2026-11-20" }), 2), [""; 0]);
+    // The same number with other content, and open again: both are said.
+    let again = with(json!({ "subject": "Altro oggetto" }), 2);
+    assert_eq!(again, ["aggregation/version version", "aggregation/field closed_on"]);
+    // Parents that come back.
+    let sub = json!({ "id": "2026-002", "parent": "fascicolo/2026-001", "previous_version": null });
+    assert_eq!(with(sub, 1), [""; 0]);
+    let back = with(json!({ "parent": "fascicolo/2026-002", "closed_on": "2026-11-20" }), 3);
+    assert!(back.contains(&"aggregation/field parent".to_owned()), "{back:?}");
+    let own = with(json!({ "parent": "fascicolo/2026-001", "closed_on": "2026-11-20" }), 4);
+    assert!(own.contains(&"aggregation/field parent".to_owned()), "{own:?}");
+}

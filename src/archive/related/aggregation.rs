@@ -58,9 +58,44 @@ impl Archive {
                 findings.push(Finding::warning(Code::AggregationVersion, "previous_version", ""));
             }
         }
+        findings.extend(self.against_versions(&one.metadata)?);
         one.controls.push(Control::of(CONTROL, &findings));
         one.findings.extend(findings);
         Ok(())
+    }
+
+    /// What does not fit with the versions that are held: a number given twice, one opened again after it was closed, a parent that
+    /// leads back to it. Nothing is refused: what was deposited is what somebody decided.
+    fn against_versions(&self, metadata: &Metadata) -> Result<Vec<Finding>> {
+        let field = |name: &str| metadata.get(name).and_then(Value::as_str);
+        let Some(own) = field(FIELD) else { return Ok(Vec::new()) };
+        let known = self.known_links();
+        let asking = Asking { catalogs: self.catalogs(), known: &known, actor: None, leading: &LEADING };
+        let mut findings = Vec::new();
+        let held_versions = versions(&asking, own)?;
+        let version = metadata.get("version").and_then(Value::as_u64);
+        if version.is_some() && held_versions.iter().any(|row| number(row) == version) {
+            findings.push(Finding::warning(Code::AggregationVersion, "version", "another one of this number is held"));
+        }
+        let was_closed = held_versions.first().is_some_and(|row| text(row, "closed").as_deref() == Some("true"));
+        if was_closed && metadata.get("closed") == Some(&Value::Bool(false)) {
+            findings.push(Finding::warning(Code::AggregationField, "closed_on", "opened again after it was closed"));
+        }
+        let mut parent = field("parent").map(str::to_owned);
+        for _ in 0..DEPTH {
+            let Some(id) = parent.take() else { break };
+            if id == own {
+                // Its own parent is said by its reader.
+                break;
+            }
+            let above = versions(&asking, &id)?;
+            parent = above.first().and_then(|row| text(row, "parent"));
+            if parent.as_deref().is_some_and(|id| held(id).value == held(own).value) {
+                findings.push(Finding::warning(Code::AggregationField, "parent", "its parents come back to it"));
+                break;
+            }
+        }
+        Ok(findings)
     }
 
     /// The members that an aggregation lists and that are held, for its AgID metadata: those want their digests.

@@ -109,6 +109,8 @@ fn refused(place: &str, detail: &str) -> Extraction {
 
 /// Reads the bytes of an aggregation.
 pub fn read(bytes: &[u8]) -> Extraction {
+    // Some programs write a mark before JSON, which has none (RFC 8259 section 8.1: it may be ignored).
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let read: Aggregation = match serde_json::from_slice(bytes) {
         Ok(read) => read,
         // Where, and never what: an error text of the parser may hold a value.
@@ -201,6 +203,9 @@ fn wanting(read: &Aggregation, opened: Date, closed: Option<Date>, out: &mut Ext
     if (read.version > 1) != read.previous_version.is_some() {
         note(out, "previous_version", "every version but the first names the one before");
     }
+    if read.parent.as_deref().is_some_and(|parent| pair(parent) == pair(&format!("{}/{}", read.kind, read.id.trim()))) {
+        note(out, "parent", "it is its own parent");
+    }
     if read.previous_version.as_deref().is_some_and(|id| id.trim().parse::<DocumentId>().is_err()) {
         note(out, "previous_version", "not the id of a document");
     }
@@ -253,6 +258,15 @@ mod tests {
         let expected = ["closed_on", "file_type", "parties/0/role", "previous_version", "members/1"];
         assert_eq!(places(&found), expected.map(|place| ("aggregation/field", place)));
         assert_eq!(found.fields["member_count"], 1);
+    }
+
+    #[test]
+    fn its_own_parent_is_noticed_and_a_mark_before_it_is_nothing() {
+        let own = ONE.replace("\"version\": 2", "\"parent\": \"fascicolo/2026-001\", \"version\": 2");
+        assert_eq!(places(&read(own.as_bytes())), [("aggregation/field", "parent")]);
+        let other = own.replace("\"fascicolo/2026-001\"", "\"fascicolo/2026-002\"");
+        assert_eq!(places(&read(other.as_bytes())), []);
+        assert_eq!(places(&read(format!("\u{feff}{ONE}").as_bytes())), []);
     }
 
     #[test]
