@@ -43,8 +43,8 @@ impl Format {
 
 /// Recognises a format from the first bytes (up to [`HEAD`]) of a document.
 pub fn recognise(head: &[u8], name: &str) -> Format {
-    if head.is_empty() {
-        // A log without lines is a text all the same.
+    if unmarked(head).trim_ascii().is_empty() {
+        // A log without lines is a text all the same; a mark, or an empty line, is none.
         return Format::known(match extension_of(name).as_deref() {
             Some("csv") => "text/csv",
             Some("log" | "txt") => "text/plain",
@@ -320,7 +320,7 @@ fn looks_like_csv(text: &[u8]) -> bool {
     let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).take(5).collect();
     let complete = if lines.len() > 2 { &lines[..lines.len() - 1] } else { &lines[..] };
     complete.len() >= 2
-        && [b';', b',', b'\t'].iter().any(|separator| {
+        && [b';', b',', b'\t', b'|'].iter().any(|separator| {
             let counts: Vec<usize> = complete.iter().map(|l| l.iter().filter(|b| *b == separator).count()).collect();
             counts[0] >= 2 && counts.iter().all(|c| *c == counts[0])
         })

@@ -1,7 +1,7 @@
 //! Logs of PEC providers: not deposited by their hour, not time-stamped in good time, days missing.
 //!
 //! Invariant: a day of an installation counts as covered only by a log (or a declaration of no traffic) that the archive
-//! has acknowledged. DPR 68/2005 art. 11: saved at least every 24 hours without gaps, with a time-stamp each.
+//! has acknowledged; a day that is still to come is covered by none, whatever a log says of itself. DPR 68/2005 art. 11: saved at least every 24 hours without gaps, with a time-stamp each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,18 +94,25 @@ impl Archive {
     }
 
     fn covered(&self, now: Timestamp) -> Result<Covered> {
-        let back = italian_day(now).saturating_sub(LOOK_BACK_MONTHS.months());
+        let today = italian_day(now);
+        let back = today.saturating_sub(LOOK_BACK_MONTHS.months());
         let criteria = vec![Criterion { field: "period_end".to_owned(), op: Op::Ge, value: back.to_string() }];
         let query = Query { class: CLASS.parse().ok(), criteria, limit: MAX_LIMIT, ..Query::default() };
         let mut covered = Covered::new();
         self.each_row(&query, &self.catalogs(), |row| {
             let (Some(name), Some((first, last))) = (installation(&row), period(&row)) else { return };
-            let first = first.max(last.saturating_sub(LONGEST_SPAN.days())).max(back);
-            let days = first.series(1.day()).take_while(|day| *day <= last);
+            let days = days_within((first, last), back, today);
             covered.entry(name).or_default().extend(days);
         })?;
         Ok(covered)
     }
+}
+
+/// The days of a log, from `back` to today.
+fn days_within((first, last): (Date, Date), back: Date, today: Date) -> impl Iterator<Item = Date> {
+    let first = first.max(last.saturating_sub(LONGEST_SPAN.days())).max(back);
+    let last = last.min(today);
+    first.series(1.day()).take_while(move |day| *day <= last)
 }
 
 /// Runs of days without a log between the first and the last of an installation.
@@ -178,6 +185,20 @@ mod tests {
         let places: Vec<String> = gaps("PEC1", &days).into_iter().map(|alarm| alarm.place).collect();
         assert_eq!(places, ["installation PEC1, 2026-03-03 to 2026-03-04", "installation PEC1, 2026-03-07"]);
         assert!(gaps("PEC1", &[date(2026, 3, 1)].into()).is_empty() && gaps("PEC1", &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn a_day_still_to_come_is_covered_by_nothing() {
+        let (back, today) = (date(2023, 9, 22), date(2026, 3, 22));
+        let of = |first, last| days_within((first, last), back, today).collect::<Vec<_>>();
+        assert_eq!(of(date(9998, 11, 22), date(9998, 11, 22)), []);
+        assert_eq!(of(date(2026, 3, 20), date(2026, 3, 24)), [20, 21, 22].map(|day| date(2026, 3, day)));
+        // So a log with a mistyped year leaves neither a gap nor the alarm of the days that follow unsaid.
+        let covered: BTreeSet<Date> =
+            of(date(2026, 3, 9), date(2026, 3, 9)).into_iter().chain(of(Date::MAX, Date::MAX)).collect();
+        assert!(gaps("PEC1", &covered).is_empty());
+        let last = covered.last().copied();
+        assert!(not_deposited("PEC1", last, at("2026-03-22T09:00:00Z"), time(6, 0, 0, 0)).is_some());
     }
 
     #[test]

@@ -105,6 +105,24 @@ pub(super) fn samples(keys: &mut Keys, all: &mut Vec<Sample>) -> Result<()> {
     {
         add(format!("PEC1-{DAY}-{name}.csv"), csv(&GOOD, "Saluti", delimiter, end).into_bytes());
     }
+    add(format!("PEC1-{DAY}-barra.csv"), csv(&GOOD, "Saluti", '|', "\r\n").into_bytes());
+    add(format!("PEC1-{DAY}-solo-cr.csv"), csv(&GOOD, "Saluti", ';', "\r").into_bytes());
+    add(format!("PEC1-{DAY}-solo-cr.log"), daily(&GOOD, "Saluti", "2026-11-21 10:00").replace('\n', "\r").into_bytes());
+    add(format!("PEC1-{DAY}-sep.csv"), format!("sep=;\r\n{good}").into_bytes());
+    add(format!("PEC1-{DAY}-solo-bom.csv"), b"\xEF\xBB\xBF".to_vec());
+    add(format!("PEC1-{DAY}-solo-a-capo.log"), b"\r\n".to_vec());
+    add(format!("PEC1-{DAY}-non-letto.log"), b"{\"eventi\": []}\n".to_vec());
+    // Days that cannot be the log's.
+    for (name, days) in [
+        ("anno-errato", "9998-11-21"),
+        ("anno-di-prima", "1926-11-21"),
+        ("30-febbraio", "2026-02-30"),
+        ("intervallo-rovesciato", "2026-11-21#2026-11-20"),
+        ("domani", "2026-11-23"),
+        ("non-finito", "2026-11-22"),
+    ] {
+        add(format!("PEC7-{days}-{name}.csv"), good.clone().into_bytes());
+    }
     add(format!("PEC1-{DAY}-bom.csv"), [b"\xEF\xBB\xBF", good.as_bytes()].concat());
     let accents = csv(&GOOD, "Perché è così", ';', "\r\n");
     add(format!("PEC1-{DAY}-utf8.csv"), accents.clone().into_bytes());

@@ -1,4 +1,4 @@
-//! The proposed CSV: RFC 4180 quotes, `;`, `,` or tab, a header row with columns in any order and under usual names.
+//! The proposed CSV: RFC 4180 quotes, `;`, `,`, tab or `|`, or what a first line `sep=` names; a header row with columns in any order and under usual names.
 //!
 //! Invariant: a row that cannot be read is counted and the next line is read as if it had not been there: one stray quote
 //! never swallows the file. Each line is looked at twice at most.
@@ -71,6 +71,21 @@ const ALIASES: [(&str, &str); 30] = [
     ("tiporicevuta", "tipo_ricevuta"),
 ];
 
+/// What parts columns.
+const DELIMITERS: [u8; 4] = [b';', b',', b'\t', b'|'];
+
+/// The delimiter that a spreadsheet's own first line names: `sep=;`.
+pub fn announced(line: &[u8]) -> Option<u8> {
+    match line.trim_ascii() {
+        [s, e, p, b'=', delimiter] if [s, e, p].map(u8::to_ascii_lowercase) == *b"sep" => {
+            (!delimiter.is_ascii_alphanumeric() && *delimiter != b'"').then_some(*delimiter)
+        }
+        // The tab, taken for a blank at the end.
+        line if line.eq_ignore_ascii_case(b"sep=") => Some(b'\t'),
+        _ => None,
+    }
+}
+
 /// How a file's columns are laid out.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -79,6 +94,8 @@ pub struct Layout {
     positions: BTreeMap<&'static str, usize>,
     /// The first row names the columns.
     pub header: bool,
+    /// A line before it names the delimiter.
+    pub announced: bool,
 }
 
 fn bare(name: &str) -> String {
@@ -94,11 +111,13 @@ fn column(name: &str, own: &BTreeMap<String, String>) -> Option<&'static str> {
 }
 
 impl Layout {
-    /// The layout that the first line announces. `own` names columns as the producer says: ours to theirs. `None` when the
+    /// The layout that the first line shows, behind one that names the delimiter where there is such a line. `own` names columns as the producer says: ours to theirs. `None` when the
     /// line is neither a header nor a row in the order of the proposal.
-    pub fn of(first: &[u8], own: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn of(first: &[u8], own: &BTreeMap<String, String>, named: Option<u8>) -> Option<Self> {
+        let announced = named.is_some();
+        let delimiters: Vec<u8> = named.map_or_else(|| DELIMITERS.to_vec(), |named| vec![named]);
         let mut best: Option<Self> = None;
-        for delimiter in [b';', b',', b'\t'] {
+        for delimiter in delimiters.iter().copied() {
             let Some(fields) = row(first, delimiter) else { continue };
             let mut positions = BTreeMap::new();
             for (at, field) in fields.iter().enumerate() {
@@ -107,7 +126,7 @@ impl Layout {
                 }
             }
             if best.as_ref().is_none_or(|known| positions.len() > known.positions.len()) {
-                best = Some(Self { delimiter, positions, header: true });
+                best = Some(Self { delimiter, positions, header: true, announced });
             }
         }
         // A header names at least what a row cannot do without.
@@ -116,11 +135,11 @@ impl Layout {
                 >= 2
         });
         named.or_else(|| {
-            [b';', b',', b'\t'].into_iter().find_map(|delimiter| {
+            delimiters.iter().copied().find_map(|delimiter| {
                 let fields = row(first, delimiter)?;
                 let dated = fields.get(1).is_some_and(|field| moment::parse(&text(field).0).is_some());
                 let positions = COLUMNS.iter().enumerate().map(|(at, name)| (*name, at)).collect();
-                (dated && fields.len() >= 5).then_some(Self { delimiter, positions, header: false })
+                (dated && fields.len() >= 5).then_some(Self { delimiter, positions, header: false, announced })
             })
         })
     }
@@ -316,9 +335,9 @@ mod tests {
     use super::*;
 
     fn rows(text: &str) -> Vec<String> {
-        let mut lines = Lines::new(text.as_bytes());
+        let mut lines = Lines::ending(text.as_bytes(), b'\n');
         let first = lines.next_line().unwrap().unwrap();
-        let layout = Layout::of(&first.bytes, &BTreeMap::new()).unwrap();
+        let layout = Layout::of(&first.bytes, &BTreeMap::new(), None).unwrap();
         let mut rows = Rows::new(lines, layout);
         let mut out = Vec::new();
         while let Some(row) = rows.next_row().unwrap() {
@@ -340,10 +359,10 @@ mod tests {
             assert_eq!(rows(&format!("{header}\r\n{row}\r\n\r\n")), ["2 1@x a@x"], "{header}");
         }
         let own = BTreeMap::from([("identificativo".to_owned(), "Chiave".to_owned())]);
-        assert!(Layout::of(b"Chiave;Quando;evento", &own).unwrap().header);
-        assert!(Layout::of(b"una riga qualsiasi", &BTreeMap::new()).is_none());
+        assert!(Layout::of(b"Chiave;Quando;evento", &own, None).unwrap().header);
+        assert!(Layout::of(b"una riga qualsiasi", &BTreeMap::new(), None).is_none());
         let bare = b"1@x;2026-03-10T09:00:00+01:00;accettazione;a@x;b@x:certificato;oggetto";
-        assert!(!Layout::of(bare, &BTreeMap::new()).unwrap().header);
+        assert!(!Layout::of(bare, &BTreeMap::new(), None).unwrap().header);
     }
 
     #[test]

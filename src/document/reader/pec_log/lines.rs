@@ -25,14 +25,17 @@ pub struct Line {
 pub struct Lines<R> {
     source: R,
     number: u64,
+    /// The byte that ends a line.
+    end: u8,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub fn new(source: R) -> Self {
-        Self { source, number: 0 }
+    /// Lines that end with this byte.
+    pub fn ending(source: R, end: u8) -> Self {
+        Self { source, number: 0, end }
     }
 
-    /// The next line; `\n`, `\r\n` and a lone `\r` at the end of the file end it.
+    /// The next line; with `\n` as its end, `\r\n` and a lone `\r` at the end of the file end it too.
     pub fn next_line(&mut self) -> std::io::Result<Option<Line>> {
         let mut line = Line { number: self.number + 1, bytes: Vec::new(), cut: false };
         loop {
@@ -43,7 +46,7 @@ impl<R: BufRead> Lines<R> {
                 }
                 break;
             }
-            let end = memchr(chunk);
+            let end = memchr::memchr(self.end, chunk);
             let part = &chunk[..end.unwrap_or(chunk.len())];
             let room = LONGEST - line.bytes.len();
             line.cut |= part.len() > room;
@@ -60,10 +63,6 @@ impl<R: BufRead> Lines<R> {
         }
         Ok(Some(line))
     }
-}
-
-fn memchr(chunk: &[u8]) -> Option<usize> {
-    chunk.iter().position(|b| *b == b'\n')
 }
 
 /// How the bytes of a line were read as text.
@@ -149,13 +148,15 @@ mod tests {
     #[test]
     fn lines_end_in_every_way_and_are_bounded() {
         let all = |text: &[u8]| {
-            let mut lines = Lines::new(std::io::BufReader::with_capacity(7, text));
+            let end = if text.contains(&b'\n') { b'\n' } else { b'\r' };
+            let mut lines = Lines::ending(std::io::BufReader::with_capacity(7, text), end);
             std::iter::from_fn(|| lines.next_line().unwrap()).map(|line| line.bytes).collect::<Vec<_>>()
         };
         assert_eq!(all(b"uno\r\ndue\n\ntre"), [&b"uno"[..], b"due", b"", b"tre"]);
+        assert_eq!(all(b"uno\rdue lunga\r\rtre\r"), [&b"uno"[..], b"due lunga", b"", b"tre"]);
         assert_eq!(all(b"").len(), 0);
         let long = vec![b'x'; LONGEST + 10];
-        let mut lines = Lines::new(&long[..]);
+        let mut lines = Lines::ending(&long[..], b'\n');
         let line = lines.next_line().unwrap().unwrap();
         assert!(line.cut && line.bytes.len() == LONGEST && lines.next_line().unwrap().is_none());
     }

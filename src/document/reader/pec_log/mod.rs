@@ -42,7 +42,15 @@ const GRACE: SignedDuration = SignedDuration::from_mins(5);
 impl Reader for PecLogReader {
     fn read(&self, input: &Input) -> Result<Extraction> {
         let mut extraction = Extraction::default();
-        let named = period::named(input.name);
+        let mut named = period::named(input.name);
+        if let Some(odd) = named.odd {
+            extraction.findings.push(Finding::warning(Code::PecLogPeriod, "name", odd));
+        }
+        // A day that has not even begun is a slip of the pen: what it would make of the archive's days is not believed.
+        if named.days.is_some_and(|(first, _)| first > italian_day(input.context.received_at)) {
+            named.days = None;
+            extraction.findings.push(Finding::warning(Code::PecLogPeriod, "name", "a day that is still to come"));
+        }
         let given = period::given(input.given);
         let days = given.or(named.days);
         if let (Some(given), Some(named)) = (given, named.days)
@@ -64,6 +72,10 @@ impl Reader for PecLogReader {
         let found = if input.format.media_type.starts_with("text/") || is_layer(&input.format.media_type) {
             look_inside(input, days, &mut extraction)?
         } else {
+            if !page {
+                let detail = format!("{}: kept, not read", input.format.media_type);
+                extraction.findings.push(Finding::warning(Code::PecLogFormat, "content", detail));
+            }
             None
         };
         if found.is_none() {
@@ -216,6 +228,9 @@ fn settle(days: Option<(Date, Date)>, input: &Input, extraction: &mut Extraction
     extraction.set("period_end", &last.to_string());
     if !input.given.contains_key("day") {
         extraction.set("day", &last.to_string());
+    }
+    if !period::is_over((first, last), input.context.received_at) {
+        extraction.findings.push(Finding::warning(Code::PecLogPeriod, "period", "not over yet when it was deposited"));
     }
     if let Some(term) = term_of_log(last).filter(|term| input.context.received_at > *term) {
         let finding = Finding::warning(Code::PecLogLate, "period", format!("its term was {term}"));

@@ -1,7 +1,8 @@
 //! Which days a log covers, which installation wrote it, and by when it must be time-stamped.
 //!
 //! Invariant: what was given comes first, then the file's name (`PEC<n>-yyyy-mm-dd.log`, or a span with `#`; other ways of
-//! writing a day count when there is none of that), then the events themselves; a day is a day in Italy, summer and winter.
+//! writing a day count when there is none of that), then the events themselves; a day is a day in Italy, summer and winter. A day
+//! that cannot be (30 February, before PEC, still to come, a span turned over) is said and not taken from a name.
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +26,8 @@ pub struct Named {
     pub installation: Option<String>,
     /// First and last day.
     pub days: Option<(Date, Date)>,
+    /// What looks like a day and cannot be the log's, in a few words.
+    pub odd: Option<&'static str>,
 }
 
 /// Reads `PEC2-2006-05-10#2007-01-19.log.p7m` and the like; other names say nothing.
@@ -43,8 +46,35 @@ pub fn named(name: &str) -> Named {
     let days = [DASHED, COMPACT, ITALIAN].iter().map(|read| days_in(stem, *read)).find(|days| !days.is_empty());
     let days = days.unwrap_or_default();
     let span = days.len() == 2 && stem.contains('#');
-    said.days = days.first().map(|first| (*first, if span { days[1] } else { *first })).and_then(ordered);
+    let read = days.first().map(|first| (*first, if span { days[1] } else { *first }));
+    said.days = read.and_then(ordered);
+    said.odd = match read {
+        Some(_) if said.days.is_none() => Some("a span that ends before it begins, or is too long"),
+        // One of two days, and the other is none.
+        Some(_) if stem.contains('#') && !span => Some("no day of the calendar, or of a year without PEC"),
+        None if looks_dated(stem) => Some("no day of the calendar, or of a year without PEC"),
+        _ => None,
+    };
     said
+}
+
+/// Whether four digits, two and two stand there with a dash between, as providers write days; whatever day that would be.
+fn looks_dated(stem: &str) -> bool {
+    let shape = |text: &[u8]| {
+        text.iter().enumerate().all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() })
+    };
+    let bytes = stem.as_bytes();
+    (0..bytes.len().saturating_sub(9)).any(|at| {
+        let apart = |at: Option<&u8>| !at.is_some_and(u8::is_ascii_digit);
+        apart(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && shape(&bytes[at..at + 10])
+            && apart(bytes.get(at + 10))
+    })
+}
+
+/// Whether the last of these days was over when the archive received the log: a day that is not may still see events.
+pub fn is_over((_, last): (Date, Date), received_at: Timestamp) -> bool {
+    end_of_italian_day(last).is_some_and(|end| end <= received_at)
 }
 
 /// At most two days of one way of writing them. Between other digits it would be a number, not a day.
@@ -71,13 +101,19 @@ fn days_in(stem: &str, (length, read): Written) -> Vec<Date> {
 type Written = (usize, fn(&str) -> Option<Date>);
 
 fn day(year: &str, month: &str, day: &str) -> Option<Date> {
+    if ![year, month, day].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit())) {
+        return None;
+    }
     // Before PEC there was no log; and a number is not taken for a day.
     let year = year.parse().ok().filter(|year| (2000..2100).contains(year))?;
     Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()
 }
 
 /// `2006-12-31`.
-const DASHED: Written = (10, |text| text.parse().ok());
+const DASHED: Written = (10, |text| {
+    let shaped = text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    shaped.then(|| day(text.get(..4)?, text.get(5..7)?, text.get(8..)?)).flatten()
+});
 /// `20061231`.
 const COMPACT: Written = (8, |text| {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
@@ -117,12 +153,14 @@ pub fn of_events(first: Timestamp, last: Timestamp) -> (Date, Date) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     #[test]
     fn names_say_installation_and_days() {
         let said = |name: &str| {
-            let Named { installation, days } = named(name);
+            let Named { installation, days, .. } = named(name);
             let days = days.map(|(first, last)| format!("{first}#{last}")).unwrap_or_default();
             format!("{} {days}", installation.unwrap_or_default())
         };
@@ -146,6 +184,30 @@ mod tests {
             assert_eq!(named(nothing).days, None, "{nothing}");
         }
         assert_eq!(named("PEC1-2027-01-19#2006-05-10.log").days, None);
+        // What looks like a day and cannot be one is said; a name without any is not odd.
+        for odd in [
+            "PEC1-9998-11-22.log",
+            "PEC1-1926-11-22.log.p7m",
+            "PEC1-2026-02-30.log",
+            "PEC1-2026-13-10.log",
+            "PEC1-2026-03-10#2026-02-30.log",
+            "PEC1-2026-03-10#2026-03-01.log",
+        ] {
+            assert!(named(odd).odd.is_some(), "{odd}");
+        }
+        for plain in
+            ["log.csv", "PEC1-2026-03-10.log", "x12026-03-101.log", "PEC1-2006-05-10#2007-01-19.log", "é-2026-3-1", ""]
+        {
+            assert_eq!(named(plain).odd, None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_over_at_midnight_in_italy() {
+        let days = (date(2026, 3, 9), date(2026, 3, 10));
+        assert!(!is_over(days, "2026-03-10T22:59:59Z".parse().unwrap()));
+        assert!(is_over(days, "2026-03-10T23:00:00Z".parse().unwrap()));
+        assert!(!is_over((Date::MAX, Date::MAX), "2026-03-10T23:00:00Z".parse().unwrap()));
     }
 
     #[test]

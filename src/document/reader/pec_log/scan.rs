@@ -101,7 +101,8 @@ pub fn scan(mut source: impl Read, declared: &Declared) -> io::Result<Scanned> {
         Some(encoding) => encoding.decode(&head).0.into_owned().into_bytes(),
         None => head.clone(),
     };
-    let form = form_of(&sample, &declared.columns);
+    let end = line_end(&sample);
+    let form = form_of(&sample, end, &declared.columns);
     let whole = io::Cursor::new(head).chain(source);
     let mut scanned = Scanned {
         form: form.0,
@@ -119,22 +120,31 @@ pub fn scan(mut source: impl Read, declared: &Declared) -> io::Result<Scanned> {
     };
     match encoding {
         Some(encoding) => {
-            scanned.read(BufReader::with_capacity(HEAD, Decoded::new(whole, encoding)), form.1, declared)?
+            let source = BufReader::with_capacity(HEAD, Decoded::new(whole, encoding));
+            scanned.read(Lines::ending(source, end), form.1, declared)?
         }
-        None => scanned.read(BufReader::with_capacity(HEAD, whole), form.1, declared)?,
+        None => scanned.read(Lines::ending(BufReader::with_capacity(HEAD, whole), end), form.1, declared)?,
     }
     Ok(scanned)
 }
 
+/// What ends the lines of a text: a line feed, with or without carriage return; the carriage return alone where there is not one line
+/// feed, as some programs still export.
+fn line_end(sample: &[u8]) -> u8 {
+    if sample.contains(&b'\r') && !sample.contains(&b'\n') { b'\r' } else { b'\n' }
+}
+
 /// The layout of a text, and that of its columns.
-fn form_of(sample: &[u8], columns: &BTreeMap<String, String>) -> (Form, Option<Layout>) {
+fn form_of(sample: &[u8], end: u8, columns: &BTreeMap<String, String>) -> (Form, Option<Layout>) {
     let sample = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample);
-    let lines = || sample.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let lines = || sample.split(move |b| *b == end).map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let Some(first) = lines().next() else { return (Form::Empty, None) };
     if lines().take(200).any(|line| key_value::looks_so(&text(line).0)) {
         return (Form::KeyValue, None);
     }
-    if let Some(layout) = Layout::of(first, columns) {
+    let named = csv::announced(first);
+    let first = if named.is_some() { lines().nth(1).unwrap_or_default() } else { first };
+    if let Some(layout) = Layout::of(first, columns, named) {
         return (Form::Csv, Some(layout));
     }
     // A day without traffic: records of the system, and nothing else.
@@ -144,11 +154,15 @@ fn form_of(sample: &[u8], columns: &BTreeMap<String, String>) -> (Form, Option<L
 }
 
 impl Scanned {
-    fn read(&mut self, source: impl io::BufRead, layout: Option<Layout>, declared: &Declared) -> io::Result<()> {
-        let mut lines = Lines::new(source);
+    fn read(
+        &mut self,
+        mut lines: Lines<impl io::BufRead>,
+        layout: Option<Layout>,
+        declared: &Declared,
+    ) -> io::Result<()> {
         match (self.form, layout) {
             (Form::Csv, Some(layout)) => {
-                if layout.header {
+                for _ in 0..usize::from(layout.header) + usize::from(layout.announced) {
                     while lines.next_line()?.is_some_and(|line| line.bytes.trim_ascii().is_empty()) {}
                 }
                 let mut rows = Rows::new(lines, layout);
@@ -183,7 +197,8 @@ impl Scanned {
             }
             _ => {
                 while let Some(line) = lines.next_line()? {
-                    self.rows += u64::from(!line.bytes.trim_ascii().is_empty());
+                    let marked = line.bytes.strip_prefix(b"\xEF\xBB\xBF").filter(|_| line.number == 1);
+                    self.rows += u64::from(!marked.unwrap_or(&line.bytes).trim_ascii().is_empty());
                 }
             }
         }

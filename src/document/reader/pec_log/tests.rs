@@ -74,7 +74,9 @@ fn the_csv_is_read_and_counted() {
 #[test]
 fn the_daily_log_is_read_and_counted() {
     let found = look(daily().as_bytes(), "PEC2-2026-03-10#2026-03-11.log", json!({}));
-    assert!(found.findings.is_empty(), "{:?}", found.findings);
+    // Deposited on the second of its two days.
+    let told: Vec<_> = found.findings.iter().map(|f| (f.code, f.place.as_str())).collect();
+    assert_eq!(told, [(Code::PecLogPeriod, "period")]);
     let fields = &found.fields;
     assert_eq!(
         (&fields["format"], &fields["rows"], &fields["transactions"]),
