@@ -287,6 +287,7 @@ impl Archive {
             "policy_version": policy.version,
             "period": policy.period.to_string(),
             "start": due.start.as_ref().map(|s| json!({ "event": s.event, "field": s.field, "date": s.date })),
+            "passed_over": due.passed_over.as_ref().map(|(field, why)| json!({ "field": field, "reason": why.as_str() })),
             "term_end": due.term_end,
             "expiry": due.expiry,
             "cohort": due.cohort.to_string(),

@@ -106,6 +106,7 @@ pub fn understand(
     controls.push(Control::of("metadata-schema", &schema));
     findings.extend(merged.findings);
     findings.extend(schema);
+    findings.extend(class::start::findings(class, &merged.metadata, context.received_at));
     if class.field(VERDICT).is_some() {
         controls.extend(SignatureReport::controls(&reports));
     } else {

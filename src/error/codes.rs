@@ -183,12 +183,14 @@ codes! {
     MailInnerCut = "mail/inner-truncated", Finding, "a message inside is cut short", "un messaggio contenuto è troncato", "", "";
     MailTooMany = "mail/too-many-parts", Finding, "more parts than are read", "più parti di quante se ne leggono", "", "";
     MailHeaderLong = "mail/header-too-long", Finding, "a header block longer than is read", "intestazione più lunga di quanto si legge", "", "";
+    MailRepeated = "mail/repeated-header", Finding, "a header that there is one of stands there more than once; programs differ in which they show", "un'intestazione che dovrebbe essere unica compare più volte; i programmi ne mostrano l'una o l'altra", "", "";
     MailCharset = "mail/charset", Finding, "raw 8-bit characters in a header that are not UTF-8", "caratteri a 8 bit non UTF-8 in un'intestazione", "", "";
     MailEncoding = "mail/transfer-encoding", Finding, "a part is not in the transfer encoding it declares", "una parte non rispetta la codifica di trasferimento dichiarata", "", "";
     MailEncrypted = "mail/encrypted", Finding, "encrypted for its recipients: kept and not looked into", "cifrato per i destinatari: conservato e non esaminato", "", "";
     PecNoDaticert = "pec/no-daticert", Finding, "no daticert.xml: not certified data", "manca daticert.xml: dati non certificati", "", "";
     PecDaticertBad = "pec/daticert-bad", Finding, "daticert.xml is not as the rules say", "daticert.xml non conforme alle regole", "", "";
     PecHeaderMismatch = "pec/header-mismatch", Finding, "headers contradict daticert.xml, which is trusted", "le intestazioni contraddicono daticert.xml, che prevale", "", "";
+    PecTwice = "pec/part-twice", Finding, "a part that there is one of stands there more than once", "una parte che dovrebbe essere unica compare più volte", "", "";
     PecNoOriginal = "pec/no-postacert", Finding, "the message that should be inside is not", "manca il messaggio che dovrebbe essere contenuto", "", "";
     PecReceiptType = "pec/receipt-type", Finding, "a receipt type outside completa, breve, sintetica; read as completa", "tipo di ricevuta diverso da completa, breve, sintetica; letto come completa", "", "";
     PecKindUnknown = "pec/kind-unknown", Finding, "a marker header with a value outside the rules", "intestazione di tipo con un valore non previsto dalle regole", "", "";
@@ -217,6 +219,7 @@ codes! {
     InvoiceName = "invoice/file-name", Finding, "the file name does not follow the SdI rule", "nome del file non conforme alla regola SdI", "", "";
     InvoiceTotalComputed = "invoice/total-computed", Finding, "the total is missing and was computed", "totale mancante, calcolato", "", "";
     InvoiceMissing = "invoice/missing", Finding, "a mandatory element is missing", "manca un elemento obbligatorio", "", "";
+    InvoiceTwice = "invoice/element-twice", Finding, "an element that there is one of stands there more than once", "un elemento che dovrebbe essere unico compare più volte", "", "";
     InvoiceVersion = "invoice/version", Finding, "versione and FormatoTrasmissione do not go together", "versione e FormatoTrasmissione non si accordano", "SdI error 00428", "errore SdI 00428";
     InvoiceType = "invoice/document-type", Finding, "TipoDocumento unknown to the format", "TipoDocumento ignoto al formato", "", "";
     InvoiceNumber = "invoice/number", Finding, "Numero is not 1 to 20 characters with a digit", "Numero non di 1-20 caratteri con almeno una cifra", "SdI error 00425", "errore SdI 00425";
@@ -261,6 +264,8 @@ codes! {
     PecLogGap = "pec-log/gap", Finding, "days without a log between the first and the last", "giorni senza log tra il primo e l'ultimo", "deposit them, or a declaration that there was no traffic", "versarli, o versare una dichiarazione di assenza di traffico";
     // -- zip archives deposited as many documents ----------------------------------------------------------------------
     ZipDamaged = "zip/damaged", Refused, "zip archive not readable", "archivio zip non leggibile", "send it again", "inviarlo di nuovo";
+    ZipTrailing = "zip/trailing-bytes", Finding, "bytes after the end of the zip archive; passed over", "altri byte dopo la fine dell'archivio zip; ignorati", "", "";
+    ZipLitter = "zip/left-out", Finding, "a member that a computer left there is not taken as a document; the archive's digest covers it", "un membro lasciato dal computer non è preso come documento; lo copre l'impronta dell'archivio", "", "";
     ZipVolumes = "zip/volumes", Refused, "one of several volumes of a split zip archive", "uno dei volumi di un archivio zip diviso", "join the volumes into one archive first", "riunire prima i volumi in un solo archivio";
     ZipEmpty = "zip/empty", Refused, "zip archive without a file in it", "archivio zip senza alcun file", "", "";
     ZipTooMany = "zip/too-many", Refused, "more members than a deposit may have files", "più membri dei file ammessi in un versamento", "split it, or see intake.max_files in custode.toml", "dividerlo, o vedere intake.max_files in custode.toml";
@@ -277,6 +282,7 @@ codes! {
     AggregationField = "aggregation/field", Finding, "an element of the aggregation is missing or does not fit", "un elemento dell'aggregazione manca o non è coerente", "", "";
     AggregationMember = "aggregation/member-unknown", Finding, "a member that this archive does not hold", "un membro che l'archivio non conserva", "deposit the member first, then a new version of the aggregation", "versare prima il membro, poi una nuova versione dell'aggregazione";
     AggregationVersion = "aggregation/version", Finding, "the version before is not held, or is not the one before", "la versione precedente non è conservata o non è quella precedente", "", "";
+    RetentionStart = "retention/start", Finding, "a date that does not start the term of keeping", "una data che non fa decorrere il termine di conservazione", "the term runs from acceptance; where the class does not allow that it does not run, and nothing is disposed of", "il termine decorre dall'accettazione; dove la classe non lo ammette non decorre, e nulla viene scartato";
     // -- conversations and exchanges -----------------------------------------------------------------------------------
     ConversationNoAcceptance = "conversation/acceptance-missing", Finding, "the acceptance of a message is not held", "manca la ricevuta di accettazione di un messaggio", "ask the provider for it, and deposit it", "chiederla al gestore e versarla";
     ConversationIncomplete = "conversation/incomplete", Finding, "receipts expected of a sent message are missing after their time", "mancano oltre i termini ricevute attese di un messaggio inviato", "see `custode show` of that document; ask the provider, whose log is kept 30 months", "vedere `custode show` di quel documento; chiedere al gestore, che conserva i log 30 mesi";

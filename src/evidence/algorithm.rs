@@ -95,7 +95,7 @@ impl DigestAlgorithm {
 }
 
 fn unsupported(what: &str, oid: &Oid) -> Error {
-    Error::new(Code::SignatureInvalid, format!("{what} algorithm {oid} is not supported"))
+    Error::new(Code::SignatureAlgorithm, format!("{what} algorithm {oid} is not supported"))
 }
 
 /// Object identifier and parameters of an `AlgorithmIdentifier` (`element` is the whole SEQUENCE).

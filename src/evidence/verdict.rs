@@ -347,7 +347,11 @@ impl SignatureReport {
             return Conclusion::Invalid;
         }
         let needed = [Digest, Signature, Chain, Revocation];
-        if needed.iter().any(|aspect| !self.outcome(*aspect).passed()) || self.outcome(Profile) == Outcome::Bad {
+        // Which certificate it names may not be asked for, or not be said; a name that could not be read is another matter.
+        let named = self.verdict(SigningCertificate);
+        let unread = named.outcome == Outcome::NotChecked && named.code.is_some();
+        let missing = needed.iter().any(|aspect| !self.outcome(*aspect).passed());
+        if missing || unread || self.outcome(Profile) == Outcome::Bad {
             return Conclusion::Indeterminate;
         }
         if !self.outcome(Time).passed() {

@@ -1,8 +1,9 @@
 //! Due dates: start event + period, in calendar arithmetic, and the cohort that the result falls in.
 //!
 //! The start day is not counted (c.c. art. 2963); the term ends with the last instant in Europe/Rome of the day of the
-//! same number; a missing day is the last of its month; disposal is possible from the day after expiry. Invariant: an
-//! event that is absent, unreadable or out of any calendar makes a document `open`, never due.
+//! same number; a missing day is the last of its month; disposal is possible from the day after expiry. Invariants: an
+//! event that is absent, unreadable or out of any calendar makes a document `open`, never due; a date that is mistyped or made
+//! up ([`Unfit`]) starts nothing, and acceptance, which is later than any real event, stands in where the class allows it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use super::policy::{CohortUnit, Pick, Retention, Rounding, Shift, Start};
 pub use crate::clock::italian_day;
 use crate::document::class::Class;
+pub use crate::document::class::start::Unfit;
 use crate::error::{Code, Error, Result};
 
 /// The field name that stands for the instant of acceptance in a policy's `start`.
@@ -105,10 +107,12 @@ pub struct Due {
     pub expiry: Option<Date>,
     /// The cohort of packages it belongs to.
     pub cohort: Cohort,
+    /// A field whose date was to start the term and could not, and why.
+    pub passed_over: Option<(String, Unfit)>,
 }
 
 impl Due {
-    const OPEN: Self = Self { start: None, term_end: None, expiry: None, cohort: Cohort::Open };
+    const OPEN: Self = Self { start: None, term_end: None, expiry: None, cohort: Cohort::Open, passed_over: None };
 
     /// First day on which a disposal could be executed.
     pub fn executable_from(&self) -> Option<Date> {
@@ -116,23 +120,33 @@ impl Due {
     }
 }
 
-/// When a document with this metadata falls due under this policy. `class_start_fields`, when there are any, say where
-/// the class keeps the event of the policy's *last* start step, and whether acceptance stands in for them
-/// (`accepted_at` among them): the class knows its fields, the policy what to make of them.
-pub fn due(
-    policy: &Retention,
-    metadata: &Map<String, Value>,
-    class_start_fields: &[String],
-    accepted_at: Timestamp,
-) -> Due {
+/// What a class says of the events that start its terms.
+#[derive(Debug, Clone, Copy)]
+pub struct Events<'a> {
+    /// Where the class keeps the event of the policy's *last* start step, and, by `accepted_at` among them, whether acceptance
+    /// stands in for it; when there are none, the policy's own fields count. The class knows its fields, the policy what to make
+    /// of them.
+    pub fields: &'a [String],
+    /// The first day that may start a term.
+    pub not_before: Date,
+    /// When the document was accepted.
+    pub accepted_at: Timestamp,
+}
+
+/// When a document with this metadata falls due under this policy.
+pub fn due(policy: &Retention, metadata: &Map<String, Value>, events: Events<'_>) -> Due {
     let last = policy.start.len().saturating_sub(1);
     for (i, step) in policy.start.iter().enumerate() {
-        let replaced = if i == last { class_start_fields } else { &[] };
-        match start_event(step, replaced, metadata, accepted_at) {
+        let of_step = Events { fields: if i == last { events.fields } else { &[] }, ..events };
+        match start_event(step, of_step, metadata) {
             Told::Absent => continue,
             // An event that happened on a day nobody can read must not be skipped for an earlier one.
             Told::Unreadable => return Due::OPEN,
             Told::On(event) => return from_event(policy, event),
+            Told::Unfit(field, why) => {
+                let due = from_acceptance(policy, events).map_or(Due::OPEN, |event| from_event(policy, event));
+                return Due { passed_over: Some((field, why)), ..due };
+            }
         }
     }
     Due::OPEN
@@ -144,7 +158,15 @@ pub fn due_in_class(policy: &Retention, class: &Class, metadata: &Map<String, Va
     if class.start_event_or_accepted {
         fields.push(ACCEPTED_AT.to_owned());
     }
-    due(policy, metadata, &fields, accepted_at)
+    due(policy, metadata, Events { fields: &fields, not_before: class.start_not_before, accepted_at })
+}
+
+/// Acceptance in the place of an event that cannot have been: never earlier than what happened, so the term is never shorter.
+fn from_acceptance(policy: &Retention, events: Events<'_>) -> Option<StartEvent> {
+    let step = policy.start.last()?;
+    let said_by = if events.fields.is_empty() { &step.fields[..] } else { events.fields };
+    let day = said_by.iter().any(|field| field == ACCEPTED_AT).then(|| italian_day(events.accepted_at))?;
+    Some(StartEvent { event: step.event.clone(), field: ACCEPTED_AT.to_owned(), date: shift(day, step.shift)? })
 }
 
 fn from_event(policy: &Retention, event: StartEvent) -> Due {
@@ -159,7 +181,7 @@ fn from_event(policy: &Retention, event: StartEvent) -> Due {
         Rounding::Cohort => cohort.end(),
         Rounding::None => Some(term_end),
     };
-    Due { start: Some(event), term_end: Some(term_end), expiry, cohort }
+    Due { start: Some(event), term_end: Some(term_end), expiry, cohort, passed_over: None }
 }
 
 fn add_period(start: Date, policy: &Retention) -> Option<Date> {
@@ -171,12 +193,15 @@ fn add_period(start: Date, policy: &Retention) -> Option<Date> {
 enum Told {
     Absent,
     Unreadable,
+    /// It cannot have been on that day.
+    Unfit(String, Unfit),
     On(StartEvent),
 }
 
-fn start_event(step: &Start, class: &[String], metadata: &Map<String, Value>, accepted_at: Timestamp) -> Told {
+fn start_event(step: &Start, events: Events<'_>, metadata: &Map<String, Value>) -> Told {
     // A class that names fields also says whether acceptance stands in for them; else the policy does.
-    let said_by = if class.is_empty() { &step.fields[..] } else { class };
+    let said_by = if events.fields.is_empty() { &step.fields[..] } else { events.fields };
+    let accepted_on = italian_day(events.accepted_at);
     let from_acceptance = said_by.iter().any(|field| field == ACCEPTED_AT);
     let mut found: Option<(&str, Date)> = None;
     for field in said_by.iter().filter(|field| *field != ACCEPTED_AT) {
@@ -186,6 +211,9 @@ fn start_event(step: &Start, class: &[String], metadata: &Map<String, Value>, ac
             Some(value) => value,
         };
         let Some(day) = day_of(value, step.shift) else { return Told::Unreadable };
+        if let Some(why) = Unfit::of(day, events.not_before, accepted_on) {
+            return Told::Unfit(field.clone(), why);
+        }
         match step.pick {
             Pick::First => {
                 found = Some((field, day));
@@ -196,7 +224,7 @@ fn start_event(step: &Start, class: &[String], metadata: &Map<String, Value>, ac
         }
     }
     if found.is_none() && from_acceptance {
-        found = Some((ACCEPTED_AT, italian_day(accepted_at)));
+        found = Some((ACCEPTED_AT, accepted_on));
     }
     let Some((field, day)) = found else { return Told::Absent };
     let Some(shifted) = shift(day, step.shift) else { return Told::Unreadable };

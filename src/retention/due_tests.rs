@@ -24,8 +24,16 @@ fn on(day: &str) -> Map<String, Value> {
 const DAY: &str = "[{ event = 'e', fields = ['day'] }]";
 const NOW: &str = "2026-11-22T10:00:00Z";
 
+/// Long after every date of these tests.
+const MUCH_LATER: &str = "2260-01-01T10:00:00Z";
+
+fn compute_at(policy: &Retention, metadata: &Map<String, Value>, accepted_at: &str) -> Due {
+    let accepted_at = accepted_at.parse().unwrap();
+    due(policy, metadata, Events { fields: &[], not_before: date(1800, 1, 1), accepted_at })
+}
+
 fn compute(policy: &Retention, metadata: &Map<String, Value>) -> Due {
-    due(policy, metadata, &[], NOW.parse().unwrap())
+    compute_at(policy, metadata, NOW)
 }
 
 #[test]
@@ -35,12 +43,12 @@ fn the_examples_of_the_rule() {
         ("2026-08-31", "P30M", "month", "2029-02-28", "2029-02-28", "2029-03-01", "2029-02"),
         ("2028-02-29", "P10Y", "year", "2038-02-28", "2038-12-31", "2039-01-01", "2038"),
     ] {
-        let due = compute(&retention(period, cohort, "cohort", DAY), &on(start));
+        let due = compute_at(&retention(period, cohort, "cohort", DAY), &on(start), MUCH_LATER);
         assert_eq!(due.term_end.unwrap().to_string(), term_end);
         assert_eq!(due.expiry.unwrap().to_string(), expiry);
         assert_eq!(due.executable_from().unwrap().to_string(), executable);
         assert_eq!(due.cohort.to_string(), name);
-        let unrounded = compute(&retention(period, cohort, "none", DAY), &on(start));
+        let unrounded = compute_at(&retention(period, cohort, "none", DAY), &on(start), MUCH_LATER);
         assert_eq!(unrounded.expiry.unwrap().to_string(), term_end);
         assert_eq!(unrounded.cohort, due.cohort);
     }
@@ -56,16 +64,14 @@ fn the_day_of_an_instant_is_the_italian_one() {
         ("2026-12-31T23:30:00-05:00", "2037-01-01"),
         ("2026-12-31T23:30:00", "2036-12-31"),
     ] {
-        assert_eq!(compute(&policy, &on(value)).expiry.unwrap().to_string(), day, "{value}");
+        assert_eq!(compute_at(&policy, &on(value), MUCH_LATER).expiry.unwrap().to_string(), day, "{value}");
     }
 }
 
 #[test]
 fn what_cannot_be_read_is_open_and_never_due() {
     let policy = retention("P10Y", "year", "cohort", "[{ event = 'e', fields = ['day', 'accepted_at'] }]");
-    for bad in
-        ["tomorrow", "2026", "2026-02-30", "31/12/2026", "-002026-01-01", "+020260-01-01", "9995-01-01", "0000-01-01"]
-    {
+    for bad in ["tomorrow", "2026", "2026-02-30", "31/12/2026", "-002026-01-01", "+020260-01-01", "0000-01-01"] {
         let due = compute(&policy, &on(bad));
         assert_eq!((due.expiry, due.cohort), (None, Cohort::Open), "{bad}");
         assert_eq!(due.executable_from(), None);
@@ -90,8 +96,8 @@ fn invoices_never_run_from_their_own_date() {
     let due = compute(policy, dated.as_object().unwrap());
     assert_eq!(due.start.as_ref().unwrap().date.to_string(), "2027-12-31");
     assert_eq!((due.expiry.unwrap().to_string().as_str(), due.cohort), ("2037-12-31", Cohort::Year(2037)));
-    let registered = json!({ "date": "2026-03-14", "last_registration_on": "2027-02-28" });
-    assert_eq!(compute(policy, registered.as_object().unwrap()).term_end.unwrap().to_string(), "2037-02-28");
+    let registered = json!({ "date": "2026-03-14", "last_registration_on": "2026-09-30" });
+    assert_eq!(compute(policy, registered.as_object().unwrap()).term_end.unwrap().to_string(), "2036-09-30");
     for year in [json!({ "tax_year": 2025 }), json!({ "tax_year": "2025" })] {
         assert_eq!(compute(policy, year.as_object().unwrap()).cohort, Cohort::Year(2036));
     }
@@ -107,7 +113,8 @@ fn invoices_never_run_from_their_own_date() {
 
 fn due_with(policy: &Retention, metadata: &Value, fields: &[&str]) -> Due {
     let fields: Vec<String> = fields.iter().map(|f| (*f).to_owned()).collect();
-    due(policy, metadata.as_object().unwrap(), &fields, NOW.parse().unwrap())
+    let events = Events { fields: &fields, not_before: date(2004, 1, 1), accepted_at: NOW.parse().unwrap() };
+    due(policy, metadata.as_object().unwrap(), events)
 }
 
 #[test]
@@ -135,6 +142,52 @@ fn a_class_says_whether_acceptance_is_the_last_resort() {
     assert_eq!((due.start.unwrap().field.as_str(), due.cohort.to_string().as_str()), (ACCEPTED_AT, "2029-05"));
     let due = due_with(policy, &json!({ "instant": "2026-08-31T10:00:00+02:00" }), &["instant"]);
     assert_eq!(due.term_end.unwrap().to_string(), "2029-02-28");
+}
+
+#[test]
+fn a_date_that_cannot_have_been_starts_no_term() {
+    let policies = Policies::standard().unwrap();
+    let classes = Classes::standard().unwrap();
+    let of = |class: &str, metadata: Value| {
+        let class = classes.latest(&class.parse().unwrap()).unwrap();
+        let policy = policies.retention(&class.retention).unwrap();
+        due_in_class(policy, class, metadata.as_object().unwrap(), NOW.parse().unwrap())
+    };
+    for (class, field, value, why, cohort) in [
+        ("pec-message", "certified_at", "0026-11-03T10:00:00Z", Unfit::Early, "2036"),
+        ("pec-message", "certified_at", "1999-01-01T10:00:00Z", Unfit::Early, "2036"),
+        ("pec-message", "certified_at", "2126-12-31T10:00:00Z", Unfit::Future, "2036"),
+        ("invoice", "date", "0026-03-09", Unfit::Early, "2037"),
+        ("invoice", "date", "1999-12-31", Unfit::Early, "2037"),
+        ("invoice", "date", "2026-11-24", Unfit::Future, "2037"),
+        ("sdi-notification", "instant", "2009-03-09T10:00:00Z", Unfit::Early, "2037"),
+        ("pec-log", "last_event", "2062-11-22T10:00:00Z", Unfit::Future, "2029-05"),
+        ("generic", "date", "0026-03-09", Unfit::Early, "2036"),
+        ("generic", "date", "9995-01-01", Unfit::Future, "2036"),
+        // Nothing stands in: never due.
+        ("aggregation", "closed_on", "2027-01-01", Unfit::Future, "open"),
+        ("identity-document", "identified_at", "1980-01-01T10:00:00Z", Unfit::Early, "open"),
+    ] {
+        let due = of(class, json!({ field: value }));
+        assert_eq!(due.passed_over, Some((field.to_owned(), why)), "{class} {value}");
+        assert_eq!(due.cohort.to_string(), cohort, "{class} {value}");
+        assert_eq!(due.start.is_some_and(|start| start.field == ACCEPTED_AT), cohort != "open", "{class} {value}");
+    }
+    // What may be so: the first and the last day.
+    for (class, field, value, cohort) in [
+        ("pec-message", "certified_at", "2004-01-01T10:00:00Z", "2014"),
+        ("pec-message", "certified_at", "2026-11-23T10:00:00Z", "2036"),
+        ("invoice", "date", "2000-01-01", "2011"),
+    ] {
+        let due = of(class, json!({ field: value }));
+        assert_eq!((due.cohort.to_string().as_str(), due.passed_over), (cohort, None), "{class} {value}");
+    }
+    // An event that cannot have been is not passed over for an earlier one.
+    let due = of("invoice", json!({ "last_registration_on": "2126-01-01", "date": "2020-03-09" }));
+    assert_eq!((due.start.unwrap().field.as_str(), due.cohort), (ACCEPTED_AT, Cohort::Year(2037)));
+    // The header of a message and an unsigned daticert are nobody's certificate.
+    let due = of("pec-message", json!({ "instant": "1970-01-01T00:00:00Z" }));
+    assert_eq!((due.start.unwrap().field.as_str(), due.cohort), (ACCEPTED_AT, Cohort::Year(2036)));
 }
 
 #[test]
@@ -204,7 +257,7 @@ proptest! {
         if years > 0 { period.push_str(&format!("{years}Y")); }
         if months > 0 { period.push_str(&format!("{months}M")); }
         let policy = retention(&period, if monthly { "month" } else { "year" }, "cohort", DAY);
-        let due = compute(&policy, &on(&format!("{year:04}-{month:02}-{day:02}")));
+        let due = compute_at(&policy, &on(&format!("{year:04}-{month:02}-{day:02}")), MUCH_LATER);
         let (y, m, d) = by_hand(year, month, day, years, months);
         prop_assert_eq!(due.term_end.unwrap().to_string(), format!("{y:04}-{m:02}-{d:02}"));
         let (cohort, expiry) = if monthly {

@@ -113,6 +113,31 @@ fn receipt_path(receipt: &Value) -> String {
 }
 
 #[test]
+fn what_a_computer_left_in_an_archive_is_named_and_left_out() {
+    let server = Server::new();
+    let token = server.archive.token("producer");
+    let bytes = zip(&[
+        ("IT01234567890_00001.xml", &invoice(1)),
+        ("__MACOSX/._IT01234567890_00001.xml", b"\0\x05\x16\x07\0\x02\0\0"),
+        ("IT01234567890_00002.xml", &invoice(2)),
+        (".DS_Store", b"\0\0\0\x01Bud1"),
+    ]);
+    let reply = server.deposit(&token, "invoice", "lotto.zip", &Value::Null, bytes.clone());
+    assert_eq!(reply.status(), 201, "{}", reply.text().unwrap());
+    let receipt: Value = reply.json().unwrap();
+    let documents = receipt["documents"].as_array().unwrap();
+    assert_eq!(documents.len(), 2);
+    let left_out = |n: usize| -> Vec<(&str, &str)> {
+        let findings = documents[n]["findings"].as_array().into_iter().flatten();
+        let of_zip = findings.filter(|finding| finding["code"] == "zip/left-out");
+        of_zip.map(|f| (f["severity"].as_str().unwrap(), f["place"].as_str().unwrap())).collect()
+    };
+    assert_eq!(left_out(0), [("info", "member 2"), ("info", "member 4")]);
+    assert_eq!(left_out(1), []);
+    assert_eq!(documents[1]["archive"]["sha256"], Sha256::of(&bytes).to_string());
+}
+
+#[test]
 fn inside_a_deposit_of_many_files_too_and_generic_keeps_it_whole() {
     let server = Server::new();
     let token = server.archive.token("producer");

@@ -33,6 +33,7 @@ mod sentinel;
 mod server;
 mod signing;
 mod stamps;
+mod terms;
 mod tiles;
 mod trust;
 mod witness;

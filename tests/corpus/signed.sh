@@ -63,6 +63,7 @@ sign cades-sha512 $(by signer) -outform DER -cades -md sha512
 sign cades-ellittica $(by ec) -outform DER -cades -md sha256
 sign cades-ellittica-384 $(by ec384) -outform DER -cades -md sha384
 sign cades-pss $(by signer) -keyopt rsa_padding_mode:pss -outform DER -cades -md sha256
+for md in sha224 sha3-256; do sign "cades-$md" $(by signer) -outform DER -cades -md "$md"; done
 sign cms-sha1 $(by signer) -outform DER -md sha1
 sign cms-md5 $(by signer) -outform DER -md md5
 sign cms-senza-attributi $(by signer) -outform DER -noattr

@@ -127,7 +127,7 @@ fn signed_data(bytes: &[u8]) -> usize {
     let unwrapped = cms::unwrap(bytes).map_or(0, |der| der.len());
     let _ = cms::is_cut_short(bytes);
     let own = judge.cms(bytes, None, Use::Signature, "content").unwrap_or_default();
-    let senders = Senders { from: "posta-certificata@pec.example", sender: "" };
+    let senders = Senders { from: "posta-certificata@pec.example", sender: "", doubt: "" };
     let content = Content::Bytes(b"Content-Type: text/plain\r\n\r\nx");
     let other = cms::open(bytes).and_then(|opened| judge.mail(&opened, Some(content), Use::Pec, senders, "content"));
     let other = other.unwrap_or_default();
@@ -151,7 +151,7 @@ fn zip(bytes: &[u8]) -> usize {
     let limits = Limits { files: 200, document: 256 << 10, total: 1 << 20 };
     match expand(&Body::from(bytes.to_vec()), &incoming, limits).unwrap() {
         // Bounded by the limits, not by the input.
-        Expanded::Members(members) => {
+        Expanded::Members(members, _) => {
             let total: u64 = members.iter().map(|member| member.spooled.digests().bytes).sum();
             assert!(total <= limits.total && members.len() <= limits.files, "more than the limits allow");
             members.iter().map(|member| member.name.len() + member.place.len()).sum()

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::{Reader, documents, folder, judges};
 
 /// Files of which OpenSSL says something else, and why.
-const OPENSSL_DIFFERS: &[(&str, &str)] = &[];
+const OPENSSL_DIFFERS: &[(&str, &str)] = &[
+    ("openssl-cades-sha224.xml.p7m", "it knows this digest; we do not, and say so"),
+    ("openssl-cades-sha3-256.xml.p7m", "the same"),
+];
 
 /// Files of which xmlsec1 says something else, and why.
 const XMLSEC_DIFFERS: &[(&str, &str)] =

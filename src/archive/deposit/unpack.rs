@@ -22,6 +22,8 @@ pub enum Unpacked {
         archive: String,
         /// SHA-256 of the archive.
         sha256: Sha256,
+        /// What is to be said of the archive: told with its first document.
+        noticed: Vec<Finding>,
     },
     /// It is an archive that is refused for this.
     Refused(ClassId, Vec<Finding>),
@@ -46,7 +48,8 @@ impl Unpacked {
 
     /// Adds to what was understood of a member where it came from, where its class has fields for it.
     pub(super) fn tell(&self, class: &crate::document::class::Class, understood: &mut Understood) {
-        let Self::Member { archive, sha256, .. } = self else { return };
+        let Self::Member { archive, sha256, noticed, .. } = self else { return };
+        understood.findings.extend(noticed.iter().cloned());
         for (field, value) in [("archive_file", archive.clone()), ("archive_sha256", sha256.to_string())] {
             if class.field(field).is_some() && !value.is_empty() {
                 understood.origins.insert(field.to_owned(), Origin::Extracted);
@@ -85,11 +88,11 @@ impl Archive {
             }
             let _turn = self.readers.turn();
             match expand(&body, &self.incoming, left)? {
-                Expanded::Members(members) => {
+                Expanded::Members(members, noticed) => {
                     left.files = left.files.saturating_sub(members.len());
                     let bytes: u64 = members.iter().map(|member| member.spooled.digests().bytes).sum();
                     left.total = left.total.saturating_sub(bytes);
-                    files.extend(documents(file, members));
+                    files.extend(documents(file, members, noticed));
                 }
                 Expanded::Other if open => files.push(file),
                 Expanded::Refused(_, false) if open => files.push(file),
@@ -111,7 +114,7 @@ fn refused(file: File, wanted: Option<&str>, findings: Vec<Finding>) -> Result<F
 }
 
 /// The documents of an archive: what was given of it holds for each.
-fn documents(archive: File, members: Vec<Member>) -> impl Iterator<Item = File> {
+fn documents(archive: File, members: Vec<Member>, mut noticed: Vec<Finding>) -> impl Iterator<Item = File> {
     let File { name: archive_name, spooled, metadata, declared, relations, .. } = archive;
     let sha256 = spooled.digests().sha256;
     members.into_iter().map(move |Member { name, spooled, class, .. }| File {
@@ -120,6 +123,11 @@ fn documents(archive: File, members: Vec<Member>) -> impl Iterator<Item = File> 
         metadata: Metadata::clone(&metadata),
         declared,
         relations: relations.clone(),
-        unpacked: Unpacked::Member { class, archive: archive_name.clone(), sha256 },
+        unpacked: Unpacked::Member {
+            class,
+            archive: archive_name.clone(),
+            sha256,
+            noticed: std::mem::take(&mut noticed),
+        },
     })
 }

@@ -88,6 +88,32 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("totale-virgola", "<ImportoTotaleDocumento>122.00", "<ImportoTotaleDocumento>122,00"),
     ("data-con-spazi", "<Data>2026-03-09</Data>", "<Data>\n 2026-03-09 </Data>"),
     ("data-impossibile", "<Data>2026-03-09", "<Data>2026-02-30"),
+    ("data-italiana", "<Data>2026-03-09", "<Data>09/03/2026"),
+    ("data-anno-26", "<Data>2026-03-09", "<Data>0026-03-09"),
+    ("data-1999", "<Data>2026-03-09", "<Data>1999-03-09"),
+    ("data-futura", "<Data>2026-03-09", "<Data>2062-03-09"),
+    ("numero-doppio", "<Numero>1/A</Numero>", "<Numero>1/A</Numero><Numero>2/A</Numero>"),
+    (
+        "totale-doppio",
+        "<ImportoTotaleDocumento>122.00</ImportoTotaleDocumento>",
+        "<ImportoTotaleDocumento>122.00</ImportoTotaleDocumento><ImportoTotaleDocumento>1.00</ImportoTotaleDocumento>",
+    ),
+    (
+        "intestazione-doppia",
+        "</FatturaElettronicaHeader>",
+        "</FatturaElettronicaHeader><FatturaElettronicaHeader><CedentePrestatore/></FatturaElettronicaHeader>",
+    ),
+    ("cedente-doppio", "</CedentePrestatore>", "</CedentePrestatore><CedentePrestatore></CedentePrestatore>"),
+    (
+        "firma-in-profondita",
+        "</DatiBeniServizi></FatturaElettronicaBody>",
+        "</DatiBeniServizi><ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo/></ds:Signature></FatturaElettronicaBody>",
+    ),
+    (
+        "firma-di-altro-spazio",
+        "</FatturaElettronicaBody>\n</p:",
+        "</FatturaElettronicaBody><Signature>firmato</Signature></p:",
+    ),
     ("numero-con-barra", "<Numero>1/A", "<Numero>FT 12/2026-A"),
     ("numero-senza-cifre", "<Numero>1/A", "<Numero>A/B"),
     ("tipo-ignoto", "<TipoDocumento>TD01", "<TipoDocumento>TD77"),
@@ -176,6 +202,8 @@ fn defects(plain: &str, keys: &mut Keys, at: Timestamp, add: &mut dyn FnMut(Stri
     add("xml-piano.xml.p7m".into(), plain.into());
     add("testo.xml.p7m".into(), b"Il file non e' disponibile, richiederlo al mittente.\n".to_vec());
     add("segnaposto.xml.p7m".into(), b"MII...contenuto rimosso...\n".to_vec());
+    add("segnaposto-corto.xml.p7m".into(), b"MII...njA==".to_vec());
+    add("annidata-senza-fine.xml.p7m".into(), [0x30, 0x80].repeat(15_000));
     add("due-byte.xml.p7m".into(), b"0\x80".to_vec());
     let six = (0..6).try_fold(b"<a/>".to_vec(), |inner, _| keys.sign_file(&inner, at))?;
     add("sei-volte.xml.p7m".into(), six);

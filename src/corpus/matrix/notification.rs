@@ -110,5 +110,14 @@ pub(super) fn samples(all: &mut Vec<Sample>) {
     add("impronta-errata".into(), PRIVATE, root, &inside.replace("0F0F", "xyz"));
     add("data-errata".into(), PRIVATE, root, &inside.replace("2026-06-16T18:34", "16/06/2026 18:34"));
     add("identificativo-errato".into(), PRIVATE, root, &inside.replace("111222333", "ABC"));
+    add("identificativo-maiuscolo".into(), PRIVATE, root, &inside.replace("IdentificativoSdI>", "IdentificativoSDI>"));
+    add("identificativo-con-zeri".into(), PRIVATE, root, &inside.replace(">111222333<", ">000111222333<"));
+    let errors = "<Errore><Codice>00404</Codice></Errore>".repeat(201);
+    add(
+        "duecento-e-un-errore".into(),
+        PUBLIC,
+        "NotificaScarto",
+        &format!("{FILE}{RECEIVED}<ListaErrori>{errors}</ListaErrori>{END}"),
+    );
     add("non-notifica".into(), PRIVATE, "Altro", inside);
 }

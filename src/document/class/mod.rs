@@ -3,6 +3,7 @@
 //! new version stands beside the old.
 
 mod parse;
+pub mod start;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -151,6 +152,8 @@ pub struct Class {
     pub start_event: Vec<String>,
     /// Whether acceptance starts the period when no such field is present; otherwise the document waits (`open`).
     pub start_event_or_accepted: bool,
+    /// The first day that may start the period: before it no document of the class existed.
+    pub start_not_before: Date,
     /// Defaults for AgID's metadata.
     pub agid: AgidDefaults,
     /// SHA-256 of the class file.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AgidDefaults, Class, Field, FieldKind, Title};
+use super::{AgidDefaults, Class, Field, FieldKind, Title, start};
 use crate::document::agid;
 use crate::document::reader::ReaderKind;
 use crate::error::{Code, Error, Result};
@@ -32,6 +33,8 @@ struct ClassNote {
     start_event: Vec<String>,
     #[serde(default)]
     start_event_or_accepted: bool,
+    #[serde(default)]
+    start_not_before: Option<Date>,
     agid: AgidDefaults,
 }
 
@@ -95,6 +98,7 @@ pub(super) fn class(text: &str, place: &str) -> Result<Class> {
         fields,
         start_event: note.start_event,
         start_event_or_accepted: note.start_event_or_accepted,
+        start_not_before: note.start_not_before.unwrap_or(start::EARLIEST),
         agid: note.agid,
         sha256: Sha256::of(text.as_bytes()),
         text: text.into(),

@@ -55,7 +55,15 @@ const MANDATORY: &[(&str, &[&str])] = &[
 
 /// Field and the path its value stands at; of several paths the first that holds something counts.
 const TEXTS: &[(&str, &[&str])] = &[
-    ("sdi_identifier", &["IdentificativoSdI", "EsitoCommittente/IdentificativoSdI"]),
+    (
+        "sdi_identifier",
+        &[
+            "IdentificativoSdI",
+            "EsitoCommittente/IdentificativoSdI",
+            "IdentificativoSDI",
+            "EsitoCommittente/IdentificativoSDI",
+        ],
+    ),
     ("invoice_file", &["NomeFile"]),
     ("message_id", &["MessageId"]),
     ("pec_message_id", &["PecMessageId"]),
@@ -77,7 +85,7 @@ const TEXTS: &[(&str, &[&str])] = &[
 ];
 
 /// What the exchange system signed the notification with is judged apart.
-const APART: xml::Apart<'_> = xml::Apart { skip: &["Signature"], base64: &[] };
+const APART: xml::Apart<'_> = xml::Apart { skip: &["Signature"], base64: &[], doctype: false };
 
 /// Kind and family of a root element.
 pub fn kind_of_root(root: &str) -> Option<(&'static str, &'static str)> {
@@ -120,13 +128,14 @@ pub(super) fn read_opened(
     let family = family_of(&root, family, &mut out.findings);
     out.set("family", family);
     for path in MANDATORY.iter().filter(|(of, _)| *of == kind).flat_map(|(_, paths)| *paths) {
+        let otherwise = *path == "IdentificativoSdI" && root.at("IdentificativoSDI").is_some();
         if root.at(path).is_none() {
-            irregular(out, path, "missing");
+            irregular(out, path, if otherwise { "written IdentificativoSDI" } else { "missing" });
         }
     }
     for (field, paths) in TEXTS {
-        let text = paths.iter().map(|path| root.text_at(path)).find(|text| !text.is_empty());
-        out.set(field, text.unwrap_or_default());
+        let text = paths.iter().map(|path| root.text_at(path)).find(|text| !text.is_empty()).unwrap_or_default();
+        out.set(field, if *field == "sdi_identifier" { number(text) } else { text });
     }
     let base = file_base(root.text_at("NomeFile")).unwrap_or_default();
     out.set("file_base", &base);
@@ -143,16 +152,20 @@ pub(super) fn read_opened(
     if let Ok(attempts) = root.text_at("TentativiInvio").parse::<u32>() {
         out.fields.insert("attempts".to_owned(), attempts.into());
     }
-    let xml_signature = root.child("Signature").is_some();
-    if xml_signature {
-        signed::judge_xml(&opened.content, context, out);
-    }
+    let xml_signature = signed::judge_xml(&opened.content, &root, context, out);
     let signed = opened.layers > 0 || xml_signature;
     out.fields.insert("signed".to_owned(), signed.into());
     // MT is never signed, EC comes from the buyer who need not sign.
     if !signed && !["MT", "EC"].contains(&kind) {
         out.findings.push(Finding::warning(Code::NotificationUnsigned, "Signature", ""));
     }
+}
+
+/// A number without the zeros before it, so that the same one is found whoever wrote it; what is no number stays as it is.
+fn number(text: &str) -> &str {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let zeros = text.len() - text.trim_start_matches('0').len();
+    if digits { &text[zeros.min(text.len().saturating_sub(1))..] } else { text }
 }
 
 fn irregular(out: &mut Extraction, place: &str, detail: &str) {
@@ -184,6 +197,8 @@ fn identifiers(root: &Node, out: &mut Extraction) {
         let text = root.text_at(path);
         if !text.is_empty() && (text.len() > most || !text.bytes().all(|b| b.is_ascii_digit())) {
             irregular(out, path, "not the digits it should be");
+        } else if text.len() > 1 && text.starts_with('0') {
+            irregular(out, path, "zeros before the number");
         }
     }
     for path in ["Hash", "HashFileOriginale"] {
@@ -239,8 +254,11 @@ fn outcome(root: &Node, kind: &str, out: &mut Extraction) {
 fn errors(root: &Node, out: &mut Extraction) {
     let Some(list) = root.child("ListaErrori") else { return };
     let listed = list.all("Errore").count();
-    if listed == 0 || listed > MAX_ERRORS {
-        irregular(out, "ListaErrori", "1 to 200 errors are due");
+    if listed == 0 {
+        irregular(out, "ListaErrori", "without an error");
+    }
+    if listed > MAX_ERRORS {
+        irregular(out, "ListaErrori", "more than the 200 errors that the schema allows; those are kept");
     }
     let errors: Vec<&Node> = list.all("Errore").take(MAX_ERRORS).collect();
     let codes = errors.iter().map(|error| error.text_at("Codice").to_owned()).filter(|code| !code.is_empty());

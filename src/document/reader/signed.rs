@@ -13,7 +13,7 @@ use crate::document::{Body, Context};
 use crate::error::{Code, Finding, Result};
 use crate::evidence::cms::unwrap::{is_encoded_twice, mime_body};
 use crate::evidence::cms::{self, is_cut_short};
-use crate::evidence::judge::Purpose;
+use crate::evidence::judge::{Purpose, unread};
 
 /// Signatures around signatures.
 const MAX_LAYERS: usize = 5;
@@ -56,7 +56,7 @@ pub fn root(opened: &Opened<'_>, name: &str, apart: xml::Apart<'_>, findings: &m
     if opened.layers == 0 && name.to_ascii_lowercase().ends_with(".p7m") {
         findings.push(Finding::warning(Code::P7mPlain, "name", ""));
     }
-    match xml::parse_apart(&opened.content, apart) {
+    match xml::parse(&opened.content, apart) {
         Ok(parsed) => {
             findings.extend(parsed.findings);
             Some(parsed.root)
@@ -68,14 +68,26 @@ pub fn root(opened: &Opened<'_>, name: &str, apart: xml::Apart<'_>, findings: &m
     }
 }
 
-/// Judges the XML signatures inside; without a context nothing is. One that cannot be taken for a signature at all is said to
-/// be there and not to have been judged.
-pub fn judge_xml(content: &[u8], context: Option<&Context<'_>>, out: &mut Extraction) {
-    let Some(judge) = context.map(|context| context.judge(None)) else { return };
-    match judge.xades(content, "Signature") {
-        Ok(reports) => out.signatures.extend(reports),
-        Err(e) => out.findings.push(Finding::warning(e.code, "Signature", "")),
+/// Judges the XML signatures inside and says whether there is any, at whatever depth; without a context nothing is judged. One that
+/// cannot be taken for a signature at all is said to be there and not to have been judged.
+pub fn judge_xml(content: &[u8], root: &xml::Node, context: Option<&Context<'_>>, out: &mut Extraction) -> bool {
+    let named = root.holds("Signature");
+    let Some(judge) = context.map(|context| context.judge(None)) else { return named };
+    let mut reports = match judge.xades(content, "Signature") {
+        Ok(reports) => reports,
+        Err(error) if named => vec![unread("Signature", error.code, "it cannot be read as a signature")],
+        // What only looks as if it mentioned one.
+        Err(_) => Vec::new(),
+    };
+    if named && reports.is_empty() {
+        reports.push(unread(
+            "Signature",
+            Code::SignatureUnsupported,
+            "an element of that name that is no XML signature",
+        ));
     }
+    out.signatures.extend(reports.iter().cloned());
+    !reports.is_empty()
 }
 
 /// Opens a file layer by layer; `judge` sees the signed data of each and its place. `None` when it cannot be opened, and then a
@@ -134,13 +146,17 @@ pub fn not_signed(bytes: &[u8]) -> Option<Code> {
     if text.is_empty() {
         return Some(Code::P7mEmpty);
     }
-    if text.len() < SHORTEST {
-        return Some(Code::P7mShort);
-    }
     let armoured = |b: &u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=-".contains(b);
     let plain = !bytes.iter().any(|b| matches!(b, 0..=8 | 0x0e..=0x1f));
     if text.starts_with(b"MI") && !text.iter().all(armoured) {
         return Some(Code::P7mPlaceholder);
+    }
+    if text.len() < SHORTEST {
+        return Some(Code::P7mShort);
+    }
+    // A sequence in a sequence in a sequence has no character that a text could not have.
+    if bytes.starts_with(&[0x30, 0x80]) && cms::open(bytes).is_err_and(|error| error.code == Code::DerTooDeep) {
+        return Some(Code::DerTooDeep);
     }
     plain.then_some(Code::P7mText)
 }
@@ -229,6 +245,9 @@ pub(super) mod tests {
             (&b""[..], Some(Code::P7mEmpty)),
             (b" \r\n", Some(Code::P7mEmpty)),
             (b"0\x80", Some(Code::P7mShort)),
+            (b"MII...njA==", Some(Code::P7mPlaceholder)),
+            (b"MIIB", Some(Code::P7mShort)),
+            (&[0x30, 0x80].repeat(30_000), Some(Code::DerTooDeep)),
             (b"Non e' una firma ma una nota.", Some(Code::P7mText)),
             (b"\x50\x4b\x03\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", None),
         ] {

@@ -50,6 +50,11 @@ impl Node {
         self.children.iter().filter(move |child| child.name == name)
     }
 
+    /// Whether an element with this name stands in it, at any depth.
+    pub fn holds(&self, name: &str) -> bool {
+        self.children.iter().any(|child| child.name == name || child.holds(name))
+    }
+
     /// The element at the end of a path `A/B/C`.
     pub fn at(&self, path: &str) -> Option<&Node> {
         path.split('/').try_fold(self, |node, name| node.child(name))
@@ -89,6 +94,8 @@ pub struct Parsed {
     pub root: Node,
     /// Encoding trouble.
     pub findings: Vec<Finding>,
+    /// A DOCTYPE was passed over.
+    pub doctype: bool,
 }
 
 /// What is read in another way than the rest.
@@ -98,27 +105,32 @@ pub struct Apart<'a> {
     pub skip: &'a [&'a str],
     /// Elements whose text is base64 to be measured, not kept.
     pub base64: &'a [&'a str],
+    /// A DOCTYPE that only names a DTD is passed over, not resolved; one that declares anything itself is a fault all the same.
+    pub doctype: bool,
 }
 
-/// Reads a document; elements named in `skip` are noted without what stands in them. A fault is a finding of severity
-/// error that names the byte.
-pub fn parse(bytes: &[u8], skip: &[&str]) -> Result<Parsed, Finding> {
-    parse_apart(bytes, Apart { skip, base64: &[] })
-}
-
-/// The same, with elements of base64.
-pub fn parse_apart(bytes: &[u8], apart: Apart<'_>) -> Result<Parsed, Finding> {
+/// Reads a document, some elements of it apart. A fault is a finding of severity error that names the byte.
+pub fn parse(bytes: &[u8], apart: Apart<'_>) -> Result<Parsed, Finding> {
     if bytes.len() > MAX_BYTES {
         return Err(Finding::error(Code::XmlTooDeep, "", "larger than 16 MiB"));
     }
     let (text, mut findings) = decode(bytes);
-    let root = tree(&text, apart, &mut findings)?;
-    Ok(Parsed { root, findings })
+    let (root, doctype) = tree(&text, apart, &mut findings)?;
+    Ok(Parsed { root, findings, doctype })
 }
 
 /// Local name of the root, without reading further: what cannot begin a document is not even decoded, because any file that comes
 /// along with a message is asked.
 pub fn root_name(bytes: &[u8]) -> Option<String> {
+    root_behind(bytes, false)
+}
+
+/// The same, also behind a DOCTYPE.
+pub fn root_after_doctype(bytes: &[u8]) -> Option<String> {
+    root_behind(bytes, true)
+}
+
+fn root_behind(bytes: &[u8], doctype: bool) -> Option<String> {
     // Marks in any encoding, also written twice, blanks, zeros of wide characters, what a transmission left; then an element, or
     // what stands before one.
     let before = |byte: &&u8| {
@@ -133,6 +145,7 @@ pub fn root_name(bytes: &[u8]) -> Option<String> {
     loop {
         match reader.read_event().ok()? {
             Event::Start(start) | Event::Empty(start) => return Some(start.local_name().as_ref().to_owned()),
+            Event::DocType(_) if doctype => {}
             Event::Eof | Event::DocType(_) => return None,
             _ => {}
         }
@@ -195,29 +208,33 @@ fn declared(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<&'static encodi
     }
 }
 
-fn tree(text: &str, apart: Apart<'_>, findings: &mut Vec<Finding>) -> Result<Node, Finding> {
+fn tree(text: &str, apart: Apart<'_>, findings: &mut Vec<Finding>) -> Result<(Node, bool), Finding> {
     let mut outside = Outside::default();
     // The decoder took one mark off and the reader below takes another without a word.
     if text.starts_with('\u{feff}') {
         outside.note(0);
     }
     let root = element_tree(text, apart, &mut outside)?;
-    findings.extend(outside.0);
+    findings.extend(outside.finding);
     if root.is_controlled() {
         let detail = "control characters, which XML does not allow";
         findings.push(Finding::warning(Code::XmlEncoding, "content", detail));
     }
-    Ok(root)
+    Ok((root, outside.doctype))
 }
 
 /// What stands before or behind the root and should not: marks written twice, zeros, what a transmission left. Told once,
 /// with its place; the root is read all the same.
 #[derive(Default)]
-struct Outside(Option<Finding>);
+struct Outside {
+    finding: Option<Finding>,
+    /// A DOCTYPE stands there and was passed over.
+    doctype: bool,
+}
 
 impl Outside {
     fn note(&mut self, position: u64) {
-        self.0.get_or_insert_with(|| Finding::warning(Code::XmlOutside, format!("byte {position}"), ""));
+        self.finding.get_or_insert_with(|| Finding::warning(Code::XmlOutside, format!("byte {position}"), ""));
     }
 }
 
@@ -321,6 +338,10 @@ fn element_tree(text: &str, apart: Apart<'_>, outside: &mut Outside) -> Result<N
                     (0, Some(node), None) => append(&mut node.text, c),
                     _ => {}
                 }
+            }
+            // What it declares between brackets may be a bomb; the file it names is never fetched.
+            Event::DocType(said) if apart.doctype && root.is_none() && open.is_empty() && !said.contains('[') => {
+                outside.doctype = true;
             }
             Event::DocType(_) => return Err(fault(Code::XmlDoctype, "")),
             Event::Eof => break,

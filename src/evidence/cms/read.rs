@@ -66,6 +66,18 @@ pub enum Verdict {
     Bad(String),
     /// Nothing to look at: absent, or what it needs is.
     Absent(String),
+    /// Made with an algorithm that is not known here: neither right nor wrong.
+    Unknown(String),
+}
+
+impl From<Error> for Verdict {
+    /// What went wrong while looking: only an algorithm that is not known here leaves the question open.
+    fn from(error: Error) -> Self {
+        match error.code {
+            Code::SignatureAlgorithm => Self::Unknown(error.detail),
+            _ => Self::Bad(error.detail),
+        }
+    }
 }
 
 impl Verdict {
@@ -102,7 +114,7 @@ impl SignerReport {
         self.digest.is_good()
             && self.content_type.is_good()
             && self.signature.is_good()
-            && !matches!(self.signing_certificate, Verdict::Bad(_))
+            && matches!(self.signing_certificate, Verdict::Good | Verdict::Absent(_))
     }
 
     /// Right, but with SHA-1.
@@ -287,23 +299,22 @@ impl SignerInfo {
         content: Content<'_>,
         certificate: Option<Certificate>,
     ) -> SignerReport {
-        let bad = |e: Error| Verdict::Bad(e.detail);
         let signing_time = self.claimed_time();
         let signing_certificate = match &certificate {
-            Some(certificate) => self.ess(certificate).unwrap_or_else(bad),
+            Some(certificate) => self.ess(certificate).unwrap_or_else(Verdict::from),
             None => Verdict::Absent("the signer's certificate is not there".into()),
         };
         let (signature, reordered) = match &certificate {
             Some(certificate) => match self.check_signature(content, certificate) {
                 Ok(reordered) => (Verdict::Good, reordered),
-                Err(error) => (bad(error), false),
+                Err(error) => (error.into(), false),
             },
             None => (Verdict::Absent("the signer's certificate is not there".into()), false),
         };
         SignerReport {
-            digest: self.check_digest(content).unwrap_or_else(bad),
+            digest: self.check_digest(content).unwrap_or_else(Verdict::from),
             content_type: match kind {
-                Some(kind) => self.check_content_type(kind).unwrap_or_else(bad),
+                Some(kind) => self.check_content_type(kind).unwrap_or_else(Verdict::from),
                 None => Verdict::Good,
             },
             signature,
@@ -316,7 +327,7 @@ impl SignerInfo {
     }
 
     fn algorithm(&self) -> Result<DigestAlgorithm> {
-        self.digest.clone().map_err(|detail| Error::new(Code::SignatureInvalid, detail))
+        self.digest.clone().map_err(|detail| Error::new(Code::SignatureAlgorithm, detail))
     }
 
     fn check_digest(&self, content: Content<'_>) -> Result<Verdict> {

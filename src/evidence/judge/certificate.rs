@@ -51,6 +51,9 @@ pub(super) fn address(report: &SignatureReport, purpose: Purpose, senders: Sende
     if signer.emails.is_empty() {
         return told(Outcome::Bad, "the certificate names no address");
     }
+    if !senders.doubt.is_empty() {
+        return told(Outcome::Bad, senders.doubt);
+    }
     // Domains have no case, and no provider tells two mailboxes apart by it.
     let is_ours = |address: &str| signer.emails.iter().any(|email| email.trim().eq_ignore_ascii_case(address));
     match (is_ours(from), sender.is_empty() || is_ours(sender), person) {

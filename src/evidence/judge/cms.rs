@@ -143,6 +143,9 @@ fn digest(found: &SignerReport, has_kind: bool) -> AspectVerdict {
     match (&found.digest, &found.content_type) {
         (Verdict::Bad(why), _) => AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureDigest, why.as_str()),
         (Verdict::Absent(why), _) => AspectVerdict::new(aspect, Outcome::NotChecked, Code::NotLookedAt, why.as_str()),
+        (Verdict::Unknown(why), _) => {
+            AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureAlgorithm, why.as_str())
+        }
         (_, Verdict::Bad(why) | Verdict::Absent(why)) if has_kind => {
             AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureDigest, why.as_str())
         }
@@ -170,6 +173,9 @@ fn signature(found: &SignerReport, signer: &SignerInfo) -> AspectVerdict {
             None => AspectVerdict::good(aspect, ""),
         },
         Verdict::Bad(why) => AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureMath, why.as_str()),
+        Verdict::Unknown(why) => {
+            AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureAlgorithm, why.as_str())
+        }
         Verdict::Absent(why) => {
             AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureNoCertificate, why.as_str())
         }
@@ -193,6 +199,9 @@ fn signing_certificate(found: &SignerReport, purpose: Purpose) -> AspectVerdict 
         (Verdict::Good, _) => AspectVerdict::good(aspect, ""),
         (Verdict::Bad(why), _) => {
             AspectVerdict::new(aspect, Outcome::Bad, Code::SignatureOtherCertificate, why.as_str())
+        }
+        (Verdict::Unknown(why), _) => {
+            AspectVerdict::new(aspect, Outcome::NotChecked, Code::SignatureAlgorithm, why.as_str())
         }
         // The signature verdict tells it.
         (Verdict::Absent(why), None) => {

@@ -12,6 +12,7 @@ mod time;
 mod xades;
 
 pub use cms::digests_needed;
+pub use xades::unread;
 
 use jiff::Timestamp;
 
@@ -37,6 +38,8 @@ pub struct Senders<'a> {
     pub from: &'a str,
     /// Sender: whoever transmitted it for the author.
     pub sender: &'a str,
+    /// Why From does not say who it is, in a few words; empty when it does.
+    pub doubt: &'static str,
 }
 
 /// Judges by this trust, at these times.

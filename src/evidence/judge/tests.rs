@@ -42,7 +42,7 @@ fn pec(
     from: Option<&str>,
     place: &str,
 ) -> Result<Vec<SignatureReport>> {
-    let senders = Senders { from: from.unwrap_or_default(), sender: "" };
+    let senders = Senders { from: from.unwrap_or_default(), sender: "", doubt: "" };
     judge.mail(&open(p7s)?, Some(part), Purpose::Pec, senders, place)
 }
 
@@ -225,7 +225,7 @@ fn a_provider_is_from_and_sender_and_a_person_is_one_of_them() {
     let other = "altri@pec.example.it";
     let judged = |pki: &Pki, purpose, from, sender| {
         let opened = open(&detached(pki)).unwrap();
-        let senders = Senders { from, sender };
+        let senders = Senders { from, sender, doubt: "" };
         let reports = judge_at(&trust, RECEIVED).mail(&opened, Some(Content::Bytes(PART)), purpose, senders, "p");
         outcome(&reports.unwrap()[0], Aspect::Address).0
     };

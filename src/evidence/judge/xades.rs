@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::cms::weak_key;
 use super::{Judge, Purpose, certificate, revocation, stamp, time};
-use crate::error::{Code, Result};
+use crate::error::{Code, Result, Severity};
 use crate::evidence::revocation::Material;
 use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Role, SignatureKind, SignatureReport};
 use crate::evidence::xades::{self, Coverage, Verified};
@@ -14,10 +14,44 @@ pub(super) fn judge(judge: &Judge<'_>, xml: &[u8], place: &str) -> Result<Vec<Si
         return Ok(Vec::new());
     }
     let mut reports = Vec::new();
-    for (at, verified) in xades::verify(xml)?.into_iter().enumerate() {
+    let found = xades::verify(xml)?;
+    for (at, verified) in found.verified.into_iter().enumerate() {
         one(judge, verified, &format!("{place}/signature {}", at + 1), &mut reports);
     }
+    if found.more {
+        reports.push(unread(
+            &format!("{place}/others"),
+            Code::SignatureUnsupported,
+            "more signatures than are looked at",
+        ));
+    }
+    if found.elsewhere {
+        let why = "a signature that stands elsewhere than in the root";
+        reports.push(unread(&format!("{place}/elsewhere"), Code::SignatureReference, why));
+    }
     Ok(reports)
+}
+
+/// A report on what is there and was not looked at: never taken for no signature at all (invariant I7).
+pub fn unread(place: &str, code: Code, why: &str) -> SignatureReport {
+    let mut verdicts: Vec<AspectVerdict> = Aspect::ALL.into_iter().map(AspectVerdict::not_asked).collect();
+    for verdict in &mut verdicts {
+        verdict.detail = why.to_owned();
+    }
+    SignatureReport {
+        kind: SignatureKind::Xades,
+        role: Role::Signature,
+        place: place.to_owned(),
+        signer: None,
+        digest_algorithm: None,
+        signature_algorithm: None,
+        signing_time: None,
+        reference: None,
+        verdicts,
+        noticed: vec![(code, Severity::Warning)],
+        path: None,
+        sources: Vec::new(),
+    }
 }
 
 fn one(judge: &Judge<'_>, verified: Verified, place: &str, reports: &mut Vec<SignatureReport>) {

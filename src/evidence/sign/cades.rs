@@ -73,7 +73,9 @@ pub fn must_verify(der: &[u8], sha256: Sha256, credential: &Credential) -> Resul
     for verdict in verdicts {
         match verdict {
             Verdict::Good => {}
-            Verdict::Bad(why) | Verdict::Absent(why) => return Err(wrong(format!("what it signed is wrong: {why}"))),
+            Verdict::Bad(why) | Verdict::Absent(why) | Verdict::Unknown(why) => {
+                return Err(wrong(format!("what it signed is wrong: {why}")));
+            }
         }
     }
     if found.signing_time.is_none() || found.reordered {

@@ -58,7 +58,7 @@ impl TrustedList {
         let signed = if signers.is_empty() {
             Signed::Unchecked
         } else {
-            let good = xades::verify(bytes)?.iter().any(|one| {
+            let good = xades::verify(bytes)?.verified.iter().any(|one| {
                 let known = one.certificate.as_ref().is_some_and(|c| signers.certificates().contains(c));
                 known && one.signature == Some(true) && matches!(one.coverage, Coverage::Whole(_))
             });

@@ -148,7 +148,9 @@ fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
     for (what, verdict) in verdicts {
         match verdict {
             Verdict::Good => {}
-            Verdict::Bad(why) | Verdict::Absent(why) => return Err(wrong(format!("{what}: {why}"))),
+            Verdict::Bad(why) | Verdict::Absent(why) | Verdict::Unknown(why) => {
+                return Err(wrong(format!("{what}: {why}")));
+            }
         }
     }
     let certificate = report.certificate.as_ref().ok_or_else(|| wrong("signer certificate not found"))?;

@@ -12,7 +12,7 @@ pub(crate) mod tree;
 
 use std::collections::BTreeSet;
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::asn1;
 use crate::evidence::x509::Certificate;
@@ -68,27 +68,39 @@ pub fn mentions_signature(bytes: &[u8]) -> bool {
     // In UTF-16 every other byte is zero: then the tree must tell.
     let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) || encoding::wide(bytes).is_some();
     let needle = b"xmldsig#";
-    wide || bytes.windows(needle.len()).any(|window| window == needle)
+    wide || memchr::memmem::find(bytes, needle).is_some()
 }
 
-/// Verifies every signature that stands directly in the root. Those deeper are somebody's content, and are told as an error: they
-/// sign no document.
-pub fn verify(bytes: &[u8]) -> Result<Vec<Verified>> {
+/// The signatures of a document.
+#[derive(Debug, Default)]
+pub struct Signatures {
+    /// Those that stand directly in the root, verified; at most [`MAX_SIGNATURES`] of them.
+    pub verified: Vec<Verified>,
+    /// Some in the root were not looked at, for there are more.
+    pub more: bool,
+    /// Some stand deeper, in what somebody wrote: they sign no document as it is, and are not looked at.
+    pub elsewhere: bool,
+}
+
+/// Verifies every signature that stands directly in the root.
+pub fn verify(bytes: &[u8]) -> Result<Signatures> {
     let text = encoding::decode(bytes)?;
     let tree = Tree::parse(&text)?;
     let own: Vec<Id> = tree.elements(tree.root).filter(|id| tree.is(*id, DS, "Signature")).collect();
-    if own.len() > MAX_SIGNATURES {
-        return Err(Error::new(Code::SignatureUnsupported, "more than eight signatures"));
+    let known: BTreeSet<Id> = own.iter().copied().collect();
+    Ok(Signatures {
+        more: own.len() > MAX_SIGNATURES,
+        elsewhere: tree.all().any(|id| tree.is(id, DS, "Signature") && !belongs(&tree, id, &known)),
+        verified: own.into_iter().take(MAX_SIGNATURES).map(|signature| one(&tree, signature)).collect(),
+    })
+}
+
+/// Whether an element is one of these or stands in one, as a counter-signature does.
+fn belongs(tree: &Tree<'_>, mut id: Id, known: &BTreeSet<Id>) -> bool {
+    while id != 0 && !known.contains(&id) {
+        id = tree.node(id).parent;
     }
-    if own.is_empty() {
-        let elsewhere = tree.all().any(|id| tree.is(id, DS, "Signature"));
-        return if elsewhere {
-            Err(Error::new(Code::SignatureReference, "a signature stands elsewhere than in the root"))
-        } else {
-            Ok(Vec::new())
-        };
-    }
-    Ok(own.into_iter().map(|signature| one(&tree, signature)).collect())
+    id != 0
 }
 
 fn one(tree: &Tree<'_>, signature: Id) -> Verified {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::error::Code;
 use crate::evidence::fixtures::openssl;
 
 const INCLUSIVE: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
@@ -126,6 +127,11 @@ fn transform(uri: &str) -> String {
     format!("<ds:Transform Algorithm=\"{uri}\"/>")
 }
 
+/// The signatures in the root.
+fn verify(bytes: &[u8]) -> Result<Vec<Verified>> {
+    super::verify(bytes).map(|found| found.verified)
+}
+
 #[test]
 fn what_xmlsec1_signs_is_good_and_what_is_edited_is_not() {
     if !crate::judges::present(&["xmlsec1", "openssl"]) {
@@ -219,7 +225,19 @@ fn a_signature_of_something_else_is_not_one_of_the_document() {
     // Not in the root.
     let deep =
         format!("<fuori>{}</fuori>", &by_id[root_at..by_id.find("</p:Fattura>").unwrap() + "</p:Fattura>".len()]);
-    assert_eq!(verify(deep.as_bytes()).unwrap_err().code, Code::SignatureReference);
+    let found = super::verify(deep.as_bytes()).unwrap();
+    assert!(found.elsewhere && !found.more && found.verified.is_empty());
+    // Beside one in the root; and inside one, where it belongs to it.
+    let beside = by_id.replace("<vuoto/>", &format!("<vuoto>{signature}</vuoto>"));
+    let found = super::verify(beside.as_bytes()).unwrap();
+    assert!(found.elsewhere && found.verified.len() == 1);
+    let counter = format!("<ds:Object xmlns:ds=\"{DS}\">{signature}</ds:Object></ds:Signature>");
+    let found = super::verify(by_id.replacen("</ds:Signature>", &counter, 1).as_bytes()).unwrap();
+    assert!(!found.elsewhere && found.verified.len() == 1);
+    // More than are looked at.
+    let nine = by_id.replace(signature, &signature.repeat(9));
+    let found = super::verify(nine.as_bytes()).unwrap();
+    assert!(found.more && found.verified.len() == MAX_SIGNATURES);
     // Signing nothing at all, or only a part.
     let plain = text(Shape::default());
     let start = plain.find("<ds:Reference").unwrap();

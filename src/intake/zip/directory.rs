@@ -64,61 +64,100 @@ fn bytes_at(file: &mut dyn ReadSeek, at: u64, length: u64) -> Read<Vec<u8>> {
 }
 
 /// Where the directory is: offset, length, number of members.
-fn locate(file: &mut dyn ReadSeek, length: u64) -> Read<(u64, u64, u64)> {
+type Located = (u64, u64, u64);
+
+/// Finds the directory by its end. What a transmission left behind the end is said, when there is one end alone: of two, programs
+/// would see different archives.
+fn locate(file: &mut dyn ReadSeek, length: u64, noticed: &mut Noticed) -> Read<Located> {
     let from = length.saturating_sub(TAIL);
     let tail = bytes_at(file, from, length - from)?;
-    let found = (0..tail.len().saturating_sub(21)).rev().find(|at| {
-        tail[*at..].starts_with(b"PK\x05\x06") && usize::from(u16_at(&tail, at + 20)) == tail.len() - at - 22
-    });
-    let at = found.ok_or_else(|| damaged("no end of the directory"))?;
-    let end_at = from + at as u64;
-    let end = &tail[at..];
+    // Ends from the last on, with the number of bytes behind their comment.
+    let ends: Vec<(usize, usize)> = (0..tail.len().saturating_sub(21))
+        .rev()
+        .filter(|at| tail[*at..].starts_with(b"PK\x05\x06"))
+        .filter_map(|at| Some((at, (tail.len() - at - 22).checked_sub(usize::from(u16_at(&tail, at + 20)))?)))
+        .collect();
+    if let Some((at, _)) = ends.iter().find(|(_, behind)| *behind == 0) {
+        return directory_before(file, from + *at as u64, &tail[*at..]);
+    }
+    let [(at, behind)] = ends[..] else {
+        return Err(damaged(if ends.is_empty() { "no end of the directory" } else { "it ends in two places" }));
+    };
+    let located = directory_before(file, from + at as u64, &tail[at..])?;
+    noticed.findings.push(Finding::warning(Code::ZipTrailing, "", format!("{behind} bytes")));
+    Ok(located)
+}
+
+/// The directory that an end record speaks of. Whoever writes to a stream adds the zip64 end without need: then both must say the same.
+fn directory_before(file: &mut dyn ReadSeek, end_at: u64, end: &[u8]) -> Read<Located> {
     if u16_at(end, 4) != 0 || u16_at(end, 6) != 0 || u16_at(end, 8) != u16_at(end, 10) {
         return Err(volumes());
     }
-    let (mut count, mut size, mut offset) =
-        (u64::from(u16_at(end, 10)), u64::from(u32_at(end, 12)), u64::from(u32_at(end, 16)));
+    let said = [u64::from(u16_at(end, 10)), u64::from(u32_at(end, 12)), u64::from(u32_at(end, 16))];
+    let full = [0xffff, 0xffff_ffff, 0xffff_ffff];
+    let saturated = said.iter().zip(full).any(|(said, full)| *said == full);
+    let mut located = said;
     let mut directory_end = end_at;
-    if (count == 0xffff || size == 0xffff_ffff || offset == 0xffff_ffff) && end_at >= 20 {
-        let locator = bytes_at(file, end_at - 20, 20)?;
-        if locator.starts_with(b"PK\x06\x07") {
-            let at = u64_at(&locator, 8);
-            if at.checked_add(56).is_none_or(|stop| stop > end_at - 20) {
-                return Err(damaged("the zip64 end lies outside"));
-            }
-            let end = bytes_at(file, at, 56)?;
-            if !end.starts_with(b"PK\x06\x06") {
-                return Err(damaged("no zip64 end"));
-            }
-            if u32_at(&end, 16) != 0 || u32_at(&end, 20) != 0 || u64_at(&end, 24) != u64_at(&end, 32) {
-                return Err(volumes());
-            }
-            (count, size, offset) = (u64_at(&end, 32), u64_at(&end, 40), u64_at(&end, 48));
-            directory_end = at;
+    if let Some((at, wide)) = zip64_end(file, end_at, saturated)? {
+        if said.iter().zip(full).zip(wide).any(|((said, full), wide)| *said != full && *said != wide) {
+            return Err(damaged("its two ends differ"));
         }
+        (located, directory_end) = (wide, at);
     }
+    let [count, size, offset] = located;
     if offset.checked_add(size) != Some(directory_end) {
         return Err(damaged("the directory is not where its end says"));
     }
     Ok((offset, size, count))
 }
 
-/// The files of an archive, at most `most`; folders are left out. Every fault is listed. `promising` is set when a name
-/// promises an invoice or a notification, whatever else is wrong.
+/// Where the zip64 end is, and its number of members, length and offset; `None` when there is none and none is `needed`.
+fn zip64_end(file: &mut dyn ReadSeek, end_at: u64, needed: bool) -> Read<Option<(u64, [u64; 3])>> {
+    if end_at < 20 {
+        return Ok(None);
+    }
+    let locator = bytes_at(file, end_at - 20, 20)?;
+    if !locator.starts_with(b"PK\x06\x07") {
+        return Ok(None);
+    }
+    let at = u64_at(&locator, 8);
+    if at.checked_add(56).is_none_or(|stop| stop > end_at - 20) {
+        return if needed { Err(damaged("the zip64 end lies outside")) } else { Ok(None) };
+    }
+    let end = bytes_at(file, at, 56)?;
+    if !end.starts_with(b"PK\x06\x06") {
+        return if needed { Err(damaged("no zip64 end")) } else { Ok(None) };
+    }
+    if u32_at(&end, 16) != 0 || u32_at(&end, 20) != 0 || u64_at(&end, 24) != u64_at(&end, 32) {
+        return Err(volumes());
+    }
+    Ok(Some((at, [u64_at(&end, 32), u64_at(&end, 40), u64_at(&end, 48)])))
+}
+
+/// What was noticed of an archive beside its members.
+#[derive(Debug, Default)]
+pub(super) struct Noticed {
+    /// A name promises an invoice or a notification, whatever else is wrong.
+    pub promising: bool,
+    /// Worth saying of what is taken all the same.
+    pub findings: Vec<Finding>,
+}
+
+/// The files of an archive, at most `most`; folders are left out. Every fault is listed.
 pub(super) fn read(
     file: &mut dyn ReadSeek,
     length: u64,
     (most, prefix): (usize, &str),
-    promising: &mut bool,
+    noticed: &mut Noticed,
 ) -> Read<Vec<Entry>> {
-    let (offset, size, count) = locate(file, length)?;
+    let (offset, size, count) = locate(file, length, noticed)?;
     let many = || Stop::bad(Code::ZipTooMany, "", &format!("at most {most}"));
     // Folders count here too: an archive of nothing but folders is no use to anybody.
     if size > MAX_DIRECTORY {
         return Err(many());
     }
     let directory = bytes_at(file, offset, size)?;
-    *promising |=
+    noticed.promising |=
         directory.windows(4).any(|end| [b".xml", b".p7m"].iter().any(|known| end.eq_ignore_ascii_case(*known)));
     if count > (most as u64).saturating_mul(2).max(100) {
         return Err(many());

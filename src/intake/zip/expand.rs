@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, SeekFrom};
 
-use super::directory::{self, Entry};
+use super::directory::{self, Entry, Noticed};
 use super::{Read, Stop, looks_like_zip};
 use crate::document::{self, Body, ReadSeek};
 use crate::error::{Code, Finding, Result};
@@ -44,8 +44,8 @@ pub struct Member {
 /// What became of an archive.
 #[derive(Debug)]
 pub enum Expanded {
-    /// Its documents, in its order.
-    Members(Vec<Member>),
+    /// Its documents, in its order, and what was left out or passed over.
+    Members(Vec<Member>, Vec<Finding>),
     /// There is neither invoice nor notification in it.
     Other,
     /// It cannot be taken; the flag says whether its names promise invoices or notifications.
@@ -54,8 +54,14 @@ pub enum Expanded {
 
 /// Takes an archive apart. Errors are input/output errors alone.
 pub fn expand(body: &Body, incoming: &Incoming, limits: Limits) -> Result<Expanded> {
-    let mut work =
-        Work { incoming, limits, left: limits.total, members: Vec::new(), faults: Vec::new(), promising: false };
+    let mut work = Work {
+        incoming,
+        limits,
+        left: limits.total,
+        members: Vec::new(),
+        faults: Vec::new(),
+        noticed: Noticed::default(),
+    };
     match work.archive(body, "", "") {
         Ok(()) => {}
         Err(Stop::Failed(error)) => return Err(error),
@@ -77,9 +83,25 @@ pub fn expand(body: &Body, incoming: &Incoming, limits: Limits) -> Result<Expand
     }
     work.faults.extend(foreign);
     if !work.faults.is_empty() {
-        return Ok(Expanded::Refused(work.faults, ours || work.promising));
+        return Ok(Expanded::Refused(work.faults, ours || work.noticed.promising));
     }
-    Ok(Expanded::Members(named(work.members)))
+    Ok(Expanded::Members(named(work.members), work.noticed.findings))
+}
+
+/// Left-out members listed of one archive; its digest covers the others too.
+const MAX_NOTICED: usize = 100;
+
+/// What a computer leaves in folders, by its names: never a name that a person gives to a document.
+fn litter(path: &str) -> Option<&'static str> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mac = folder.split('/').any(|part| part == "__MACOSX");
+    match name.to_ascii_lowercase().as_str() {
+        ".ds_store" => Some(".DS_Store"),
+        "thumbs.db" | "ehthumbs.db" => Some("Thumbs.db"),
+        "desktop.ini" => Some("desktop.ini"),
+        lower if mac && lower.starts_with("._") => Some("__MACOSX"),
+        _ => None,
+    }
 }
 
 /// What stands for a member that is neither invoice nor notification.
@@ -93,7 +115,7 @@ struct Work<'a> {
     /// Documents so far, with their whole paths.
     members: Vec<(Member, String)>,
     faults: Vec<Finding>,
-    promising: bool,
+    noticed: Noticed,
 }
 
 impl Work<'_> {
@@ -102,7 +124,8 @@ impl Work<'_> {
         let length = body.len()?;
         let mut file = body.open()?;
         let most = self.limits.files.saturating_sub(self.members.len());
-        let entries = directory::read(&mut *file, length, (most, prefix), &mut self.promising)?;
+        let entries = directory::read(&mut *file, length, (most, prefix), &mut self.noticed)?;
+        let entries = self.without_litter(entries);
         let mut seen = BTreeSet::new();
         let twice = entries.iter().filter(|entry| !seen.insert(entry.path.as_str()));
         let twice: Vec<Finding> = twice.map(|e| Finding::error(Code::ZipDuplicate, e.place.as_str(), "")).collect();
@@ -131,6 +154,22 @@ impl Work<'_> {
             self.members.push((Member { name: String::new(), spooled, class, place }, path));
         }
         Ok(())
+    }
+
+    /// The members that somebody put there. What a computer left is no document and is not expanded; the archive's own digest, which
+    /// every receipt of its documents has, covers it.
+    fn without_litter(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let (mut kept, findings) = (Vec::with_capacity(entries.len()), &mut self.noticed.findings);
+        for entry in entries {
+            match litter(&entry.path) {
+                Some(what) if findings.len() < MAX_NOTICED => {
+                    findings.push(Finding::info(Code::ZipLitter, entry.place.as_str(), what));
+                }
+                Some(_) => {}
+                None => kept.push(entry),
+            }
+        }
+        kept
     }
 
     /// What the directory declares is refused before a byte is expanded.

@@ -47,7 +47,7 @@ fn expanded(bytes: Vec<u8>) -> Expanded {
 /// Names and classes of the documents.
 fn members(bytes: Vec<u8>) -> Vec<(String, String)> {
     match expanded(bytes) {
-        Expanded::Members(members) => members.into_iter().map(|m| (m.name, m.class.to_string())).collect(),
+        Expanded::Members(members, _) => members.into_iter().map(|m| (m.name, m.class.to_string())).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -230,14 +230,51 @@ fn zip64_ends_and_volumes() {
 }
 
 #[test]
+fn a_zip64_end_that_a_stream_did_not_need() {
+    let good = zip(&[("a.xml", INVOICE.as_bytes()), ("b.xml", INVOICE.as_bytes())]);
+    // The end keeps its own numbers, as whoever writes to a stream leaves them.
+    let wide = zip64(&good, 0);
+    let plain_end = &good[good.len() - 22..];
+    let streamed = [&wide[..wide.len() - 22], plain_end].concat();
+    assert_eq!(members(streamed.clone()).len(), 2);
+    // Two ends that speak of different archives are none.
+    let other = patched(&streamed, b"PK\x06\x06", 0, 32, &3u64.to_le_bytes());
+    assert_eq!(codes(patched(&other, b"PK\x06\x06", 0, 24, &3u64.to_le_bytes())), [Code::ZipDamaged]);
+}
+
+#[test]
+fn what_stands_behind_the_end_is_said_unless_two_ends_could_be() {
+    let good = zip(&[("a.xml", INVOICE.as_bytes())]);
+    let behind = [&good[..], b"\r\n--confine--\r\n"].concat();
+    assert!(matches!(
+        &expanded(behind),
+        Expanded::Members(members, noticed) if members.len() == 1 && noticed[0].code == Code::ZipTrailing
+    ));
+    assert_eq!(codes([&good[..], &good, b"x"].concat()), [Code::ZipDamaged]);
+    assert_eq!(codes([&good[..], &[0; 70_000]].concat()), [Code::ZipDamaged]);
+}
+
+#[test]
 fn what_computers_leave_in_archives() {
     let with = |name: &str, content: &[u8]| zip(&[("a.xml", INVOICE.as_bytes()), (name, content)]);
-    for (name, content) in [
-        ("__MACOSX/._a.xml", &b"\0\x05\x16\x07\0\x02\0\0Mac OS X"[..]),
-        ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
-        ("leggimi.txt", b""),
-        ("malformata.xml", b"<p:FatturaElettronica"),
+    for (name, what) in [
+        ("__MACOSX/._a.xml", "__MACOSX"),
+        ("Thumbs.db", "Thumbs.db"),
+        ("cartella/.DS_Store", ".DS_Store"),
+        ("desktop.ini", "desktop.ini"),
     ] {
+        let found = expanded(with(name, b"\0\x05\x16\x07\0\x02\0\0"));
+        let Expanded::Members(members, noticed) = &found else { panic!("{name}: {found:?}") };
+        assert_eq!((members.len(), members[0].name.as_str()), (1, "a.xml"));
+        assert_eq!((noticed[0].code, noticed[0].place.as_str()), (Code::ZipLitter, "member 2"));
+        assert!(noticed[0].message.ends_with(what), "{}", noticed[0].message);
+    }
+    // A document under such a folder is somebody's document.
+    assert_eq!(members(with("__MACOSX/b.xml", INVOICE.as_bytes())).len(), 2);
+    assert!(matches!(expanded(zip(&[(".DS_Store", b"x")])), Expanded::Refused(..)));
+    for (name, content) in
+        [("leggimi.txt", &b""[..]), ("._a.xml", b"\0\x05\x16\x07"), ("malformata.xml", b"<p:FatturaElettronica")]
+    {
         let found = expanded(with(name, content));
         assert!(
             matches!(&found, Expanded::Refused(findings, true) if findings[0].code == Code::ZipMember),
@@ -256,7 +293,7 @@ fn cutting_and_flipping_never_panics_and_never_gives_other_bytes() {
     let known: Vec<crate::hash::Sha256> =
         [INVOICE, ATTESTATION].iter().map(|text| crate::hash::Sha256::of(text.as_bytes())).collect();
     let check = |bytes: Vec<u8>| {
-        if let Expanded::Members(members) = expand(&Body::from(bytes), &incoming, LIMITS).unwrap() {
+        if let Expanded::Members(members, _) = expand(&Body::from(bytes), &incoming, LIMITS).unwrap() {
             for member in members {
                 assert!(known.contains(&member.spooled.digests().sha256));
             }

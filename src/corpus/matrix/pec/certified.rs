@@ -14,6 +14,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("ricevuta-strana", "<ricevuta tipo=\"completa\" />", "<ricevuta tipo=\"complet\" />"),
     ("ricevuta-assente", "<ricevuta tipo=\"completa\" />", ""),
     ("data-illeggibile", "<giorno>10/03/2026</giorno>", "<giorno>ieri</giorno>"),
+    ("anno-di-due-cifre", "<giorno>10/03/2026</giorno>", "<giorno>3/11/26</giorno>"),
+    ("giorno-di-una-cifra", "<giorno>10/03/2026</giorno>", "<giorno>9/3/2026</giorno>"),
+    ("anno-uno", "<giorno>10/03/2026</giorno>", "<giorno>01/01/0001</giorno>"),
+    ("anno-1999", "<giorno>10/03/2026</giorno>", "<giorno>01/01/1999</giorno>"),
+    ("anno-2126", "<giorno>10/03/2026</giorno>", "<giorno>31/12/2126</giorno>"),
     ("zona-con-due-punti", "zona=\"+0100\"", "zona=\"+01:00\""),
     ("zona-assente", " zona=\"+0100\"", ""),
     ("secondo-60", ":12</ora>", ":60</ora>"),
@@ -29,6 +34,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("commenti-e-istruzioni", "<dati>", "<!-- commento --><?foglio stile?><dati>"),
     ("entita-non-dichiarata", "<oggetto>", "<oggetto>&esempio;"),
     ("doctype", "<postacert ", "<!DOCTYPE postacert SYSTEM \"daticert.dtd\">\n<postacert "),
+    ("doctype-con-sottoinsieme", "<postacert ", "<!DOCTYPE postacert [<!ELEMENT postacert ANY>]>\n<postacert "),
     ("bomba", "<postacert ", "<!DOCTYPE postacert [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]>\n<postacert "),
     ("non-chiuso", "</postacert>", ""),
     ("radice-di-altro", "postacert", "altro"),
@@ -74,7 +80,24 @@ pub fn samples(set: &mut Set) -> Result<()> {
     let mut twice = regular.clone();
     let other = xml.replace("avvenuta-consegna", "errore-consegna");
     twice.more.push(xml_part("daticert.xml", other.as_bytes()));
-    set.mail("daticert-doppio", &twice)
+    set.mail("daticert-doppio", &twice)?;
+    let mut twice = regular.clone();
+    twice.more.push(xml_part("daticert.xml", xml.as_bytes()));
+    set.mail("daticert-due-volte-uguale", &twice)?;
+    let mut twice = regular.clone();
+    twice.more.extend(twice.postacert.clone());
+    set.mail("postacert-doppio", &twice)?;
+    // Found by its content alone, whatever it is said to be.
+    for (name, media_type) in [
+        ("binario", "application/octet-stream"),
+        ("testo", "text/plain"),
+        ("altro-nome", "text/xml; name=\"dati.xml\""),
+    ] {
+        let mut plain = regular.clone();
+        plain.daticert = Some(format!("Content-Type: {media_type}\r\n\r\n{}", xml.replace('\n', "\r\n")).into_bytes());
+        set.mail(&format!("daticert-senza-nome-{name}"), &plain)?;
+    }
+    Ok(())
 }
 
 /// `dati` before `intestazione`.

@@ -1,7 +1,7 @@
 //! Headers that contradict the signed data, and headers that are odd: all outside the signature, which stays good.
 
 use super::Set;
-use super::mail::Mail;
+use super::mail::{Mail, certified, xml_part};
 use crate::corpus::pec::notice::Kind;
 use crate::error::Result;
 
@@ -32,6 +32,16 @@ const EDITED_ENVELOPE: &[(&str, &str, &str)] = &[
     ("busta-anomalia", "X-Trasporto", "errore"),
 ];
 
+/// What stands there once more than it may, before the right one, of a transport envelope.
+const REPEATED: &[(&str, &str, &str)] = &[
+    ("from", "From", "posta-certificata@pec.example.net"),
+    ("from-uguale", "From", "\"Per conto di: protocollo@pec.example.it\" <posta-certificata@pec.example.it>"),
+    ("message-id", "Message-ID", "<altro@pec.example.it>"),
+    ("subject", "Subject", "POSTA CERTIFICATA: altro"),
+    ("to", "To", "altri@pec.example.net"),
+    ("content-type", "Content-Type", "text/plain"),
+];
+
 pub fn samples(set: &mut Set) -> Result<()> {
     for (kind, receipt_type, after, list) in
         [(Kind::Delivery, Some("completa"), 12, EDITED), (Kind::Transport, None, 2, EDITED_ENVELOPE)]
@@ -51,6 +61,35 @@ pub fn samples(set: &mut Set) -> Result<()> {
     let mut twice = Mail::new(Kind::Delivery, Some("completa"), 12);
     twice.headers.insert(0, ("X-Ricevuta".to_owned(), "errore-consegna".to_owned()));
     set.mail("x-ricevuta-doppia", &twice)?;
+    for (name, header, value) in REPEATED {
+        let mut mail = Mail::new(Kind::Transport, None, 2);
+        mail.headers.insert(0, ((*header).to_owned(), (*value).to_owned()));
+        set.mail(&format!("doppia-{name}"), &mail)?;
+    }
+    let mut two = Mail::new(Kind::Transport, None, 2);
+    two.set(
+        "From",
+        "\"Per conto di: protocollo@pec.example.it\" <posta-certificata@pec.example.it>, altri@pec.example.net",
+    );
+    set.mail("due-indirizzi-in-from", &two)?;
+    let ordinary = |date: &str| {
+        format!(
+            "From: a@example.it\r\nTo: b@example.org\r\nSubject: prova\r\nDate: {date}\r\nMessage-ID: <1@example.it>\r\n\r\nCiao\r\n"
+        )
+    };
+    set.bytes("ordinaria-del-1970.eml", ordinary("Thu, 01 Jan 1970 00:00:00 +0000").into_bytes());
+    set.bytes("ordinaria-del-2126.eml", ordinary("Tue, 31 Dec 2126 10:00:00 +0100").into_bytes());
+    // Whoever likes can write certified data that nobody signed.
+    let xml = String::from_utf8_lossy(&xml_part(
+        "daticert.xml",
+        certified(Kind::Transport, None, 2).render().replace("10/03/2026", "01/01/1999").as_bytes(),
+    ))
+    .into_owned();
+    let forged = format!(
+        "X-Trasporto: posta-certificata\r\nFrom: posta-certificata@pec.example.it\r\nTo: ufficio.legale@pec.example.org\r\n\
+         Subject: POSTA CERTIFICATA: prova\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"F\"\r\n\r\n--F\r\n{xml}\r\n--F--\r\n"
+    );
+    set.bytes("contraffatta-del-1999.eml", forged.into_bytes());
     // Raw characters of another century.
     let regular = Mail::new(Kind::Delivery, Some("completa"), 12).render(set.keys)?;
     let raw = |value: &[u8]| {

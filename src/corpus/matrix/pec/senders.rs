@@ -53,6 +53,10 @@ fn opaque(kind: &str, cms: &[u8]) -> Vec<u8> {
 }
 
 fn messages(set: &mut Set) -> Result<()> {
+    // A provider's message inside its signature: no rule foresees it.
+    let envelope = Mail::new(Kind::Transport, None, 2);
+    let inside = set.keys.sign_as("posta-certificata@pec.example.it", &envelope.signed_part(), accepted(), true)?;
+    set.bytes("busta-dentro-la-firma.eml", [envelope.top(), opaque("signed-data", &inside)].concat());
     let content = multipart("mixed", "interno", &[text_part("Si allega il contratto."), contract()]);
     let detached = set.keys.sign_as(SENDER, &content, accepted(), false)?;
     let mut wrapped = Mail::new(Kind::Transport, None, 2);

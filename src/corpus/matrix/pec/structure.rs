@@ -58,6 +58,10 @@ pub fn samples(set: &mut Set) -> Result<()> {
     );
     let long = format!("X-Lunga: {}\r\n", "a".repeat(30_000));
     set.bytes("riga-di-30000.eml", [long.as_bytes(), &whole].concat());
+    // A part that nobody signed, beside the one that is.
+    let added = "Content-Type: text/plain\r\n\r\nNessuno ha firmato questo.\r\n";
+    let end = format!("\r\n--{outer}--");
+    set.edited("parte-non-firmata", &regular, &end, &format!("\r\n--{outer}\r\n{added}--{outer}--"))?;
     // A provider that sends eight bits as they are, and signs them.
     let mut eight = regular.clone();
     let raw = b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\ncitt\xe0 \xff\x80\x00\r\n";

@@ -60,6 +60,9 @@ pub(super) fn read(node: &Node, place: &str, simplified: bool, findings: &mut Ve
     {
         odd(Code::InvoiceDate, "Data", if read.is_none() { "not a date" } else { "out of the format's years" });
     }
+    if read.is_some() && !document.text_at("Data").contains('-') {
+        odd(Code::InvoiceDate, "Data", "not written as the schema says; read as day, month, year");
+    }
     let date = read.map(|date| date.to_string()).unwrap_or_default();
     let currency = document.text_at("Divisa").to_owned();
     if document.child("Divisa").is_some() && (currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()))

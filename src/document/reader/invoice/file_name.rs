@@ -11,13 +11,17 @@ pub(super) fn check(name: &str, findings: &mut Vec<Finding>) {
 }
 
 fn follows_rule(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let Some(stem) = lower.strip_suffix(".xml.p7m").or_else(|| lower.strip_suffix(".xml")) else { return false };
+    // Extensions in any case; the country is in capital letters.
+    let stem = [".xml.p7m", ".xml"].into_iter().find_map(|suffix| {
+        let stem = name.len().checked_sub(suffix.len())?;
+        name.get(stem..).filter(|end| end.eq_ignore_ascii_case(suffix)).map(|_| &name[..stem])
+    });
+    let Some(stem) = stem else { return false };
     let Some((transmitter, progressive)) = stem.split_once('_') else { return false };
     let alphanumeric = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
     let Some((country, code)) = transmitter.split_at_checked(2) else { return false };
-    let code_length = if country == "it" { 11..=16 } else { 2..=28 };
-    country.bytes().all(|b| b.is_ascii_alphabetic())
+    let code_length = if country == "IT" { 11..=16 } else { 2..=28 };
+    country.bytes().all(|b| b.is_ascii_uppercase())
         && code_length.contains(&code.len())
         && alphanumeric(code)
         && (1..=5).contains(&progressive.len())
@@ -35,6 +39,7 @@ mod tests {
         }
         for bad in [
             "fattura.xml",
+            "it01234567890_00001.xml",
             "IT123_1.xml",
             "IT01234567890_000001.xml",
             "IT01234567890_1.pdf",

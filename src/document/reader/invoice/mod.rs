@@ -24,6 +24,7 @@ pub struct InvoiceReader;
 const APART: xml::Apart<'_> = xml::Apart {
     skip: &["DettaglioLinee", "Signature", "DatiVeicoli", "DatiPagamento", "DatiDDT"],
     base64: &["Attachment"],
+    doctype: false,
 };
 
 /// Root, namespace, `versione`, the FormatoTrasmissione that goes with it.
@@ -76,16 +77,14 @@ pub(super) fn read_opened(
         return out.findings.push(Finding::error(Code::InvoiceNotInvoice, "root", ""));
     }
     namespaces(&root, &mut out.findings);
+    structure::root(&root, &mut out.findings);
     file_name::check(name, &mut out.findings);
     out.set("file_base", &super::file_base(name).unwrap_or_default());
     let public = header(&root, out);
     bodies(&root, root.name == SIMPLIFIED, out);
     search::keys(out);
     direction::read(context.map_or(&[], |context| context.holder), out);
-    let xml_signature = root.child("Signature").is_some();
-    if xml_signature {
-        signed::judge_xml(&opened.content, context, out);
-    }
+    let xml_signature = signed::judge_xml(&opened.content, &root, context, out);
     let signed = opened.layers > 0 || xml_signature;
     out.fields.insert("signed".to_owned(), signed.into());
     out.fields.insert("signature_layers".to_owned(), opened.layers.into());

@@ -1,5 +1,5 @@
 //! What the format wants in every file, said apart from what is read (`reference/fatturapa` section 2): elements that must
-//! be there. Never a refusal: the exchange system has judged the file, the archive keeps what it delivered.
+//! be there, and those that may not be there twice, because another program might read the other. Never a refusal: the exchange system has judged the file, the archive keeps what it delivered.
 
 use crate::document::reader::xml::Node;
 use crate::error::{Code, Finding};
@@ -14,6 +14,37 @@ const TRANSMISSION: &[&str] = &[
 ];
 const ADDRESS: &[&str] = &["Indirizzo", "CAP", "Comune", "Nazione"];
 const BODY: &[&str] = &["TipoDocumento", "Divisa", "Data", "Numero"];
+/// Parents and what they hold once: of the header, and of a body.
+const ONCE_IN_HEADER: &[(&str, &[&str])] = &[
+    ("", &["DatiTrasmissione", "CedentePrestatore", "CessionarioCommittente"]),
+    (
+        "DatiTrasmissione",
+        &["IdTrasmittente", "ProgressivoInvio", "FormatoTrasmissione", "CodiceDestinatario", "PECDestinatario"],
+    ),
+];
+const ONCE_IN_PARTY: &[&str] = &["IdFiscaleIVA", "CodiceFiscale", "Anagrafica"];
+const ONCE_IN_BODY: &[(&str, &[&str])] = &[
+    ("", &["DatiGenerali"]),
+    ("DatiGenerali", &["DatiGeneraliDocumento"]),
+    ("DatiGenerali/DatiGeneraliDocumento", &["TipoDocumento", "Divisa", "Data", "Numero", "ImportoTotaleDocumento"]),
+];
+
+/// Says of every element that stands twice where one may; the first is read.
+fn once(node: &Node, once: &[(&str, &[&str])], place: &str, findings: &mut Vec<Finding>) {
+    for (parent, names) in once {
+        let Some(parent_node) = (if parent.is_empty() { Some(node) } else { node.at(parent) }) else { continue };
+        for name in names.iter().filter(|name| parent_node.all(name).nth(1).is_some()) {
+            let place =
+                [place, parent, name].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
+            findings.push(Finding::warning(Code::InvoiceTwice, place, "the first is read"));
+        }
+    }
+}
+
+/// The root holds one header.
+pub(super) fn root(root: &Node, findings: &mut Vec<Finding>) {
+    once(root, &[("", &["FatturaElettronicaHeader"])], "", findings);
+}
 
 fn missing(node: &Node, path: &str, place: &str, findings: &mut Vec<Finding>) {
     if node.at(path).is_none() {
@@ -26,6 +57,12 @@ pub(super) fn header(header: &Node, simplified: bool, version: &str, findings: &
     let place = "FatturaElettronicaHeader";
     for path in TRANSMISSION {
         missing(header, path, place, findings);
+    }
+    once(header, ONCE_IN_HEADER, place, findings);
+    for party in ["CedentePrestatore", "CessionarioCommittente"] {
+        if let Some(node) = header.at(&format!("{party}/DatiAnagrafici")) {
+            once(node, &[("", ONCE_IN_PARTY)], &format!("{place}/{party}/DatiAnagrafici"), findings);
+        }
     }
     recipient(header, version, findings);
     let (seller, buyer) = (header.child("CedentePrestatore"), header.child("CessionarioCommittente"));
@@ -67,6 +104,7 @@ pub(super) fn body(body: &Node, simplified: bool, place: &str, findings: &mut Ve
     for part in BODY {
         missing(body, &format!("DatiGenerali/DatiGeneraliDocumento/{part}"), place, findings);
     }
+    once(body, ONCE_IN_BODY, place, findings);
     missing(body, "DatiBeniServizi", place, findings);
     if simplified || body.child("DatiBeniServizi").is_none() {
         return;

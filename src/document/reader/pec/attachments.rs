@@ -101,7 +101,7 @@ impl<'a> Listing<'a> {
             }
             let path = structure.path(at);
             let place = if path.is_empty() { place.to_owned() } else { format!("{place}/{path}") };
-            let senders = (at == 0).then_some(Senders { from: &headers.from, sender: &headers.sender });
+            let senders = (at == 0).then(|| headers.senders(false));
             self.file(&File { source, part, place, senders, depth })?;
         }
         Ok(())

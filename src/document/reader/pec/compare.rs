@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::daticert::Daticert;
 use super::headers::{Headers, without_prefix};
@@ -10,7 +10,7 @@ use super::original::Original;
 use crate::error::{Code, Finding};
 
 /// A provider dates a message when it makes it; clocks and queues do not differ by more.
-const DATE_TOLERANCE: SignedDuration = SignedDuration::from_hours(1);
+pub const DATE_TOLERANCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Kinds that carry the original.
 const CARRIES: [&str; 2] = ["posta-certificata", "avvenuta-consegna"];
@@ -77,6 +77,13 @@ fn other_text(a: &str, b: &str) -> bool {
     };
     let (a, b) = (plain(a), plain(b));
     !a.is_empty() && !b.is_empty() && !a.starts_with(&b) && !b.starts_with(&a)
+}
+
+/// A provider dates what it does when it does it: an event cannot be later than the archive received word of it.
+pub fn reception(certified: &Daticert, received_at: Timestamp, out: &mut Vec<Finding>) {
+    if certified.instant.is_some_and(|event| event.duration_since(received_at) > DATE_TOLERANCE) {
+        out.push(Finding::warning(Code::PecDaticertBad, "daticert.xml/dati/data", "later than its deposit"));
+    }
 }
 
 /// The message inside against the signed data around it, and whether it must be there.

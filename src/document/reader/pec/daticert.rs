@@ -2,15 +2,18 @@
 //! `reference/pec` section 6).
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::{Date, DateTime, Time, date};
 use jiff::tz::Offset;
 
 use super::super::xml::{self, Node};
 use super::headers::bare_id;
+use crate::clock::italian_day;
 use crate::error::{Code, Finding};
 
 /// Raw bytes read of one, in whatever transfer encoding.
 pub const MAX_BYTES: usize = 3 << 19;
+/// Providers tried PEC out before the decree of 2005 (DPR 68/2005), not before this year: an earlier date is a clock's or a forger's.
+const FIRST_DAY: Date = date(2004, 1, 1);
 /// Recipients kept; the rules guarantee 50, the market goes to 500.
 const MAX_RECIPIENTS: usize = 2000;
 
@@ -69,12 +72,15 @@ const REM: [&str; 3] = ["http://uri.etsi.org/19522/", "http://uri.etsi.org/19532
 /// Reads an XML part. Whatever is wrong with a daticert is a warning: the message is kept.
 pub fn read(bytes: &[u8], named: bool) -> Certified {
     let mut out = Daticert::default();
-    let root = match xml::parse(bytes, &[]) {
+    let root = match xml::parse(bytes, xml::Apart { doctype: true, ..xml::Apart::default() }) {
         Ok(parsed) => {
-            out.findings = parsed.findings;
-            for finding in &mut out.findings {
-                finding.place = format!("daticert.xml {}", finding.place);
+            if parsed.doctype {
+                out.bad("DOCTYPE", "not resolved");
             }
+            out.findings.extend(parsed.findings.into_iter().map(|mut finding| {
+                finding.place = format!("daticert.xml {}", finding.place);
+                finding
+            }));
             parsed.root
         }
         Err(fault) if named => {
@@ -222,26 +228,37 @@ impl Daticert {
                 self.bad("dati/ricevuta/@tipo", "unknown");
             }
         }
-        let date = event.child("data");
-        self.zone = date.and_then(|date| date.attribute("zona")).unwrap_or_default().trim().to_owned();
-        self.instant = date.and_then(|date| {
-            instant(date.text_at("giorno"), date.text_at("ora"), date.attribute("zona").unwrap_or_default())
-        });
-        if self.instant.is_none() {
-            self.bad("dati/data", "not an instant");
+        let written = event.child("data");
+        self.zone = written.and_then(|date| date.attribute("zona")).unwrap_or_default().trim().to_owned();
+        let read = written.and_then(|date| instant(date.text_at("giorno"), date.text_at("ora"), &self.zone));
+        match read {
+            None => self.bad("dati/data", "not an instant"),
+            Some((_, false)) => self.bad("dati/data", "not written as dd/mm/yyyy and hh:mm:ss"),
+            Some((at, true)) if italian_day(at) < FIRST_DAY => self.bad("dati/data", "before there was PEC"),
+            Some(_) => {}
         }
+        self.instant = read.map(|(at, _)| at);
     }
 }
 
-/// `dd/mm/yyyy`, `hh:mm:ss` with a legal second 60, `+hhmm`.
-fn instant(day: &str, time: &str, zone: &str) -> Option<Timestamp> {
-    let numbers = |text: &str, separator: char| -> Option<[i16; 3]> {
-        let mut parts = text.trim().split(separator).map(|part| part.parse::<i16>().ok());
-        let all = [parts.next()??, parts.next()??, parts.next()??];
-        parts.next().is_none().then_some(all)
+/// `dd/mm/yyyy`, `hh:mm:ss` with a legal second 60, `+hhmm`; and whether it is written so to the digit. A year of fewer digits is
+/// none: nobody knows its century.
+fn instant(day: &str, time: &str, zone: &str) -> Option<(Timestamp, bool)> {
+    let numbers = |text: &str, separator: char, lengths: [usize; 3]| -> Option<([i16; 3], bool)> {
+        let parts: Vec<&str> = text.trim().splitn(4, separator).collect();
+        let [first, second, third] = <[&str; 3]>::try_from(parts).ok()?;
+        let parts = [first, second, third];
+        let fits = parts.iter().zip(lengths).all(|(part, length)| {
+            (1..=length).contains(&part.len())
+                && part.bytes().all(|b| b.is_ascii_digit())
+                && (length == 2 || part.len() == length)
+        });
+        let exact = parts.iter().zip(lengths).all(|(part, length)| part.len() == length);
+        let number = |at: usize| parts[at].parse::<i16>().ok();
+        fits.then_some(([number(0)?, number(1)?, number(2)?], exact))
     };
-    let [day, month, year] = numbers(day, '/')?;
-    let [hour, minute, second] = numbers(time, ':')?;
+    let ([day, month, year], exact_day) = numbers(day, '/', [2, 2, 4])?;
+    let ([hour, minute, second], exact_time) = numbers(time, ':', [2, 2, 2])?;
     let small = |n: i16| i8::try_from(n).ok();
     let leap = second == 60;
     let date = Date::new(year, small(month)?, small(day)?).ok()?;
@@ -258,7 +275,8 @@ fn instant(day: &str, time: &str, zone: &str) -> Option<Timestamp> {
     let digits: i32 = digits.parse().ok()?;
     let offset = Offset::from_seconds(sign * (digits / 100 * 3600 + digits % 100 * 60)).ok()?;
     let instant = offset.to_timestamp(DateTime::from_parts(date, time)).ok()?;
-    if leap { instant.checked_add(jiff::SignedDuration::from_secs(1)).ok() } else { Some(instant) }
+    let instant = if leap { instant.checked_add(jiff::SignedDuration::from_secs(1)).ok()? } else { instant };
+    Some((instant, exact_day && exact_time))
 }
 
 #[cfg(test)]
@@ -267,14 +285,20 @@ mod tests {
 
     #[test]
     fn instants_with_offset_and_leap_second() {
-        let one = |d, t, z| instant(d, t, z).map(|i| i.to_string());
-        assert_eq!(one("31/12/2016", "23:59:60", "+0000").as_deref(), Some("2017-01-01T00:00:00Z"));
-        assert_eq!(one("10/03/2026", "10:15:02", "+0100").as_deref(), Some("2026-03-10T09:15:02Z"));
-        assert_eq!(one(" 1/3/2026", "1:00:00", "-0330").as_deref(), Some("2026-03-01T04:30:00Z"));
+        let one = |d, t, z| instant(d, t, z).map(|(i, exact)| (i.to_string(), exact));
+        let at = |text: &str, exact| Some((text.to_owned(), exact));
+        assert_eq!(one("31/12/2016", "23:59:60", "+0000"), at("2017-01-01T00:00:00Z", true));
+        assert_eq!(one("10/03/2026", "10:15:02", "+0100"), at("2026-03-10T09:15:02Z", true));
+        assert_eq!(one(" 1/3/2026", "1:00:00", "-0330"), at("2026-03-01T04:30:00Z", false));
         for bad in [
             ("32/01/2026", "10:00:00", "+0100"),
             ("01/01/2026", "10:00", "+0100"),
             ("01/01/2026", "10:00:00", "01:00"),
+            ("3/11/26", "10:00:00", "+0100"),
+            ("03/11/026", "10:00:00", "+0100"),
+            ("+3/11/2026", "10:00:00", "+0100"),
+            ("003/11/2026", "10:00:00", "+0100"),
+            ("03/11/2026/1", "10:00:00", "+0100"),
             ("", "", ""),
         ] {
             assert_eq!(one(bad.0, bad.1, bad.2), None, "{bad:?}");

@@ -8,6 +8,7 @@ use super::part::readable;
 use crate::clock::iso_ms;
 use crate::document::reader::Extraction;
 use crate::error::{Code, Finding};
+use crate::evidence::judge::Senders;
 
 /// Kind of message and the prefix its subject carries.
 const PREFIXES: &[(&str, &[&str])] = &[
@@ -20,6 +21,23 @@ const PREFIXES: &[(&str, &[&str])] = &[
     ("errore-consegna", &["AVVISO DI MANCATA CONSEGNA PER VIRUS:", "AVVISO DI MANCATA CONSEGNA:"]),
     ("preavviso-errore-consegna", &["AVVISO DI MANCATA CONSEGNA PER SUP. TEMPO MASSIMO:"]),
     ("rilevazione-virus", &["PROBLEMA DI SICUREZZA:"]),
+];
+
+/// Headers that a message has once at most (RFC 5322 section 3.6, RFC 2045; `reference/pec` section 4).
+const ONCE: [&str; 13] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Message-ID",
+    "Subject",
+    "Date",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "X-Riferimento-Message-ID",
+    "X-TipoRicevuta",
 ];
 
 /// Addresses kept of one header.
@@ -55,6 +73,10 @@ pub struct Headers {
     pub client: String,
     /// X-Ricevuta or X-Trasporto stands there more than once.
     pub marked_twice: bool,
+    /// Headers of [`ONCE`] that stand there more than once.
+    pub repeated: Vec<&'static str>,
+    /// From names more than one address.
+    pub several_authors: bool,
     /// Any X-REM-* header.
     pub rem: bool,
     /// Characters that are neither ASCII nor UTF-8.
@@ -105,11 +127,37 @@ impl Headers {
             instant: message.date().and_then(|date| jiff::Timestamp::from_second(date.to_timestamp()).ok()),
             client: client.unwrap_or_default(),
             rem: message.headers_raw().any(|(name, _)| name.get(..6).is_some_and(|n| n.eq_ignore_ascii_case("x-rem-"))),
-            marked_twice: ["X-Ricevuta", "X-Trasporto"].iter().any(|marker| {
-                message.headers_raw().filter(|(name, _)| name.eq_ignore_ascii_case(marker)).nth(1).is_some()
-            }),
+            marked_twice: ["X-Ricevuta", "X-Trasporto"].iter().any(|marker| times(message, marker) > 1),
+            repeated: ONCE.into_iter().filter(|name| times(message, name) > 1).collect(),
+            several_authors: message
+                .from()
+                .is_some_and(|from| from.iter().filter(|one| one.address().is_some()).nth(1).is_some()),
             odd_characters: false,
         }
+    }
+
+    /// Why the address in From says less than it should of who sent the message: empty when it says it. One address in one header is
+    /// what a provider writes; several persons may have written a letter, but not in two headers.
+    pub fn doubt(&self, provider: bool) -> &'static str {
+        if self.repeated.contains(&"From") {
+            "From stands there more than once"
+        } else if provider && self.several_authors {
+            "From names more than one address"
+        } else {
+            ""
+        }
+    }
+
+    /// Who sent it, for whoever judges its signature.
+    pub fn senders(&self, provider: bool) -> Senders<'_> {
+        Senders { from: &self.from, sender: &self.sender, doubt: self.doubt(provider) }
+    }
+
+    /// Says which headers stand there more often than they may.
+    pub fn note_repeated(&self, place: &str, out: &mut Extraction) {
+        let repeated =
+            self.repeated.iter().map(|name| Finding::warning(Code::MailRepeated, format!("{place}/{name}"), ""));
+        out.findings.extend(repeated);
     }
 
     /// Recipients as written.
@@ -139,6 +187,7 @@ impl Headers {
             out.findings.push(Finding::warning(Code::PecReceiptType, "header/X-TipoRicevuta", ""));
             out.set("receipt_type", RECEIPT_TYPES[0]);
         }
+        self.note_repeated("header", out);
         if self.marked_twice {
             out.findings.push(Finding::warning(
                 Code::PecKindUnknown,
@@ -150,6 +199,11 @@ impl Headers {
             out.findings.push(Finding::warning(Code::PecKindUnknown, "header/X-Ricevuta, X-Trasporto", ""));
         }
     }
+}
+
+/// How often a header stands there, twice at most.
+fn times(message: &Message, header: &str) -> usize {
+    message.headers_raw().filter(|(name, _)| name.eq_ignore_ascii_case(header)).take(2).count()
 }
 
 /// A Message-ID without blanks and angle brackets.

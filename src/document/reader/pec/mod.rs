@@ -20,7 +20,7 @@ mod source;
 mod structure;
 mod transfer;
 
-use super::{Extraction, Input, Reader};
+use super::{Extraction, Input, Reader, xml};
 use crate::clock::iso_ms;
 use crate::document::Context;
 use crate::error::{AtPlace, Code, Finding, Result};
@@ -30,7 +30,7 @@ use daticert::{Certified, Daticert};
 use headers::Headers;
 use inner::Inner;
 use original::Original;
-use pieces::Pieces;
+use pieces::{Announced, Pieces};
 use source::Source;
 use structure::Structure;
 
@@ -44,8 +44,9 @@ impl Reader for PecReader {
         let mut out = Extraction::default();
         let source = Source::of(input.body)?;
         if let Some(message) = Mail::open(&source, &mut out)? {
-            message.describe(&mut out);
+            message.describe(input.context, &mut out);
             signature::judge(&message, input.context, &mut out)?;
+            message.certify_time(input.context, &mut out);
             message.enter(input.context, &mut out)?;
         }
         Ok(out)
@@ -57,7 +58,7 @@ impl Reader for VirusReader {
         let mut out = Extraction::default();
         let source = Source::of(input.body)?;
         if let Some(message) = Mail::open(&source, &mut out)? {
-            message.describe(&mut out);
+            message.describe(input.context, &mut out);
         }
         Ok(out)
     }
@@ -99,10 +100,17 @@ impl<'a> Mail<'a> {
         Ok(Some(message))
     }
 
-    /// Reads the outermost daticert, by name and then by content.
+    /// Reads the outermost daticert, by name, by type and then by content; the first counts, and that there is another is said.
     fn certified(&mut self, out: &mut Extraction) -> Result<()> {
+        let mut first: Option<Vec<u8>> = None;
         for part in self.pieces.certified(&self.structure) {
-            let named = part.info.is_named("daticert.xml");
+            let announced = pieces::likely(part);
+            let named = announced == Some(Announced::Name);
+            // In a message that is no provider's, what says nothing of itself is somebody's text.
+            let provider = self.headers.marked || self.pieces.signed.is_some();
+            if announced == Some(Announced::Nothing) && (self.certified.is_some() || !provider) {
+                break;
+            }
             let mut bad = |detail| {
                 if named {
                     out.findings.push(Finding::warning(Code::PecDaticertBad, "daticert.xml", detail));
@@ -117,11 +125,22 @@ impl<'a> Mail<'a> {
                 bad("its transfer encoding");
                 continue;
             };
+            if announced == Some(Announced::Nothing) && xml::root_after_doctype(&bytes).as_deref() != Some("postacert")
+            {
+                continue;
+            }
             match daticert::read(&bytes, named) {
-                Certified::Daticert(found) => {
-                    self.certified = Some(found);
-                    return Ok(());
-                }
+                Certified::Daticert(found) => match &first {
+                    None => {
+                        self.certified = Some(found);
+                        first = Some(bytes);
+                    }
+                    Some(first) => {
+                        let detail = if *first == bytes { "the same again" } else { "another that differs" };
+                        out.findings.push(Finding::warning(Code::PecTwice, "daticert.xml", detail));
+                        break;
+                    }
+                },
                 Certified::Rem => self.rem = true,
                 Certified::Other => {}
             }
@@ -130,12 +149,16 @@ impl<'a> Mail<'a> {
     }
 
     /// What headers and daticert say.
-    fn describe(&self, out: &mut Extraction) {
+    fn describe(&self, context: &Context, out: &mut Extraction) {
         if let Some((_, depth)) = self.pieces.signed {
             out.fields.insert("depth".to_owned(), depth.into());
             if depth > 0 {
                 out.findings.push(Finding::warning(Code::PecRewrapped, "body", format!("depth {depth}")));
             }
+        }
+        if self.pieces.unsigned {
+            let detail = "a part beside the signed one and its signature";
+            out.findings.push(Finding::warning(Code::SignatureTrailing, "body", detail));
         }
         self.headers.fill(out);
         let rem = self.rem || self.headers.rem;
@@ -143,6 +166,7 @@ impl<'a> Mail<'a> {
             Some(certified) => {
                 out.findings.extend(certified.findings.iter().cloned());
                 compare::headers(&self.headers, certified, &mut out.findings);
+                compare::reception(certified, context.received_at, &mut out.findings);
                 fill(certified, &self.headers, out);
             }
             None if rem => self.registered(out),
@@ -159,6 +183,21 @@ impl<'a> Mail<'a> {
                 "none"
             },
         );
+    }
+
+    /// The instant that a verified signature certifies; any other proves nothing, and no term of keeping runs from it.
+    fn certify_time(&self, context: &Context, out: &mut Extraction) {
+        match signature::certified_time(self, context, &out.signatures) {
+            Some(time) => out.set("certified_at", &iso_ms(time.at)),
+            None if out.fields.contains_key("instant") => {
+                out.findings.push(Finding::info(
+                    Code::RetentionStart,
+                    "metadata/instant",
+                    "no verified signature certifies it",
+                ));
+            }
+            None => {}
+        }
     }
 
     /// Registered electronic mail: recognised and kept; its evidence is another format than daticert.
@@ -187,7 +226,7 @@ impl<'a> Mail<'a> {
 
     /// The message inside and every file.
     fn enter(&self, context: &Context, out: &mut Extraction) -> Result<()> {
-        let context = context.enclosed_in(signature::certified_time(self, &out.signatures));
+        let context = context.enclosed_in(signature::certified_time(self, context, &out.signatures));
         let is_receipt = text(out, "kind") == "avvenuta-consegna";
         let receipt_type = if is_receipt { text(out, "receipt_type").to_owned() } else { String::new() };
         let mut listing = Listing::new(Inner::new(context, &receipt_type));
@@ -212,7 +251,11 @@ impl<'a> Mail<'a> {
         if let Some(certified) = &self.certified {
             compare::original(original.as_ref(), certified, &mut out.findings);
         }
+        if self.pieces.two_originals {
+            out.findings.push(Finding::warning(Code::PecTwice, "postacert.eml", "the first counts"));
+        }
         if let Some(original) = &original {
+            original.headers.note_repeated("postacert.eml", out);
             out.fields.insert("original".to_owned(), original.to_json());
             let (source, structure, headers) = (original.source.source(), &original.structure, &original.headers);
             listing.message(&Message { source, structure, headers, place: "postacert.eml", depth: 1 })?;
@@ -300,7 +343,7 @@ pub fn any_bytes(bytes: &[u8]) {
     let mut out = Extraction::default();
     let context = Context::new(Trust::nobody(), jiff::Timestamp::UNIX_EPOCH);
     if let Ok(Some(message)) = Mail::open(&source, &mut out) {
-        message.describe(&mut out);
+        message.describe(&context, &mut out);
         // In memory there is no input/output to fail; everything else is a finding.
         drop(signature::judge(&message, &context, &mut out));
         drop(message.enter(&context, &mut out));

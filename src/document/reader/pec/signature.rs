@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
+use super::compare::DATE_TOLERANCE;
 use super::headers::Headers;
+use super::inner::is_promised;
 use super::pieces::Pieces;
 use super::source::Source;
 use super::structure::{Part, Structure};
@@ -16,11 +18,14 @@ use crate::document::{Context, reader::Extraction};
 use crate::error::{AtPlace, Code, Finding, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::cms::{Content, DigestSet, Digester, open};
-use crate::evidence::judge::{Judge, Purpose, Senders, digests_needed};
+use crate::evidence::judge::{Judge, Purpose, digests_needed};
 use crate::evidence::verdict::{Aspect, AspectVerdict, Outcome, Reference, SignatureReport, TimeReference};
 
 /// Raw bytes read of a signature part: certificates and one signer take ten KiB.
 const MAX_SIGNATURE: usize = 2 << 20;
+
+/// Raw bytes read of a message inside its signature.
+const MAX_OPAQUE: usize = 32 << 20;
 
 const PLACE: &str = "smime.p7s";
 
@@ -28,6 +33,9 @@ const PLACE: &str = "smime.p7s";
 pub(super) fn judge(mail: &Mail, context: &Context, out: &mut Extraction) -> Result<()> {
     let system = mail.is_system_message();
     if mail.pieces.signed.is_none() {
+        if system && is_promised(&mail.structure.parts[0].info, "") {
+            return opaque(mail, context, out);
+        }
         if system {
             out.findings.push(Finding::warning(Code::PecNotSigned, "body", ""));
         }
@@ -44,10 +52,28 @@ pub(super) fn judge(mail: &Mail, context: &Context, out: &mut Extraction) -> Res
     Ok(())
 }
 
+/// A provider's message that is inside its signature (`application/pkcs7-mime`), which no rule of PEC foresees: the signature is judged,
+/// what it holds is not taken for the provider's data.
+fn opaque(mail: &Mail, context: &Context, out: &mut Extraction) -> Result<()> {
+    let part = &mail.structure.parts[0];
+    let raw = mail.source.bytes(part.body.clone(), MAX_OPAQUE).at("content")?;
+    let bytes = transfer::decoded(&part.info.encoding, &raw).unwrap_or_else(|| raw.into_owned());
+    let judged = open(&bytes)
+        .and_then(|opened| context.judge(None).mail(&opened, None, Purpose::Pec, mail.headers.senders(true), PLACE));
+    match judged {
+        Ok(reports) => out.signatures.extend(reports),
+        Err(fault) => out.findings.push(Finding::warning(fault.code, PLACE, "")),
+    }
+    Ok(())
+}
+
 /// The proof of time that a provider's signature gives to what it covers: the date of its daticert, when the signature is right and
-/// leads to somebody trusted.
-pub(super) fn certified_time(mail: &Mail, reports: &[SignatureReport]) -> Option<TimeReference> {
+/// leads to somebody trusted. What is later than the deposit is no date of anything that happened.
+pub(super) fn certified_time(mail: &Mail, context: &Context, reports: &[SignatureReport]) -> Option<TimeReference> {
     let at = mail.certified.as_ref()?.instant?;
+    if at.duration_since(context.received_at) > DATE_TOLERANCE {
+        return None;
+    }
     let [report] = reports else { return None };
     let outcome = |aspect| report.verdict(aspect).outcome;
     let trusted = matches!(outcome(Aspect::Chain), Outcome::Good | Outcome::Weak);
@@ -85,7 +111,7 @@ impl Signed<'_> {
             Err(fault) => return finding(fault.code),
         };
         let wanted = digests_needed(&opened);
-        let senders = Senders { from: &self.headers.from, sender: &self.headers.sender };
+        let senders = self.headers.senders(purpose == Purpose::Pec);
         let verdict =
             |digests: &DigestSet| judge.mail(&opened, Some(Content::Digests(digests)), purpose, senders, self.place);
         let whole = parts[content].whole();

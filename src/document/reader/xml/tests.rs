@@ -1,5 +1,9 @@
 use super::*;
 
+fn parse(bytes: &[u8], skip: &[&str]) -> Result<Parsed, Finding> {
+    super::parse(bytes, Apart { skip, ..Apart::default() })
+}
+
 fn code(bytes: &[u8]) -> Code {
     match parse(bytes, &[]) {
         Ok(_) => panic!("accepted"),
@@ -104,4 +108,24 @@ fn utf16_keeps_its_encoding_whatever_is_wrong_with_it() {
     let parsed = parse(&wide, &[]).unwrap();
     assert_eq!(parsed.root.text, "perché");
     assert_eq!(parsed.findings.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::XmlEncoding, Code::XmlOutside]);
+}
+
+#[test]
+fn a_doctype_that_only_names_a_dtd_may_be_passed_over() {
+    let read = |text: &str, doctype| super::parse(text.as_bytes(), Apart { doctype, ..Apart::default() });
+    let named = "<?xml version=\"1.0\"?>\n<!DOCTYPE a SYSTEM \"a.dtd\">\n<a>b</a>";
+    let parsed = read(named, true).unwrap();
+    assert!(parsed.doctype && parsed.findings.is_empty() && parsed.root.text == "b");
+    assert_eq!(read(named, false).err().unwrap().code, Code::XmlDoctype);
+    assert!(!read("<a/>", true).unwrap().doctype);
+    // What it declares itself may be a bomb.
+    for bomb in [
+        "<!DOCTYPE a [<!ENTITY b \"c\">]><a/>",
+        "<!DOCTYPE a SYSTEM \"a.dtd\" [ ]><a/>",
+        "<a><!DOCTYPE a SYSTEM \"x\"></a>",
+    ] {
+        assert!(read(bomb, true).is_err(), "{bomb}");
+    }
+    assert_eq!(root_after_doctype(named.as_bytes()).as_deref(), Some("a"));
+    assert_eq!(root_name(named.as_bytes()), None);
 }
