@@ -24,7 +24,7 @@ use crate::chain::{Entry, Head, Kind};
 use crate::clock::truncate_ms;
 use crate::durable;
 use crate::error::{AtPath as _, Code, Error, Result};
-use crate::exhibit::bundle::{ChainStamp, Exhibits, Source, write};
+use crate::exhibit::bundle::{ChainStamp, Exhibits, ReportSignature, Source, write};
 use crate::id::{BundleId, ClassId, DocumentId, PackageRef};
 use crate::package::reader::Package;
 
@@ -113,6 +113,8 @@ impl Archive {
         let head = self.cosigned_head(&wanted)?;
         let signer = self.receipt_signer.renamed(&self.origin)?;
         let source = Sealed { archive: self, head: &head };
+        let sign = |sha256| self.signed_report(&format!("bundle {id}"), sha256);
+        let signature = self.signing.reports.then(|| ReportSignature { anchor: self.signer_anchor(), sign: &sign });
         let made = write(
             &Exhibits {
                 bundle: id,
@@ -127,6 +129,7 @@ impl Archive {
                 witnesses: self.witnesses.keys(),
                 documents: wanted.documents,
                 packages: wanted.packages,
+                signature: signature.as_ref(),
                 source: &source,
                 progress,
             },

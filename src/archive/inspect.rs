@@ -215,7 +215,9 @@ impl Archive {
         durable::create_dir_all(&self.layout.reports())?;
         durable::write_new(&self.report_path(id, "json"), &json, durable::MODE_SEALED)?;
         durable::write_new(&self.report_path(id, "txt"), report.to_text().as_bytes(), durable::MODE_SEALED)?;
-        self.sign_report(id, Sha256::of(&json))?;
+        if let Some(der) = self.signed_report(&format!("check {id}"), Sha256::of(&json)) {
+            durable::write_new(&self.report_path(id, "json.p7s"), &der, durable::MODE_SEALED)?;
+        }
         if let Err(error) = self.ledger.append(Kind::Check, object(entry(&report, &scope, Sha256::of(&json)))) {
             // A chain that takes no entries must not keep anybody from reading that the archive is damaged.
             tracing::error!(code = error.code.as_str(), %id, "the check could not be put on the chain: {error}");
@@ -224,22 +226,6 @@ impl Archive {
             }
         }
         serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
-    }
-
-    /// The signature of a report beside it, where reports are signed. A signer that fails is an alarm; a check that found
-    /// something must be read all the same.
-    fn sign_report(&self, id: CheckId, sha256: Sha256) -> Result<()> {
-        if !self.signing.reports {
-            return Ok(());
-        }
-        match self.signing.sign(sha256, self.clock.as_ref()) {
-            None => Ok(()),
-            Some(Ok(der)) => durable::write_new(&self.report_path(id, "json.p7s"), &der, durable::MODE_SEALED),
-            Some(Err(error)) => {
-                tracing::warn!(code = error.code.as_str(), %id, detail = %error.detail, "the report is not signed");
-                Ok(())
-            }
-        }
     }
 
     /// A kept report.

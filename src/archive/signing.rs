@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Archive;
 use super::config::{Config, KeyIn, Secret, Signing as Configured, TokenKey};
 use super::keys::Keys;
 use super::state::unpoisoned;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Finding, Result};
+use crate::evidence::anchors::Anchors;
 use crate::evidence::sign::credential::certificates;
 use crate::evidence::sign::pkcs12::Pkcs12;
 use crate::evidence::sign::{AskSecret, Credential, Patient, RefusedPin, Signer, cades, is_waiting};
+use crate::evidence::trust::{Chain, Purpose};
 use crate::evidence::x509::Certificate;
 use crate::hash::Sha256;
 use crate::package::pindex::agents::Agent;
@@ -102,6 +105,33 @@ impl Signing {
     /// Why signatures wait, when the last attempt failed.
     pub fn trouble(&self) -> Option<Trouble> {
         unpoisoned(self.trouble.lock()).clone()
+    }
+}
+
+impl Archive {
+    /// The signature of a report, where reports are signed. A signer that fails is an alarm: what was found must be read all the
+    /// same.
+    pub(super) fn signed_report(&self, what: &str, sha256: Sha256) -> Option<Vec<u8>> {
+        if !self.signing.reports {
+            return None;
+        }
+        match self.signing.sign(sha256, self.clock.as_ref())? {
+            Ok(der) => Some(der),
+            Err(error) => {
+                tracing::warn!(code = error.code.as_str(), what, detail = %error.detail, "the report is not signed");
+                None
+            }
+        }
+    }
+
+    /// What the signer's certificate leads to, when that is somebody the archive believes.
+    pub(super) fn signer_anchor(&self) -> Option<Anchors> {
+        let credential = self.signing.credential()?.ok()?;
+        let now = self.clock.now();
+        match self.trust.chain(&credential.certificate, &credential.chain, Purpose::Signature, now) {
+            Chain::Path(path) => Anchors::from_der(vec![path.last()?.der().to_vec()]).ok(),
+            _ => None,
+        }
     }
 }
 

@@ -358,7 +358,7 @@ codes! {
     SignatureRequired = "signature-required", Unavailable, "the closing rule requires a signature of the index, and no signer is configured", "la regola di chiusura richiede la firma dell'indice, e nessun firmatario è configurato", "configure [signer]; the documents wait, intake goes on", "configurare [signer]; i documenti attendono, l'accettazione prosegue";
     SignatureWaiting = "signature-waiting", Finding, "a package waits for the signature of its index", "un pacchetto attende la firma del suo indice", "see [signer]; nothing is lost meanwhile", "vedere [signer]; nel frattempo nulla si perde";
     SignatureStranger = "signature/not-authorised", Finding, "signed by none of the AuthorizedSigners of the index", "firmato da nessuno degli AuthorizedSigner dell'indice", "find out who signed, and with what right", "accertare chi ha firmato e a che titolo";
-    SignatureInvalid = "signature-invalid", Damage, "a signature does not verify", "una firma non si verifica", "", "";
+    SignatureInvalid = "signature-invalid", Damage, "a signature or technical integrity mark does not verify", "una firma o un contrassegno tecnico di integrità non si verifica", "", "";
     SignatureWeak = "signature/weak-digest", Finding, "valid, with a weak digest", "valida, con impronta debole", "", "";
     SignatureWeakKey = "signature/weak-key", Finding, "valid, with an RSA key shorter than 2048 bits", "valida, con chiave RSA inferiore a 2048 bit", "", "";
     SignatureDigest = "signature/digest", Finding, "the content is not what was signed", "il contenuto non è quello firmato", "", "";

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::report::{Document, Package as PackageLine, Report, SCHEMA};
 use super::{
-    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, STAMPS, TSA_ANCHORS, VKEY, WITNESSES, instructions,
-    name, page, time_of, token_of,
+    CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, STAMPS, TSA_ANCHORS, VKEY, WITNESSES,
+    instructions, name, page, time_of, token_of,
 };
 use crate::chain::cosignature::lines_of;
 use crate::chain::note::{Signer, Verifier};
@@ -49,6 +49,14 @@ pub trait Source {
     fn proof(&self, seq: u64) -> Result<Proof>;
 }
 
+/// A signature of the report by a certificate.
+pub struct ReportSignature<'a> {
+    /// What the certificate leads to, as far as the archive knows.
+    pub anchor: Option<Anchors>,
+    /// Signs the bytes with this SHA-256; none when the signer fails, which the archive tells as an alarm.
+    pub sign: &'a dyn Fn(Sha256) -> Option<Vec<u8>>,
+}
+
 /// What goes into a bundle. The caller has asked for permission and recorded the access.
 pub struct Exhibits<'a> {
     /// Its identifier.
@@ -75,6 +83,8 @@ pub struct Exhibits<'a> {
     pub documents: Vec<(DocumentId, PackageRef)>,
     /// Whole packages.
     pub packages: Vec<PackageRef>,
+    /// Who signs the report, besides the mark of the archive's key.
+    pub signature: Option<&'a ReportSignature<'a>>,
     /// Where they come from.
     pub source: &'a dyn Source,
     /// Called with documents done and all documents known of.
@@ -292,7 +302,9 @@ impl<'a> Bundling<'a> {
         self.target.put(&format!("chain/{seq}.json"), opened.entry.line.as_bytes())?;
         let proof = self.exhibits.source.proof(seq)?;
         self.target.put(&format!("chain/{seq}.tlog-proof"), proof.render().as_bytes())?;
-        self.packages.push(PackageLine { package: opened.reference.clone(), entry: seq, whole });
+        let signature = if whole { packages::index_signature(opened)? } else { None };
+        let signature = signature.and_then(|p7s| signed::facts(&p7s));
+        self.packages.push(PackageLine { package: opened.reference.clone(), entry: seq, whole, signature });
         Ok(())
     }
 
@@ -317,6 +329,9 @@ impl<'a> Bundling<'a> {
             self.target.put(WITNESSES, witnesses.as_bytes())?;
         }
         self.target.put(TSA_ANCHORS, exhibits.anchors.to_pem().as_bytes())?;
+        if let Some(anchor) = exhibits.signature.and_then(|signature| signature.anchor.clone()) {
+            self.signers = std::mem::take(&mut self.signers).and(anchor);
+        }
         if !self.signers.is_empty() {
             self.target.put(SIGNER_ANCHORS, self.signers.to_pem().as_bytes())?;
         }
@@ -343,6 +358,9 @@ impl<'a> Bundling<'a> {
         let note = signer.renamed(&super::origin(signer.name()))?.sign_note(&report.note_text(&bytes))?;
         self.target.put(REPORT, &bytes)?;
         self.target.put(REPORT_NOTE, note.as_bytes())?;
+        if let Some(p7s) = exhibits.signature.and_then(|signature| (signature.sign)(Sha256::of(&bytes))) {
+            self.target.put(REPORT_SIGNATURE, &p7s)?;
+        }
         let digests = self.target.finish()?;
         Ok(Made {
             documents: report.documents.len() as u64,

@@ -18,9 +18,11 @@ use crate::evidence::tsp::{TstInfo, token_of_reply};
 
 /// The report for machines, with the list of files.
 pub const REPORT: &str = "report.json";
-/// The archive's signature over it.
+/// The archive's technical integrity mark over it (Ed25519, C2SP signed note).
 pub const REPORT_NOTE: &str = "report.note";
-/// The archive's signed statement of its chain.
+/// A signature of the report by a certificate, where reports are signed: detached CAdES.
+pub const REPORT_SIGNATURE: &str = "report.json.p7s";
+/// The archive's marked statement of its chain.
 pub const CHECKPOINT: &str = "checkpoint";
 /// The archive's public key.
 pub const VKEY: &str = "trust/archive.vkey";

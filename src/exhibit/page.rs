@@ -66,7 +66,13 @@ pub fn page(report: &Report, lang: Lang) -> String {
         for package in whole {
             let name = package.package.to_string();
             let link = format!("packages/{name}/PIndex.xml");
-            let _ = writeln!(html, "<tr><th>{}</th><td>{}</td></tr>", escape(&name), anchor(&link));
+            let signed = package.signature.as_ref().and_then(|facts| facts["subject"].as_str());
+            let signed = signed.map(|subject| {
+                let p7s = self::link(&format!("{link}.p7s"), say("firmato da", "signed by"));
+                format!("<br>{p7s} {}", escape(subject))
+            });
+            let told = format!("{}{}", anchor(&link), signed.unwrap_or_default());
+            let _ = writeln!(html, "<tr><th>{}</th><td>{told}</td></tr>", escape(&name));
         }
         html.push_str("</table></section>\n");
     }
@@ -92,12 +98,14 @@ fn section(html: &mut String, document: &Document, lang: Lang) {
     row(html, say("Pacchetto di archiviazione", "Package"), &document.package.to_string());
     let proofs = [
         (say("rapporto di versamento", "receipt (RdV)"), &document.rdv),
-        (say("nota firmata", "signed note"), &document.note),
+        (say("contrassegno tecnico di integrità", "technical integrity mark"), &document.note),
         (say("indice del versamento", "manifest of the deposit"), &document.manifest),
         (say("metadati", "metadata"), &document.metadata_file),
         (say("evidenza RFC 4998", "RFC 4998 evidence record"), &document.evidence),
     ];
-    let links: Vec<String> = proofs.iter().map(|(what, path)| link(path, what)).collect();
+    let signature =
+        document.rdv_signature.as_ref().map(|path| (say("firma del rapporto", "signature of the receipt"), path));
+    let links: Vec<String> = proofs.into_iter().chain(signature).map(|(what, path)| link(path, what)).collect();
     raw(html, say("Prove", "Evidence"), &links.join(" · "));
     for (name, value) in &document.metadata {
         row(html, name, &plain(value));

@@ -75,6 +75,9 @@ pub struct Package {
     pub entry: u64,
     /// Whether it is in the bundle as a whole.
     pub whole: bool,
+    /// Who signed its index, as the certificate says; only of whole packages, and only when somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<serde_json::Value>,
 }
 
 /// One file of the bundle.

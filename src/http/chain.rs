@@ -10,7 +10,8 @@ use super::auth::Caller;
 use super::{Service, blocking};
 use crate::error::Result;
 
-/// The signed checkpoint (C2SP tlog-checkpoint), as text. Beside it, under `/v1/chain/tile/`, are the tiles (C2SP tlog-tiles).
+/// The checkpoint with the archive's technical integrity mark (C2SP tlog-checkpoint), as text. Beside it, under
+/// `/v1/chain/tile/`, are the tiles (C2SP tlog-tiles).
 #[utoipa::path(get, path = "/v1/chain/checkpoint", tag = "chain", security(("bearer" = [])),
     responses((status = 200, description = "signed note", content_type = "text/plain")))]
 pub async fn checkpoint(State(service): State<Service>, _caller: Caller) -> Result<Response> {

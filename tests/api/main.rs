@@ -27,6 +27,9 @@ mod replay;
 mod revocation;
 mod roles;
 mod rules;
+#[allow(dead_code)]
+#[path = "../support/seal.rs"]
+mod seal;
 #[path = "../support/second_verifier.rs"]
 mod second_verifier;
 mod sentinel;

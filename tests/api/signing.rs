@@ -1,132 +1,19 @@
 //! Signatures of packages by a certificate: made by the real program with a PKCS#12 file that OpenSSL made, judged by OpenSSL.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::judges;
+use crate::seal::{PASSWORD, SUBJECT, Seal, must};
 use crate::server::{Archive, Server, problem, text};
-
-const PASSWORD: &str = "una parola d'ordine";
-
-fn openssl(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new("openssl").current_dir(dir).args(arguments).output().unwrap()
-}
-
-fn must(dir: &Path, arguments: &[&str]) {
-    let out = openssl(dir, arguments);
-    assert!(out.status.success(), "openssl {arguments:?}: {}", text(&out.stderr));
-}
-
-/// An authority, and a seal of it in `seal.p12`: `rsa:2048` or `P-256`, for so many days, of this subject.
-struct Seal {
-    folder: tempfile::TempDir,
-}
-
-const SUBJECT: &str = "/C=IT/O=Esempio S.p.A./organizationIdentifier=VATIT-01234567890/CN=Sigillo di Esempio";
-
-impl Seal {
-    fn new(key: &str, subject: &str, days: &str) -> Self {
-        let new = Self { folder: tempfile::tempdir().unwrap() };
-        let dir = new.dir();
-        must(
-            dir,
-            &[
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-keyout",
-                "ca.key",
-                "-out",
-                "ca.pem",
-                "-days",
-                "3000",
-                "-subj",
-                "/CN=Autorita di certificazione",
-            ],
-        );
-        let kind: &[&str] = match key {
-            "P-256" => &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
-            rsa => &["-newkey", rsa],
-        };
-        must(
-            dir,
-            &[&["req", "-nodes", "-keyout", "seal.key", "-out", "seal.csr", "-subj", subject, "-utf8"], kind].concat(),
-        );
-        std::fs::write(dir.join("leaf"), "keyUsage = critical, nonRepudiation\nbasicConstraints = CA:false\n").unwrap();
-        must(
-            dir,
-            &[
-                "x509",
-                "-req",
-                "-in",
-                "seal.csr",
-                "-CA",
-                "ca.pem",
-                "-CAkey",
-                "ca.key",
-                "-set_serial",
-                "7",
-                "-days",
-                days,
-                "-extfile",
-                "leaf",
-                "-out",
-                "seal.pem",
-            ],
-        );
-        let password = format!("pass:{PASSWORD}");
-        must(
-            dir,
-            &[
-                "pkcs12",
-                "-export",
-                "-inkey",
-                "seal.key",
-                "-in",
-                "seal.pem",
-                "-certfile",
-                "ca.pem",
-                "-passout",
-                &password,
-                "-out",
-                "seal.p12",
-            ],
-        );
-        std::fs::write(dir.join("password"), format!("{PASSWORD}\n")).unwrap();
-        new
-    }
-
-    fn dir(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir().join(name)
-    }
-
-    /// The lines of `[signer]` in custode.toml.
-    fn table(&self, more: &str) -> String {
-        format!(
-            "[signer]\nkind = \"pkcs12\"\nfile = \"{}\"\npassword_file = \"{}\"\n{more}\n",
-            self.path("seal.p12").display(),
-            self.path("password").display()
-        )
-    }
-}
 
 /// An archive whose index names "Esempio S.p.A." as who may sign, with this signer.
 fn archive(seal: &Seal, more: &str) -> Archive {
     let archive = Archive::new();
-    archive.configure(
-        "[[signers]]\nname = \"PROVA: titolare non indicato\"\nid = \"\"",
-        "[[signers]]\nname = \"Esempio S.p.A.\"\nid = \"VATIT-01234567890\"",
-    );
-    archive.configure("[signer]\n", &seal.table(more));
-    archive.configure("#signatures = []", &format!("signatures = [\"{}\"]", seal.path("ca.pem").display()));
+    let path = archive.path("custode.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, seal.configured(&text, &seal.table(more))).unwrap();
     archive
 }
 
@@ -135,31 +22,6 @@ fn served(archive: Archive) -> (Server, String) {
     let server = archive.serve();
     let producer = server.archive.token("producer");
     (server, producer)
-}
-
-/// What OpenSSL says of a signature over a file.
-fn judged(seal: &Seal, content: &Path, p7s: &Path) -> Output {
-    openssl(
-        seal.dir(),
-        &[
-            "cms",
-            "-verify",
-            "-cades",
-            "-binary",
-            "-inform",
-            "DER",
-            "-purpose",
-            "any",
-            "-CAfile",
-            "ca.pem",
-            "-content",
-            content.to_str().unwrap(),
-            "-in",
-            p7s.to_str().unwrap(),
-            "-out",
-            "read",
-        ],
-    )
 }
 
 fn findings(report: &Value) -> Vec<String> {
@@ -179,12 +41,12 @@ fn an_index_is_signed_and_everybody_who_reads_it_judges_the_signature() {
         assert_eq!(server.seal()["findings"].as_array().unwrap().len(), 0);
         let folder = server.archive.path("packages/generic/00000001");
         let (index, p7s) = (folder.join("PIndex.xml"), folder.join("PIndex.xml.p7s"));
-        let out = judged(&seal, &index, &p7s);
+        let out = seal.judges(&index, &p7s);
         let said = text(&out.stderr);
         assert!(out.status.success() && said.contains("CAdES Verification successful"), "{key}: {said}");
         let other = seal.path("other");
         std::fs::write(&other, text(&std::fs::read(&index).unwrap()).replace("Versamento", "versamento")).unwrap();
-        assert!(!judged(&seal, &other, &p7s).status.success(), "an altered index");
+        assert!(!seal.judges(&other, &p7s).status.success(), "an altered index");
 
         // Over HTTP: the signature itself, and who signed.
         let auditor = server.archive.token("auditor");
@@ -217,8 +79,12 @@ fn an_index_is_signed_and_everybody_who_reads_it_judges_the_signature() {
         };
         let (status, report) = verify(&[&tsa, &ca]);
         assert_eq!((status, findings(&report)), (Some(0), vec![]), "{report}");
-        assert_eq!(report["signatures"][0]["outcome"], "good", "{report}");
-        assert!(report["signatures"][0]["signer"]["subject"].as_str().unwrap().contains("Sigillo di Esempio"));
+        let signatures = report["signatures"].as_array().unwrap();
+        assert_eq!(signatures.len(), 2, "the report and the index: {report}");
+        for signature in signatures {
+            assert_eq!(signature["outcome"], "good", "{report}");
+            assert!(signature["signer"]["subject"].as_str().unwrap().contains("Sigillo di Esempio"));
+        }
         let (status, report) = verify(&[&tsa]);
         assert_eq!((status, findings(&report)), (Some(2), vec!["anchor-missing".to_owned()]), "{report}");
         assert_eq!(report["findings"][0]["place"], "signer");
@@ -427,7 +293,7 @@ fn receipts_and_reports_are_signed_where_that_is_asked_for() {
     let rdv = server.get(&format!("/v1/receipts/{id}"), &auditor).header("accept", "application/xml");
     std::fs::write(seal.path("rdv.xml"), rdv.send().unwrap().bytes().unwrap()).unwrap();
     std::fs::write(seal.path("rdv.p7s"), &p7s).unwrap();
-    let out = judged(&seal, &seal.path("rdv.xml"), &seal.path("rdv.p7s"));
+    let out = seal.judges(&seal.path("rdv.xml"), &seal.path("rdv.p7s"));
     assert!(out.status.success(), "{}", text(&out.stderr));
     let own = server.get(&signature, &producer).send().unwrap();
     assert_eq!(own.bytes().unwrap(), p7s, "a producer's own receipt");
@@ -438,7 +304,7 @@ fn receipts_and_reports_are_signed_where_that_is_asked_for() {
     let check = server.archive.manage(&["check"]);
     assert_eq!(check["outcome"], "good", "{check}");
     let report = server.archive.path(&format!("reports/check-{}.json", check["check"].as_str().unwrap()));
-    let out = judged(&seal, &report, &report.with_extension("json.p7s"));
+    let out = seal.judges(&report, &report.with_extension("json.p7s"));
     assert!(out.status.success(), "the report: {}", text(&out.stderr));
 
     // One document's bundle carries the signature of its receipt, and both verifiers judge what they can of it.
@@ -451,10 +317,16 @@ fn receipts_and_reports_are_signed_where_that_is_asked_for() {
     let out = server.archive.run(&["--json", "verify", &bundle, "--trust", &tsa, "--trust", &ca, "--key", vkey.trim()]);
     let told: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((out.status.code(), findings(&told)), (Some(0), vec![]), "{told}");
-    assert_eq!(told["signatures"][0]["file"], format!("receipts/{id}.xml.p7s"));
+    let files: Vec<&str> =
+        told["signatures"].as_array().unwrap().iter().map(|signature| signature["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["report.json.p7s", &format!("receipts/{id}.xml.p7s")]);
     let open = seal.path("open");
     let unzipped = Command::new("unzip").args(["-q", &bundle, "-d"]).arg(&open).output().unwrap();
     assert!(unzipped.status.success());
+    let out = seal.judges(&open.join("report.json"), &open.join("report.json.p7s"));
+    assert!(out.status.success(), "the bundle's report: {}", text(&out.stderr));
+    let page = std::fs::read_to_string(open.join("README.html")).unwrap();
+    assert!(page.contains("technical integrity mark") && page.contains("signature of the receipt"), "{page}");
     let python = Command::new("python3")
         .current_dir(&open)
         .args(["verify.py", "--trust", &tsa, "--trust", &ca, "--key", vkey.trim()])

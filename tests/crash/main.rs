@@ -13,6 +13,10 @@ mod kill;
 mod load;
 mod outside;
 mod sandbox;
+#[allow(dead_code)]
+#[path = "../support/seal.rs"]
+mod seal;
 mod sealing;
+mod signing;
 mod steps;
 mod tsa;

@@ -456,6 +456,8 @@ class Run:
         signers = "trust/signers.pem" if "trust/signers.pem" in self.files.sizes else None
         self.judge = Judge(trust, self.attempt("trust/tsa.pem", self.files.read, "trust/tsa.pem") or b"",
                            self.attempt(signers, self.small, signers) if signers else b"")
+        if "report.json.p7s" in self.files.sizes:
+            self.report_signature()
         stems = [name[:-11] for name in sorted(self.files.sizes) if name.startswith("chain/stamps/") and name.endswith(".checkpoint")]
         self.stamps = [stamp for stamp in (self.attempt(stem + ".checkpoint", self.stamp, stem) for stem in stems) if stamp]
         self.documents = [self.document(line) for line in self.report["documents"]]
@@ -516,7 +518,7 @@ class Run:
         need(made and lines[:3] == right, "the signed note is of another report")
 
     def listed_files(self):
-        listed = {"report.json", "report.note"}
+        listed = {"report.json", "report.note", "report.json.p7s"}
         for line in self.report["files"]:
             name = line["name"]
             if name in listed:
@@ -737,6 +739,12 @@ class Run:
             if subject is not None and agents is not None and not any(may_sign(agent, subject) for agent in agents):
                 self.bad(place, "signed by somebody whom the index does not name as a signer")
             self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
+
+    def report_signature(self):
+        """A signature of the report itself, judged when the report says to have been made: it cannot be on its own list."""
+        before, place = len(self.findings), "report.json.p7s"
+        self.attempt(place, self.signed, place, "report.json", [self.report["made_at"]])
+        self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
 
     def signed(self, place, over, times):
         if not times:

@@ -12,6 +12,7 @@ use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::asn1::tag;
 use crate::evidence::cms::{Content, DigestSet, Form, Signs, Spec, Verdict, open, sign as build};
 use crate::evidence::oids;
+use crate::evidence::x509::Certificate;
 use crate::hash::Sha256;
 
 /// Largest detached signature read: certificates and, some day, time-stamps.
@@ -65,6 +66,10 @@ pub fn must_verify(der: &[u8], sha256: Sha256, credential: &Credential) -> Resul
     }
     if signer.certificate(&data.certificates) != Some(&credential.certificate) {
         return Err(wrong("made with another certificate".to_owned()));
+    }
+    let known = |found: &Certificate| *found == credential.certificate || credential.chain.contains(found);
+    if !data.certificates.iter().all(known) {
+        return Err(wrong("with certificates that are not of its chain".to_owned()));
     }
     let digests = DigestSet::sha256(sha256);
     let content = Content::Digests(&digests);

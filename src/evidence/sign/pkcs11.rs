@@ -20,7 +20,7 @@ use super::{AskSecret, Credential, RefusedPin, Signer};
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::key::KeyAlgorithm;
-use crate::evidence::x509::{Certificate, MAX_BYTES};
+use crate::evidence::x509::Certificate;
 
 /// Objects of a token looked at: more is no signer's card.
 const MAX_OBJECTS: usize = 64;
@@ -169,7 +169,7 @@ impl Token {
             let found = session.get_attributes(object, &[AttributeType::Value]);
             let found = found.map_err(|e| self.down("the certificate cannot be read", &e))?;
             Ok(found.into_iter().find_map(|attribute| match attribute {
-                Attribute::Value(der) if der.len() <= MAX_BYTES => Certificate::parse(&der).ok(),
+                Attribute::Value(der) => Certificate::parse(&der).ok(),
                 _ => None,
             }))
         };

@@ -18,7 +18,7 @@ impl Bundling<'_> {
     pub(super) fn whole(&mut self, opened: &Opened) -> Result<()> {
         let folder = format!("packages/{}", opened.reference);
         self.stored_files(opened, &folder)?;
-        self.index_signature(opened)?;
+        self.leads_to(opened)?;
 
         // Extensions stand in the index alone: the table of contents knows members by kind and identifier.
         let mut paths: HashMap<(u8, Uuid), String> = HashMap::new();
@@ -62,12 +62,11 @@ impl Bundling<'_> {
         Ok(())
     }
 
-    /// The signature of the index went in with the other files; here what it leads to.
-    fn index_signature(&mut self, opened: &Opened) -> Result<()> {
+    /// The signature of the index goes in with the other files; here what it leads to.
+    fn leads_to(&mut self, opened: &Opened) -> Result<()> {
         let facts: Vec<FileFacts> = files_of(&opened.entry.object)?;
-        let named = |name: &str| facts.iter().find(|file| file.name == name);
-        let (Some(_), Some(index)) = (named(PINDEX_SIGNATURE), named(PINDEX)) else { return Ok(()) };
-        let p7s = opened.package.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES)?;
+        let index = facts.iter().find(|file| file.name == PINDEX);
+        let (Some(p7s), Some(index)) = (index_signature(opened)?, index) else { return Ok(()) };
         self.signature(opened, &p7s, index.sha256)
     }
 
@@ -88,6 +87,15 @@ impl Bundling<'_> {
         }
         Ok(())
     }
+}
+
+/// The signature of a package's index, when its chain entry lists one.
+pub(super) fn index_signature(opened: &Opened) -> Result<Option<Vec<u8>>> {
+    let facts = files_of(&opened.entry.object)?;
+    if !facts.iter().any(|file| file.name == PINDEX_SIGNATURE) {
+        return Ok(None);
+    }
+    opened.package.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES).map(Some)
 }
 
 /// The files that a package entry lists.

@@ -253,6 +253,7 @@ impl Sealed {
                 signer: &self.signer,
                 anchors: &self.anchors,
                 trust: crate::evidence::trust::Trust::nobody(),
+                signature: None,
                 checkpoint: self.ledger.head().checkpoint,
                 stamps: Vec::new(),
                 witnesses: Vec::new(),

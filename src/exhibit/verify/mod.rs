@@ -21,7 +21,9 @@ use serde::Serialize;
 pub use trust::Trust;
 
 use super::report::{self, MAX_REPORT};
-use super::{CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, origin};
+use super::{
+    CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, origin,
+};
 use crate::chain::checkpoint::Checkpoint;
 use crate::chain::merkle::leaf;
 use crate::chain::note::{Verifier, open_note};
@@ -29,6 +31,7 @@ use crate::chain::proof::Proof;
 use crate::chain::{Entry, Kind};
 use crate::error::{Code, Error, Finding, Lang, Result, Severity};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::sign::cades;
 use crate::hash::Sha256;
 use crate::id::{BundleId, ClassId, DocumentId, PackageRef, SeriesId};
 use crate::package::pindex::agents::Agent;
@@ -170,6 +173,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
     run.chain(&report, &key);
     let witnesses = run.witnesses(trust);
     let judge = run.judge(trust);
+    run.report_signature(&report, &judge);
     let stamps = run.stamps(&key, &judge);
     let mut documents = Vec::with_capacity(report.documents.len());
     let mut ids = BTreeSet::new();
@@ -243,15 +247,19 @@ impl Run {
         let (Some(p7s), Some(signed)) = (self.small(file), self.digests.get(over).map(|digests| digests.sha256)) else {
             return;
         };
-        let mut found = match at {
+        let found = match at {
             Some(at) => judge.signature(&p7s, signed, at, agents),
             None => vec![Finding::warning(Code::NotLookedAt, "", "no time-stamp says when the signature was there")],
         };
+        self.judged(file, &p7s, found);
+    }
+
+    fn judged(&mut self, file: &str, p7s: &[u8], mut found: Vec<Finding>) {
         for finding in &mut found {
             finding.place = file.to_owned();
         }
         let outcome = found.iter().map(|finding| Seen::from(finding).outcome).max().unwrap_or(Outcome::Good);
-        let signer = facts(&p7s).unwrap_or_default();
+        let signer = facts(p7s).unwrap_or_default();
         self.signatures.push(Signature { file: file.to_owned(), signer, outcome });
         self.findings.extend(found);
     }
@@ -342,9 +350,21 @@ impl Run {
         self.noted(REPORT_NOTE, verified);
     }
 
+    /// The report is signed or not; when it is, that is judged at the time it says to have been made. It cannot be on its own list.
+    fn report_signature(&mut self, report: &report::Report, judge: &Judge) {
+        if !self.files.contains(REPORT_SIGNATURE) {
+            return;
+        }
+        let p7s = self.files.read(REPORT_SIGNATURE, cades::MAX_BYTES);
+        let signed = self.files.digests(REPORT, MAX_REPORT);
+        let (Some(p7s), Some(signed)) = (self.noted(REPORT_SIGNATURE, p7s), self.noted(REPORT, signed)) else { return };
+        let found = judge.signature(&p7s, signed.sha256, report.made_at, None);
+        self.judged(REPORT_SIGNATURE, &p7s, found);
+    }
+
     /// Every file of the list is there and is the one listed; every file there is on the list.
     fn listed_files(&mut self, report: &report::Report) {
-        let mut listed = BTreeSet::from([REPORT, REPORT_NOTE]);
+        let mut listed = BTreeSet::from([REPORT, REPORT_NOTE, REPORT_SIGNATURE]);
         for line in &report.files {
             if !listed.insert(&line.name) {
                 self.bad(Code::BundleInvalid, REPORT, format!("lists {} twice", line.name));

@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::evidence::ers::file::MAX_BYTES as MAX_TREE;
 use crate::evidence::ers::{self, TreeFile};
 use crate::exhibit::bundle::packages::files_of;
-use crate::exhibit::token_of;
+use crate::exhibit::{REPORT, token_of};
 use crate::hash::Sha256;
 use crate::package::member::{Kind, Member};
 use crate::package::pindex::agents::Agent;
@@ -49,6 +49,10 @@ impl Run {
         if signed {
             let (signature, index) = (format!("{folder}{PINDEX_SIGNATURE}"), format!("{folder}{PINDEX}"));
             self.signature(judge, &signature, &index, time, agents.as_deref());
+        }
+        let found = self.signatures.iter().find(|found| found.file == format!("{folder}{PINDEX_SIGNATURE}"));
+        if found.map(|found| &found.signer) != line.signature.as_ref() {
+            self.bad(Code::BundleInvalid, REPORT, format!("{}: who signed is not what its files say", line.package));
         }
     }
 
