@@ -68,8 +68,8 @@ pub fn must_verify(der: &[u8], sha256: Sha256, credential: &Credential) -> Resul
         return Err(wrong("made with another certificate".to_owned()));
     }
     let known = |found: &Certificate| *found == credential.certificate || credential.chain.contains(found);
-    if !data.certificates.iter().all(known) {
-        return Err(wrong("with certificates that are not of its chain".to_owned()));
+    if data.certificates.len() != 1 + credential.chain.len() || !data.certificates.iter().all(known) {
+        return Err(wrong("with other certificates than those of its chain".to_owned()));
     }
     let digests = DigestSet::sha256(sha256);
     let content = Content::Digests(&digests);
