@@ -159,7 +159,8 @@ fn a_signer_that_does_not_sign_delays_sealing_and_loses_nothing() {
     let (mut server, producer) = served(archive(&seal, ""));
     let auditor = server.archive.token("auditor");
     let hidden = seal.path("hidden.p12");
-    let troubles: [(&str, &dyn Fn(), &dyn Fn()); 2] = [
+    type Act<'a> = &'a dyn Fn();
+    let troubles: [(&str, Act<'_>, Act<'_>); 2] = [
         ("signer-down", &|| std::fs::rename(seal.path("seal.p12"), &hidden).unwrap(), &|| {
             std::fs::rename(&hidden, seal.path("seal.p12")).unwrap()
         }),
