@@ -8,6 +8,9 @@ mod judges;
 #[path = "support/seal.rs"]
 mod seal;
 #[allow(dead_code)]
+#[path = "support/second_verifier.rs"]
+mod second_verifier;
+#[allow(dead_code)]
 #[path = "api/server.rs"]
 mod server;
 
