@@ -3,6 +3,7 @@
 //! Invariant: background work never stops intake and never ends silently; a run that fails (an authority that is down) is
 //! tried again at the next turn.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ impl Archive {
 
     /// Tells the witnesses' thread that something was sealed.
     pub(super) fn was_sealed(&self) {
+        self.witnesses.news.store(true, Ordering::SeqCst);
         self.wake.1.notify_all();
     }
 

@@ -235,7 +235,12 @@ impl Archive {
         let (trust, findings) = config.trust.load()?;
         let trust = trust.with(Purpose::TimeStamp, Anchors::from_pem_files(&config.tsa.anchors)?);
         opening.extend(findings);
-        let authorities = authorities(&config, genesis.profile, &keys, &clock)?;
+        let trust = Arc::new(trust);
+        let believed = Arc::clone(&trust);
+        let authorities = authorities(&config, genesis.profile, &keys, &clock)?.qualified_by(
+            Box::new(move |path, at| believed.stamp_is_qualified(path, at)),
+            config.tsa.require_qualified,
+        );
         let (signing, finding) = super::signing::Signing::open(&config, &keys)?;
         opening.extend(finding);
 
@@ -293,7 +298,7 @@ impl Archive {
             policies: RwLock::new(policies),
             access: RwLock::new(access),
             authorities,
-            trust: Arc::new(trust),
+            trust,
             signing,
             in_flight: InFlight::default(),
             sealing: Mutex::new(()),
@@ -378,8 +383,8 @@ impl Archive {
             self.ledger.chain_accesses()?;
         }
         // A server asks in the background; a command that sealed asks when all else is done.
-        if !served && self.witnesses_are_due() {
-            self.ask_witnesses();
+        if !served {
+            self.tell_witnesses();
         }
         Ok(())
     }

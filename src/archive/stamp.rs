@@ -60,20 +60,41 @@ impl Archive {
 
     /// The daily stamp, when it is due. An authority that does not answer is an alarm, later.
     pub(super) fn stamp_when_due(&self, early: bool) {
-        if self.witnesses.held().is_some() || !self.stamp_is_due(self.clock.now(), early) {
+        if self.witnesses.held().is_some() {
             return;
         }
-        if let Err(error) = self.stamp_chain() {
+        let wanted = self.stamp_is_left().map(|left| left || self.stamp_is_due(self.clock.now(), early));
+        if let Err(error) = wanted.and_then(|wanted| if wanted { self.stamp_chain().map(drop) } else { Ok(()) }) {
             tracing::warn!(code = error.code.as_str(), detail = %error.detail, "the chain was not time-stamped");
         }
+    }
+
+    /// Whether a stop left a stamp to be finished; what it left of a finished one is cleared away.
+    fn stamp_is_left(&self) -> Result<bool> {
+        let _one_at_a_time = unpoisoned(self.stamping.at_work.lock());
+        let held = self.layout.staging().join(CHECKPOINT);
+        if !held.exists() || self.staged_checkpoint(&held)?.is_some() {
+            return Ok(held.exists() && !self.is_resting(self.clock.now()));
+        }
+        self.clear_staged()?;
+        Ok(false)
+    }
+
+    /// The checkpoint last: while it is there, what else is there belongs to it.
+    fn clear_staged(&self) -> Result<()> {
+        let staging = self.layout.staging();
+        [REPLY, REQUEST, CHECKPOINT].iter().try_for_each(|name| durable::remove_file(&staging.join(name)))
+    }
+
+    fn is_resting(&self, now: Timestamp) -> bool {
+        unpoisoned(self.stamping.failed.lock()).is_some_and(|at| now.duration_since(at) < REST)
     }
 
     /// Whether the daily stamp is due; `early` counts half a day as a day, for the nightly run.
     fn stamp_is_due(&self, now: Timestamp, early: bool) -> bool {
         let every = self.config.tsa.checkpoint_every.signed();
         let every = if early { every / 2 } else { every };
-        let resting = unpoisoned(self.stamping.failed.lock()).is_some_and(|at| now.duration_since(at) < REST);
-        !resting && self.unstamped_since().is_some_and(|since| now.duration_since(since) >= every)
+        !self.is_resting(now) && self.unstamped_since().is_some_and(|since| now.duration_since(since) >= every)
     }
 
     /// Since when the chain has not been stamped; `None` when nothing was appended since the last stamp.
@@ -92,9 +113,7 @@ impl Archive {
         let head = match self.staged_checkpoint(&held)? {
             Some(head) => head,
             None => {
-                for path in [&reply, &request, &held] {
-                    durable::remove_file(path)?;
-                }
+                self.clear_staged()?;
                 if self.unstamped_since().is_none() {
                     return Ok(Value::Null);
                 }
@@ -123,9 +142,7 @@ impl Archive {
         };
         let offset_ms = offset.and_then(|offset| i64::try_from(offset.as_millis()).ok());
         let entry = self.ledger.add_stamp(&NewStamp { of: &head, reply: &bytes, at: token.gen_time(), offset_ms })?;
-        for path in [&reply, &request, &held] {
-            durable::remove_file(path)?;
-        }
+        self.clear_staged()?;
         tracing::info!(size = head.size, at = %token.gen_time(), "the chain was time-stamped");
         Ok(json!({ "entry": entry.seq, "size": head.size, "stamped_at": iso_seconds(token.gen_time()) }))
     }

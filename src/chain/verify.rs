@@ -4,6 +4,8 @@
 //! appends: it judges up to the checkpoint it saw first, and what differs only at the end of a file counts when nothing
 //! moved meanwhile. Clauses: RFC 9162, C2SP signed-note and tlog-tiles, formats "Chain and records".
 
+mod witnessed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,15 +15,14 @@ use serde_json::Value;
 
 use super::accesses::{check_batches, read_tail};
 use super::checkpoint::Checkpoint;
-use super::cosignature::{lines_of, parts};
+use super::cosignature::parts;
 use super::entry::{Kind, MAX_LINE};
 use super::files::{Files, Lines, MAX_FINDINGS, check_record_kind, read_bounded};
 use super::index::Index;
-use super::ledger::{claim, stored};
-use super::note::{MAX_NOTE, Verifier, open_note};
+use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
 use super::record::{self, ACCESSES, is_temporary};
-use super::standing::{Claim, Compared, Standing};
+use super::standing::{Claim, Compared};
 use super::tiles;
 use crate::durable;
 use crate::error::{AtPlace, Code, Error, Finding, Kind as Trouble, Result};
@@ -103,54 +104,6 @@ impl Run {
             let place = if e.place.is_empty() { what.to_owned() } else { e.place.clone() };
             let code = if e.code.kind() == Trouble::Damage { e.code } else { Code::NotLookedAt };
             self.error(code, place, &e.detail);
-        }
-    }
-
-    /// What witnesses cosigned, as it was kept; each is one more claim.
-    fn kept(&mut self, claims: &mut Vec<Claim>, key: Option<&Verifier>, witnesses: &[Verifier]) -> Result<()> {
-        let key = key.cloned().or_else(|| genesis_key(&first_line(&self.files)?));
-        for (id, note) in stored(&self.files.chain("witness"))? {
-            let place = format!("chain/witness/{id}.checkpoint");
-            let Some(key) = &key else { break };
-            match claim(&note, &place, key) {
-                Ok(claim) => claims.push(claim),
-                Err(e) => self.error(Code::CosignatureBad, &place, &e.detail),
-            }
-            if let Some(witness) = witnesses.iter().find(|witness| witness.id() == id)
-                && let Err(e) = open_note(&note, std::slice::from_ref(witness))
-            {
-                self.error(Code::CosignatureBad, place, &e.detail);
-            }
-        }
-        Ok(())
-    }
-
-    fn compare(&mut self, claims: &[Claim], index: &Index) {
-        for claim in claims {
-            let standing = index.compare(index.size(), claim);
-            let (size, here) = (claim.size, index.size());
-            let detail = format!("{size} entries were witnessed, the chain has {here}");
-            match standing {
-                Standing::Holds => {}
-                Standing::Older => self.error(Code::ArchiveRestored, claim.place.clone(), &detail),
-                Standing::Forked => self.error(Code::ChainForked, claim.place.clone(), &format!("at {size} entries")),
-                Standing::Declared => {
-                    self.firm.push(Finding::warning(Code::RestoreDeclared, claim.place.clone(), &detail));
-                }
-            }
-            self.facts.compared.push(Compared { place: claim.place.clone(), size, standing });
-        }
-    }
-
-    /// Cosignatures on the checkpoint itself, by the witnesses that are known.
-    fn cosignatures(&mut self, witnesses: &[Verifier]) {
-        for witness in witnesses {
-            let lines = lines_of(&self.facts.note, std::slice::from_ref(witness)).unwrap_or_default();
-            if !lines.is_empty()
-                && let Err(e) = open_note(&self.facts.note, std::slice::from_ref(witness))
-            {
-                self.error(Code::CosignatureBad, "chain/checkpoint", &e.detail);
-            }
         }
     }
 

@@ -64,7 +64,8 @@ fn token_of(bytes: &[u8]) -> Vec<u8> {
 
 fn token_failed(look: &mut Look<'_>, error: &Error, file: &str) {
     match error.code {
-        Code::TokenInvalid | Code::TokenUntrusted | Code::EvidenceAltered => look.failed(error, Some(file)),
+        Code::EvidenceAltered => look.failed(error, Some(file)),
+        code if code.as_str().starts_with("timestamp") => look.failed(error, Some(file)),
         _ => look.bad(Code::TokenInvalid, file, &format!("{}: {}", error.code.as_str(), error.detail)),
     }
 }

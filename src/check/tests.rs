@@ -241,3 +241,28 @@ fn places_of_other_rooms_are_read() {
     let (file, document, _) = of(&format!("intake/lane-0001/bodies/{id}, document {id}"));
     assert_eq!((file, document.as_deref()), (format!("intake/lane-0001/bodies/{id}"), Some(id)));
 }
+
+#[test]
+fn a_stamp_over_something_else_is_bad_though_the_chain_names_its_files() {
+    use crate::chain::NewStamp;
+    use crate::evidence::tsp::{Authority as _, DevelopmentAuthority, request};
+    let archive = Empty::new();
+    let authority = DevelopmentAuthority::create(archive.clock.clone()).unwrap();
+    let stamp = |of: Option<&str>| {
+        let head = archive.ledger.head();
+        let imprint = Sha256::of(of.unwrap_or(&head.checkpoint).as_bytes());
+        let reply = authority.stamp(&request(imprint, None)).unwrap();
+        let at = archive.clock.now();
+        archive.ledger.add_stamp(&NewStamp { of: &head, reply: &reply, at, offset_ms: None }).unwrap();
+    };
+    stamp(None);
+    // Nothing is wrong with it, and nobody here believes its authority.
+    let report = archive.check(&Scope::all(Mode::Full));
+    assert_eq!((report.outcome, codes(&report)), (Outcome::Unchecked, vec!["timestamp-untrusted"]));
+    stamp(Some("something else"));
+    let report = archive.check(&Scope::all(Mode::Full));
+    assert_eq!((report.outcome, codes(&report)), (Outcome::Bad, vec!["timestamp/imprint", "timestamp-untrusted"]));
+    let file = report.findings[0].place.file.as_deref();
+    assert_eq!(file, Some("chain/stamps/00000002.tsr"));
+    assert_eq!(archive.check(&Scope::all(Mode::Quick)).outcome, Outcome::Good, "a quick check opens nothing");
+}

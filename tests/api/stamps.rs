@@ -77,6 +77,13 @@ fn once_a_day_the_chain_is_stamped_and_openssl_says_since_when_it_was_so() {
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((out.status.code(), report["stamps"][0]["size"].as_u64()), (Some(0), Some(size)), "{report}");
     assert_eq!(report["stamps"][0]["at"].as_str().unwrap()[..19], at[..19]);
+    let vkey = std::fs::read_to_string(&key).unwrap();
+    let arguments = ["--key", vkey.trim(), "--trust", &anchor];
+    crate::second_verifier::agree(std::path::Path::new(&bundle), &arguments, 0, Some(&report));
+    if crate::judges::present(&["python3", "openssl"]) {
+        let (_, second) = crate::second_verifier::second_opinion(std::path::Path::new(&bundle), &arguments);
+        assert_eq!(second.unwrap()["stamps"][0]["size"].as_u64(), Some(size));
+    }
 
     // Another token in its place is damage, though the archive has its digest: the files are compared with the chain.
     for path in [&checkpoint, &reply] {

@@ -41,7 +41,13 @@ impl Witness {
 
     /// Serves the witness in `dir` for these logs, on this port (0: a free one).
     pub fn serve(dir: &Path, port: u16, logs: &[&str]) -> Self {
+        Self::serve_with(dir, port, logs, &[])
+    }
+
+    /// The same with these variables in its environment.
+    fn serve_with(dir: &Path, port: u16, logs: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(PROGRAM);
+        command.envs(env.iter().copied());
         command.args(["--json", "witness", "serve", "--listen", &format!("127.0.0.1:{port}"), "--dir"]).arg(dir);
         for log in logs {
             command.args(["--log", log]);
@@ -193,4 +199,32 @@ fn what_was_cosigned_is_known_after_a_kill_and_a_slow_client_holds_nobody_up() {
     assert_eq!((reply.status().as_u16(), reply.text().unwrap().as_str()), (409, "6\n"));
     let mut rest = Vec::new();
     let _ = slow[0].read_to_end(&mut rest);
+}
+
+#[test]
+fn a_witness_stopped_at_any_step_never_forgets_what_it_answered() {
+    let log = Log::new();
+    let key = log.signer.verifier().to_string();
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    let (mut stopped, mut step) = (0, 1u64);
+    loop {
+        let dir = tempfile::tempdir().unwrap();
+        Witness::init(dir.path());
+        let witness = Witness::serve(dir.path(), 0, &[&key]);
+        assert_eq!(witness.post(log.body(0, 3)).status(), 200);
+        drop(witness);
+        let witness = Witness::serve_with(dir.path(), 0, &[&key], &[("CUSTODE_TEST_ABORT_AT", &step.to_string())]);
+        let answered = client.post(format!("{}/add-checkpoint", witness.base)).body(log.body(3, 7)).send();
+        let answered = answered.is_ok_and(|reply| reply.status() == 200);
+        drop(witness);
+        let witness = Witness::serve(dir.path(), 0, &[&key]);
+        let known = witness.post(log.body(0, 8)).text().unwrap();
+        assert!(known == "7\n" || (known == "3\n" && !answered), "step {step}: answered {answered}, knows {known}");
+        if answered {
+            break;
+        }
+        stopped += 1;
+        step += 1;
+    }
+    assert!(stopped >= 3, "only {stopped} steps");
 }

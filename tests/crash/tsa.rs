@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use custode::clock::SystemClock;
+use custode::clock::{Clock, SystemClock};
 use custode::evidence::tsp::{Authority as _, DevelopmentAuthority};
 use serde_json::json;
 
@@ -22,7 +22,12 @@ struct Office {
 
 impl Office {
     fn open() -> Self {
-        let authority = DevelopmentAuthority::create(Arc::new(SystemClock)).unwrap();
+        Self::open_at(Arc::new(SystemClock))
+    }
+
+    /// One whose clock this is.
+    fn open_at(clock: Arc<dyn Clock>) -> Self {
+        let authority = DevelopmentAuthority::create(clock).unwrap();
         let anchor = authority.root_pem();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -178,4 +183,77 @@ fn authorities_are_tried_in_turn_and_none_unverified() {
     assert_eq!(good.asked(), 1);
     let sealed = audit::sealed(&sandbox, &all);
     assert_eq!(sealed.documents.len(), all.len());
+}
+
+/// A clock that is ahead by so many milliseconds.
+struct Ahead(i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now() + jiff::SignedDuration::from_millis(self.0)
+    }
+}
+
+/// A day and an hour, in seconds.
+const TOMORROW: i64 = 90_000;
+
+fn tomorrow(sandbox: &Sandbox, arguments: &[&str], step: Option<u64>) -> std::process::Output {
+    let mut command = sandbox.command(arguments);
+    command.env("CUSTODE_TEST_CLOCK_SHIFT", TOMORROW.to_string());
+    if let Some(step) = step {
+        command.env("CUSTODE_TEST_ABORT_AT", step.to_string());
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn a_time_stamp_over_the_chain_is_never_paid_for_twice() {
+    // The first sells today, the second tomorrow: what each gives at another time is not accepted.
+    let (today, later) = (Office::open(), Office::open_at(Arc::new(Ahead(TOMORROW * 1000))));
+    let (template, acknowledged) = archive(&[today.url(), later.url()], &[&today.anchor, &later.anchor]);
+    template.json(&["seal"]);
+    let (mut stops, mut step, mut bought) = (0, 1, 0);
+    loop {
+        let sandbox = template.twin();
+        let asked = later.asked();
+        let output = tomorrow(&sandbox, &["nightly"], Some(step));
+        let stored = sandbox.root().join("staging/stamp.tsr").exists();
+        let first = later.asked() - asked;
+        let again = tomorrow(&sandbox, &["nightly"], None);
+        assert!(again.status.success(), "step {step}: {}", text(&again));
+        let second = later.asked() - asked - first;
+        assert!(first + second >= 1 && first <= 1 && second <= 1, "step {step}: {first} requests, then {second}");
+        assert!(!(stored && second > 0), "step {step}: the reply was stored and asked for again");
+        bought += u64::from(stored);
+        let entries = std::fs::read_to_string(sandbox.root().join("chain/entries")).unwrap();
+        assert_eq!(entries.matches("\"kind\":\"stamp\"").count(), 1, "step {step}");
+        for left in ["stamp.checkpoint", "stamp.tsq", "stamp.tsr"] {
+            assert!(!sandbox.root().join("staging").join(left).exists(), "step {step}: {left} is left");
+        }
+        let check = tomorrow(&sandbox, &["check"], None);
+        assert!(check.status.success(), "step {step}: {}", text(&check));
+        if !aborted(&output) {
+            assert_eq!((first, second), (1, 0));
+            break;
+        }
+        stops += 1;
+        step += 2;
+    }
+    assert!(stops > 5 && bought > 0, "{stops} stops, {bought} of them with the reply stored");
+    audit::sealed(&template, &acknowledged);
+}
+
+#[test]
+fn a_clock_that_an_authority_disagrees_with_is_an_alarm() {
+    let office = Office::open_at(Arc::new(Ahead(5_000)));
+    let (sandbox, _) = archive(&[office.url()], &[&office.anchor]);
+    let server = sandbox.serve();
+    let told = server.caller.post("/v1/seal", &json!({})).unwrap();
+    assert_eq!(told.status, 200, "{}", told.code());
+    let alarms = server.caller.get("/v1/alarms").unwrap().json();
+    let alarm = alarms["alarms"].as_array().unwrap().iter().find(|alarm| alarm["code"] == "clock-offset");
+    let message = alarm.unwrap_or_else(|| panic!("{alarms}"))["message"].as_str().unwrap().to_owned();
+    let ms: i64 = message.split_ascii_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    assert!((4_000..=5_100).contains(&ms) && message.contains("ahead"), "{message}");
+    server.kill();
 }

@@ -19,3 +19,16 @@ pub fn present(programs: &[&str]) -> bool {
     eprintln!("{text}");
     false
 }
+
+/// Whether Python has this module; as [`present`], a missing one is said, and fails where `CI` is set.
+#[allow(dead_code)]
+pub fn importable(module: &str) -> bool {
+    let found = std::process::Command::new("python3").args(["-c", &format!("import {module}")]).output();
+    if found.is_ok_and(|out| out.status.success()) {
+        return true;
+    }
+    let text = format!("NOT RUN: the Python module {module} is not installed, so it judged nothing");
+    assert!(std::env::var_os("CI").is_none(), "{text}");
+    eprintln!("{text}");
+    false
+}

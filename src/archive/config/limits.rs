@@ -163,6 +163,7 @@ pub(super) fn tsa(table: Option<Spanned<raw::Tsa>>, problems: &mut Problems<'_>,
         max_accuracy: max_accuracy?,
         max_skew: max_skew?,
         max_offset: max_offset?,
+        require_qualified: table.require_qualified.is_some_and(|required| *required.get_ref()),
         checkpoint_every: every?,
     })
 }

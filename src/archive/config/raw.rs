@@ -126,6 +126,7 @@ pub(super) struct Tsa {
     pub max_accuracy: Option<Spanned<Lapse>>,
     pub max_skew: Option<Spanned<Lapse>>,
     pub max_offset: Option<Spanned<Lapse>>,
+    pub require_qualified: Option<Spanned<bool>>,
     pub checkpoint_every: Option<Spanned<Lapse>>,
 }
 

@@ -61,6 +61,13 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let agreements = agreements(raw.agreements, default_refusals, problems);
     let tsa = limits::tsa(raw.tsa, problems, archive);
     let trust = super::trust::trust(raw.trust, problems, archive);
+    if tsa.as_ref().is_some_and(|tsa| tsa.require_qualified) && trust.trusted_lists.is_empty() {
+        problems.missing(
+            None,
+            "trust.trusted_lists",
+            "tsa.require_qualified needs a trusted list of time-stamping services",
+        );
+    }
     let revocation = super::revocation::revocation(raw.revocation, problems);
     let witnesses = super::witness::witnesses(raw.witness, problems);
     let malware = limits::malware(raw.malware, problems);

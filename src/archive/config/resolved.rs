@@ -143,6 +143,8 @@ pub struct Tsa {
     pub max_skew: Lapse,
     /// Beyond this the difference of the two clocks is an alarm.
     pub max_offset: Lapse,
+    /// Whether a token that no trusted list calls qualified is refused.
+    pub require_qualified: bool,
     /// How often the chain is time-stamped.
     pub checkpoint_every: Lapse,
 }

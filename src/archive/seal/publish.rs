@@ -111,6 +111,9 @@ impl Archive {
             "files": files,
             "numbers": plan.numbers().summary(),
         });
+        if let Some(qualified) = self.authorities.qualified(&stamped.token) {
+            entry["qualified"] = json!(qualified);
+        }
         if let Some(counts) = self.sealed_revocation(staging)? {
             entry["revocation"] = counts;
         }

@@ -1,5 +1,7 @@
 //! Asks witnesses to cosign the present checkpoint, and says which of them have not seen what was sealed.
 
+use std::sync::atomic::Ordering;
+
 use super::{Held, Late, Outside, State, Witnesses, seen_and_kept, worst};
 use crate::archive::Archive;
 use crate::archive::state::unpoisoned;
@@ -16,6 +18,7 @@ const ATTEMPTS: u32 = 3;
 impl Archive {
     /// Asks every witness to cosign the present checkpoint. Never an error: what went wrong is logged and an alarm.
     pub(in crate::archive) fn ask_witnesses(&self) {
+        self.witnesses.news.store(false, Ordering::SeqCst);
         self.witnesses.round(&self.ledger);
     }
 
@@ -23,6 +26,13 @@ impl Archive {
     pub fn compare_with_witnesses(&self) {
         if !self.config.witnesses.is_empty() {
             let _ = self.witnesses.may_take(&self.ledger);
+        }
+    }
+
+    /// At the end of a command: asks when it sealed something that nobody was asked about yet.
+    pub(in crate::archive) fn tell_witnesses(&self) {
+        if self.witnesses.news.load(Ordering::SeqCst) && self.witnesses_are_due() {
+            self.ask_witnesses();
         }
     }
 
@@ -67,7 +77,9 @@ impl Witnesses {
                     tracing::warn!(witness = key.name(), code = error.code.as_str(), "not cosigned: {}", error.detail);
                     failures.insert(key.id(), error.detail.clone());
                     drop(failures);
-                    self.suspect(ledger, outside);
+                    if error.code == Code::WitnessInconsistent {
+                        self.suspect(ledger, outside);
+                    }
                 }
             }
         }
@@ -118,12 +130,14 @@ fn cosign(ledger: &Ledger, outside: &Outside, head: &Head) -> Result<()> {
                 return ledger.keep_cosigned(&note, key).map(drop);
             }
             Told::OtherSize(size) if size > head.size => {
-                return Err(down(format!("it has seen {size} entries, there are {}", head.size)));
+                let detail = format!("it has seen {size} entries, there are {}", head.size);
+                return Err(Error::new(Code::WitnessInconsistent, detail));
             }
             Told::OtherSize(size) if size != old => old = size,
             Told::OtherSize(size) => {
                 return Err(down(format!("it answers 409 with the size {size} it was asked with")));
             }
+            Told::Refused(422) => return Err(Error::new(Code::WitnessInconsistent, "it has seen another history")),
             Told::Refused(status) => return Err(down(format!("HTTP status {status}"))),
         }
     }

@@ -10,6 +10,7 @@ mod restore;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 
@@ -24,6 +25,8 @@ use crate::error::{Code, Error, Result};
 pub(super) struct Witnesses {
     list: Vec<Outside>,
     standing: Mutex<State>,
+    /// Something was sealed since the last round.
+    pub news: AtomicBool,
     /// One round of asking at a time.
     asking: Mutex<()>,
     /// Why each witness did not cosign last time, by key id.
@@ -74,6 +77,7 @@ impl Witnesses {
         Self {
             list: list.collect(),
             standing: Mutex::new(State::NotAsked),
+            news: AtomicBool::new(false),
             asking: Mutex::default(),
             failures: Mutex::default(),
         }

@@ -91,6 +91,11 @@ impl TrustedList {
         Anchors::from_der(ever.flat_map(|listed| &listed.certificates).map(|c| c.der().to_vec()).collect())
     }
 
+    /// Whether it has any service of this kind: only then its silence about one says something.
+    pub fn knows(&self, service: Service) -> bool {
+        self.0.iter().any(|listed| listed.service == service)
+    }
+
     /// Whether a service with this certificate was granted at an instant.
     pub fn granted(&self, certificate: &Certificate, service: Service, at: Timestamp) -> bool {
         // The same key may stand in several certificates of one service.

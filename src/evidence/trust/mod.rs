@@ -123,6 +123,13 @@ impl Trust {
         (!self.directory.is_empty()).then_some(&self.directory)
     }
 
+    /// Whether a time-stamp was qualified at its time: a certificate of its path is that of a service granted then (EN 319 421
+    /// chapter 8; eIDAS art. 42). `None` when no list of such services is configured: nobody says.
+    pub fn stamp_is_qualified(&self, path: &[Certificate], at: Timestamp) -> Option<bool> {
+        let kind = Service::QualifiedTimeStamps;
+        self.list.knows(kind).then(|| path.iter().any(|certificate| self.list.granted(certificate, kind, at)))
+    }
+
     /// Whether a trusted list says that the anchor of a path was granted at an instant.
     pub fn is_qualified(&self, path: &[Certificate], at: Timestamp) -> bool {
         path.last().is_some_and(|anchor| self.list.granted(anchor, Service::QualifiedCertificates, at))

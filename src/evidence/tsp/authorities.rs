@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::tsp::{Authority, Rules, Token};
+use crate::evidence::x509::Certificate;
 use crate::hash::Sha256;
 
 /// How often the whole list is tried before giving up: once more forgives a connection that broke; sealing itself tries again later.
@@ -29,7 +30,12 @@ pub struct Stamped {
     pub authority: String,
     /// How far its clock is from ours; see [`Offset`].
     pub offset: SignedDuration,
+    /// Whether trusted lists say that it is qualified; `None` when none is configured.
+    pub qualified: Option<bool>,
 }
+
+/// Says whether a token is qualified: its path, and its time.
+pub type Qualifies = Box<dyn Fn(&[Certificate], Timestamp) -> Option<bool> + Send + Sync>;
 
 /// What a token said of two clocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +57,8 @@ pub struct Authorities {
     pause: Duration,
     seen: Mutex<VecDeque<(Sha256, Vec<u8>, Sha256)>>,
     last_offset: Mutex<Option<Offset>>,
+    qualifies: Option<Qualifies>,
+    require_qualified: bool,
 }
 
 impl std::fmt::Debug for Authorities {
@@ -63,7 +71,16 @@ impl Authorities {
     /// These authorities, judged by these anchors and rules.
     pub fn new(list: Vec<Box<dyn Authority>>, anchors: Anchors, rules: Rules) -> Self {
         let pause = Duration::from_secs(1);
-        Self { list, anchors, rules, pause, seen: Mutex::default(), last_offset: Mutex::default() }
+        Self {
+            list,
+            anchors,
+            rules,
+            pause,
+            seen: Mutex::default(),
+            last_offset: Mutex::default(),
+            qualifies: None,
+            require_qualified: false,
+        }
     }
 
     /// How long to wait between two rounds.
@@ -71,6 +88,18 @@ impl Authorities {
     pub fn pause(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self
+    }
+
+    /// Who says whether a token is qualified, and whether one that is not is refused.
+    #[must_use]
+    pub fn qualified_by(mut self, qualifies: Qualifies, required: bool) -> Self {
+        (self.qualifies, self.require_qualified) = (Some(qualifies), required);
+        self
+    }
+
+    /// Whether trusted lists say that a token is qualified at its time; `None` when none is configured.
+    pub fn qualified(&self, token: &Token) -> Option<bool> {
+        self.qualifies.as_ref().and_then(|qualifies| qualifies(token.path(), token.gen_time()))
     }
 
     /// The anchors replies are judged by.
@@ -132,15 +161,19 @@ impl Authorities {
             && token.info().policy != *policy
         {
             return Err(Error::new(
-                Code::TokenInvalid,
+                Code::StampPolicy,
                 format!("policy {} is not the one configured", token.info().policy),
             ));
+        }
+        let qualified = self.qualified(&token);
+        if self.require_qualified && qualified != Some(true) {
+            return Err(Error::new(Code::StampNotQualified, "no service of a trusted list was granted then"));
         }
         self.remember(&token)?;
         let (authority, by) = (authority.name().to_owned(), offset(token.gen_time(), asked, answered));
         let last = Offset { at: asked, by, authority: authority.clone() };
         *self.last_offset.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
-        Ok(Stamped { reply, token, authority, offset: by })
+        Ok(Stamped { reply, token, authority, offset: by, qualified })
     }
 
     /// One authority, one serial number, one token (RFC 3161 section 2.4.2).
@@ -150,7 +183,7 @@ impl Authorities {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (other, serial, known) in seen.iter() {
             if *other == signer && *serial == token.info().serial && *known != content {
-                return Err(Error::new(Code::TokenInvalid, "its serial number was already used for another token"));
+                return Err(Error::new(Code::StampSerial, "its serial number was already used for another token"));
             }
         }
         if seen.len() >= REMEMBERED {

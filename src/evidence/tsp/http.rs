@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -73,12 +73,13 @@ impl HttpAuthority {
     }
 
     fn exchange(&self, request: &[u8]) -> Result<Vec<u8>> {
+        let deadline = Instant::now() + self.timeout;
         let mut post = self.client()?.post(self.url.clone());
         post = post.header(CONTENT_TYPE, "application/timestamp-query").header("Accept", "application/timestamp-reply");
         if let Some((user, password)) = &self.login {
             post = post.basic_auth(user, Some(password));
         }
-        let response = post.body(request.to_vec()).send().map_err(|e| failed(&e))?;
+        let mut response = post.body(request.to_vec()).send().map_err(|e| failed(&e))?;
         if response.status() != 200 {
             return Err(Error::new(Code::TsaDown, format!("HTTP status {}", response.status().as_u16())));
         }
@@ -88,13 +89,21 @@ impl HttpAuthority {
             let kind: String = kind.chars().take(60).collect();
             return Err(Error::new(Code::TsaDown, format!("the answer is {kind:?}, not a time-stamp reply")));
         }
-        let mut reply = Vec::new();
-        let limit = MAX_REPLY as u64 + 1;
-        response.take(limit).read_to_end(&mut reply).map_err(|e| Error::new(Code::TsaDown, e.to_string()))?;
-        if reply.len() > MAX_REPLY {
-            return Err(Error::new(Code::TsaDown, "the answer is larger than 64 KiB"));
+        let (mut reply, mut buffer) = (Vec::new(), vec![0; 8 << 10]);
+        loop {
+            let n = response.read(&mut buffer).map_err(|e| Error::new(Code::TsaDown, e.to_string()))?;
+            if n == 0 {
+                return Ok(reply);
+            }
+            reply.extend_from_slice(&buffer[..n]);
+            if reply.len() > MAX_REPLY {
+                return Err(Error::new(Code::TsaDown, "the answer is larger than 64 KiB"));
+            }
+            // The client's own timeout begins anew with every part of the body.
+            if Instant::now() > deadline {
+                return Err(Error::new(Code::TsaDown, "timed out: the answer drips"));
+            }
         }
-        Ok(reply)
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Failure {
     UnacceptedExtension = 16,
 }
 
-/// The token inside a granted reply, its own bytes; a refusal is [`Code::TsaDown`] with the reason.
+/// The token inside a granted reply, its own bytes; a refusal is [`Code::TsaRefused`] with the reason.
 pub fn token_of_reply(reply: &[u8]) -> Result<Vec<u8>> {
     if reply.len() > MAX_REPLY {
         return Err(malformed("reply larger than 64 KiB"));
@@ -53,7 +53,10 @@ pub fn token_of_reply(reply: &[u8]) -> Result<Vec<u8>> {
             .map(|(_, name)| *name)
             .collect();
         let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
-        return Err(Error::new(Code::TsaDown, format!("refused with status {status} ({}) {text}", reasons.join(", "))));
+        return Err(Error::new(
+            Code::TsaRefused,
+            format!("refused with status {status} ({}) {text}", reasons.join(", ")),
+        ));
     }
     let token = fields.expect(tag::SEQUENCE).map_err(|_| malformed("granted, but without a token"))?;
     fields.finish()?;

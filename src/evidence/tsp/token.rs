@@ -135,6 +135,7 @@ pub struct Token {
     pub(super) der: Vec<u8>,
     pub(super) info: TstInfo,
     pub(super) path: Vec<Certificate>,
+    pub(super) names_certificate_by_sha2: bool,
 }
 
 impl Token {

@@ -78,31 +78,38 @@ impl Rules {
         let token = token_of_reply(reply).map_err(as_token_error)?;
         let token = verify(&token, &query, anchors).map_err(as_token_error)?;
         self.judge(&query, token.info(), now)?;
+        if !token.names_certificate_by_sha2 {
+            // Good enough in tokens of the past; a new one must outlive SHA-1 (RFC 5816, ETSI EN 319 422 section 5.1).
+            return Err(defect(Code::StampWeak, "it names its certificate by SHA-1 alone"));
+        }
         Ok(token)
     }
 
     fn judge(&self, query: &Query, info: &TstInfo, now: Option<Timestamp>) -> Result<()> {
         if query.nonce.is_some() && query.nonce != info.nonce {
-            return Err(wrong("the nonce is not the one that was sent"));
+            return Err(defect(Code::StampNonce, "the nonce is not the one that was sent"));
         }
         let policy_good = match &query.policy {
             Some(asked) => info.policy == *asked,
             None => self.policies.is_empty() || self.policies.contains(&info.policy),
         };
         if !policy_good {
-            return Err(wrong(format!("policy {} was neither asked for nor allowed", info.policy)));
+            return Err(defect(Code::StampPolicy, format!("policy {} was neither asked for nor allowed", info.policy)));
         }
         let accuracy = info.accuracy.unwrap_or_default().duration();
         if accuracy > self.max_accuracy {
-            return Err(wrong(format!("accuracy of {accuracy:#} is not enough")));
+            return Err(defect(Code::StampAccuracy, format!("accuracy of {accuracy:#} is not enough")));
         }
         if let Some(now) = now {
             let ahead = info.gen_time.duration_since(now);
             if ahead > self.max_skew {
-                return Err(wrong(format!("its time {} is in our future ({now})", info.gen_time)));
+                return Err(defect(Code::StampTime, format!("its time {} is in our future ({now})", info.gen_time)));
             }
             if ahead < -self.max_skew {
-                return Err(wrong(format!("its time {} is before it was asked for ({now})", info.gen_time)));
+                return Err(defect(
+                    Code::StampTime,
+                    format!("its time {} is before it was asked for ({now})", info.gen_time),
+                ));
             }
         }
         Ok(())
@@ -110,12 +117,17 @@ impl Rules {
 }
 
 fn wrong(detail: impl Into<String>) -> Error {
-    Error::new(Code::TokenInvalid, detail)
+    defect(Code::TokenInvalid, detail)
+}
+
+fn defect(code: Code, detail: impl Into<String>) -> Error {
+    Error::new(code, detail)
 }
 
 fn as_token_error(error: Error) -> Error {
     match error.code {
-        Code::TokenInvalid | Code::TokenUntrusted | Code::TsaDown => error,
+        Code::TsaDown | Code::TsaRefused => error,
+        code if code.as_str().starts_with("timestamp") => error,
         _ => wrong(format!("{}: {}", error.code.as_str(), error.detail)),
     }
 }
@@ -131,7 +143,7 @@ fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
         _ => return Err(wrong("not a time-stamp token")),
     };
     let [signer] = data.signers.as_slice() else {
-        return Err(wrong(format!("{} signers instead of one", data.signers.len())));
+        return Err(defect(Code::StampSigners, format!("{} signers instead of one", data.signers.len())));
     };
     let info = TstInfo::parse(content)?;
 
@@ -149,16 +161,19 @@ fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
         match verdict {
             Verdict::Good => {}
             Verdict::Bad(why) | Verdict::Absent(why) | Verdict::Unknown(why) => {
-                return Err(wrong(format!("{what}: {why}")));
+                let code = if what == "signing certificate" { Code::StampOtherCertificate } else { Code::TokenInvalid };
+                let code = if report.certificate.is_none() { Code::StampNoCertificate } else { code };
+                return Err(defect(code, format!("{what}: {why}")));
             }
         }
     }
-    let certificate = report.certificate.as_ref().ok_or_else(|| wrong("signer certificate not found"))?;
+    let certificate =
+        report.certificate.as_ref().ok_or_else(|| defect(Code::StampNoCertificate, "signer certificate not found"))?;
     if report.is_weak() || matches!(signer.signature_algorithm()?, oids::RSA_MD5 | oids::RSA_SHA1) {
-        return Err(wrong("signed with an algorithm that is no longer acceptable"));
+        return Err(defect(Code::StampWeak, "signed with an algorithm that is no longer acceptable"));
     }
     if algorithm::rsa_bits(certificate.spki())?.is_some_and(|bits| bits < RSA_MINIMUM_BITS) {
-        return Err(wrong("signed with an RSA key shorter than 2048 bits"));
+        return Err(defect(Code::StampWeak, "signed with an RSA key shorter than 2048 bits"));
     }
     check_purpose(certificate)?;
     check_imprint(query, &info)?;
@@ -172,20 +187,31 @@ fn verify(token: &[u8], query: &Query, anchors: &Anchors) -> Result<Token> {
                         format!("no configured anchor issued it, directly or not (issuer: {issuer})"),
                     )
                 }
-                PathError::Invalid(error) => wrong(format!("at {}: {}", info.gen_time, error.detail)),
+                PathError::Invalid(error) => {
+                    let code = match error.code {
+                        Code::SignatureExpired => Code::StampExpired,
+                        Code::SignatureNotYetValid => Code::StampNotYet,
+                        _ => Code::TokenInvalid,
+                    };
+                    defect(code, format!("at {}: {}", info.gen_time, error.detail))
+                }
             }
         })?;
-    Ok(Token { der: token.to_vec(), info, path })
+    let names_certificate_by_sha2 = signer.attribute(&oids::SIGNING_CERTIFICATE_V2)?.is_some();
+    Ok(Token { der: token.to_vec(), info, path, names_certificate_by_sha2 })
 }
 
 fn check_purpose(certificate: &Certificate) -> Result<()> {
-    let usage = certificate.extended_key_usage()?.ok_or_else(|| wrong("the certificate has no extended key usage"))?;
+    let usage = certificate
+        .extended_key_usage()?
+        .ok_or_else(|| defect(Code::StampPurpose, "the certificate has no extended key usage"))?;
     if !usage.critical || usage.purposes != [oids::KP_TIME_STAMPING] {
-        return Err(wrong("the extended key usage of the certificate is not critical, or not only time-stamping"));
+        let detail = "the extended key usage of the certificate is not critical, or not only time-stamping";
+        return Err(defect(Code::StampPurpose, detail));
     }
     let (signature, commitment) = (certificate.key_usage_allows(0)?, certificate.key_usage_allows(1)?);
     if !signature && !commitment {
-        return Err(wrong("the key usage of the certificate does not allow signing"));
+        return Err(defect(Code::StampPurpose, "the key usage of the certificate does not allow signing"));
     }
     Ok(())
 }
@@ -193,10 +219,10 @@ fn check_purpose(certificate: &Certificate) -> Result<()> {
 fn check_imprint(query: &Query, info: &TstInfo) -> Result<()> {
     let algorithm = DigestAlgorithm::from_oid(&info.algorithm)?;
     if algorithm.is_weak() || algorithm.length() != info.imprint.len() {
-        return Err(wrong("the imprint has a weak algorithm or a wrong length"));
+        return Err(defect(Code::StampWeak, "the imprint has a weak algorithm or a wrong length"));
     }
     if info.algorithm != query.algorithm || info.imprint != query.imprint {
-        return Err(wrong("it stamps something else"));
+        return Err(defect(Code::StampImprint, "it stamps something else"));
     }
     Ok(())
 }

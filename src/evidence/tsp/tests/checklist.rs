@@ -69,7 +69,7 @@ fn judged(pki: &Pki, token: &[u8]) -> Result<Token> {
 #[track_caller]
 fn refused(result: Result<Token>, why: &str) {
     let error: Error = result.map(|token| token.info().clone()).unwrap_err();
-    assert_eq!(error.code, Code::TokenInvalid, "{error}");
+    assert!(error.code.as_str().starts_with("timestamp"), "{error}");
     assert!(error.detail.contains(why), "{why:?} expected: {error}");
 }
 
@@ -88,9 +88,9 @@ fn line_1_not_granted_or_no_token() {
     let verify = |reply: &[u8]| verify_reply(&sent(), reply, &anchors(&p), at(NOW));
     refused(verify(&asn1::sequence(&[&status(0)])), "without a token");
     let with_token = asn1::sequence(&[&status(2), &token(&p, &info())]);
-    assert_eq!(verify(&with_token).unwrap_err().code, Code::TsaDown, "status 2 wins over a token");
+    assert_eq!(verify(&with_token).unwrap_err().code, Code::TsaRefused, "status 2 wins over a token");
     assert!(verify(&asn1::sequence(&[&status(1), &token(&p, &info())])).is_ok(), "grantedWithMods");
-    assert_eq!(verify(&asn1::sequence(&[&status(3)])).unwrap_err().code, Code::TsaDown);
+    assert_eq!(verify(&asn1::sequence(&[&status(3)])).unwrap_err().code, Code::TsaRefused);
     refused(verify(&vec![0x30; MAX_REPLY + 1]), "64 KiB");
 }
 

@@ -115,7 +115,7 @@ fn what_openssl_stamps_we_accept() {
     let error = rules.verify_reply(&ours, &short, &anchors, Some(SystemClock.now())).unwrap_err();
     assert!(error.detail.contains("2048"), "{error}");
     let strict = verify_reply(&ours, &reply, &anchors, SystemClock.now()).unwrap_err();
-    assert!(strict.code == Code::TokenInvalid && strict.detail.contains("accuracy"), "{strict}");
+    assert!(strict.code == Code::StampAccuracy && strict.detail.contains("accuracy"), "{strict}");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn the_development_authority_honours_the_request() {
 
     let refused = |query: Query, reason: &str| {
         let error = token_of_reply(&authority.stamp(&query.to_der()).unwrap()).unwrap_err();
-        assert!(error.code == Code::TsaDown && error.detail.contains(reason), "{error}");
+        assert!(error.code == Code::TsaRefused && error.detail.contains(reason), "{error}");
     };
     let query = || Query::new(imprint());
     let sha1 = crate::evidence::oids::SHA1;
