@@ -115,29 +115,41 @@ fn conversation(one: &Value, lang: Lang) -> Result<()> {
     for recipient in items(&one["recipients"]) {
         let at = text(recipient, "at");
         let state = both(&recipient["state_text"], lang);
-        line(&format!("    {}: {state}  {at}", printable(text(recipient, "address"))))?;
+        let line_of = format!("    {}: {state}  {at}{}", printable(text(recipient, "address")), proof(recipient, lang));
+        line(line_of.trim_end())?;
     }
     for message in items(&one["messages"]) {
         let (kind, at) = (printable(text(message, "kind")), text(message, "instant"));
         let hashes = both(&message["hashes_text"], lang);
-        let line_of = format!("    {}  {kind:<26} {at}  {hashes}", text(message, "document"));
+        let proof = if message["kind"] == "messaggio-ordinario" { String::new() } else { proof(message, lang) };
+        let line_of = format!("    {}  {kind:<26} {at}{proof}  {hashes}", text(message, "document"));
         line(line_of.trim_end())?;
     }
     findings(one, lang)
 }
 
+/// What the signature proves, where that is less than everything.
+fn proof(one: &Value, lang: Lang) -> String {
+    match one["proof"].as_str() {
+        None | Some("trusted") => String::new(),
+        Some(_) => format!("  ({})", both(&one["proof_text"], lang)),
+    }
+}
+
 fn invoice(one: &Value, lang: Lang) -> Result<()> {
     let state = both(&one["state_text"], lang);
-    line(&format!("{}: {}  {state}", say(lang, "Fattura", "Invoice"), printable(text(one, "file_base"))))?;
+    let title = say(lang, "Fattura", "Invoice");
+    line(&format!("{title}: {}  {state}{}", printable(text(one, "file_base")), proof(one, lang)))?;
     for sent in items(&one["transmissions"]) {
         for step in items(&sent["notifications"]) {
             line(&format!(
-                "    {}  {:<3} {}  {} {}",
+                "    {}  {:<3} {}  {} {}{}",
                 text(step, "document"),
                 printable(text(step, "kind")),
                 text(step, "instant"),
                 say(lang, "impronta:", "hash:"),
                 compared(text(step, "hash"), lang),
+                proof(step, lang),
             ))?;
         }
     }

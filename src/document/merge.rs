@@ -43,6 +43,8 @@ pub type Origins = BTreeMap<String, Origin>;
 
 /// Where given values that the content contradicts are kept.
 pub const GIVEN: &str = "given";
+/// What search knows of a document that its metadata do not say: the worst conclusion on its signatures when it was sealed.
+pub const SEALED_VERDICT: &str = "sealed_verdict";
 
 pub(super) struct Merged {
     pub metadata: Metadata,
@@ -55,8 +57,8 @@ pub(super) fn merge(class: &Class, given: &Metadata, extracted: Metadata) -> Mer
     let mut merged = Merged { metadata: Metadata::new(), origins: Origins::new(), findings: Vec::new() };
     let mut overruled = Metadata::new();
     for (name, value) in given {
-        if name == GIVEN {
-            let place = format!("metadata/{GIVEN}");
+        if [GIVEN, SEALED_VERDICT].contains(&name.as_str()) {
+            let place = format!("metadata/{name}");
             merged.findings.push(Finding::error(Code::MetadataSchema, place, "this name is reserved"));
             continue;
         }

@@ -19,11 +19,12 @@ pub mod legible;
 pub mod malware;
 pub mod markup;
 mod merge;
+pub mod proof;
 pub mod reader;
 
 pub use body::{Body, ReadSeek};
 pub use context::Context;
-pub use merge::{Origin, Origins};
+pub use merge::{Origin, Origins, SEALED_VERDICT};
 
 use crate::error::{Code, Control, ControlOutcome, Finding, Result, Severity};
 use crate::evidence::verdict::SignatureReport;
@@ -31,6 +32,7 @@ use crate::id::ClassId;
 
 use class::Class;
 use format::Format;
+use proof::Proof;
 
 /// Metadata of a document: field name to value, in the order given.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
@@ -137,6 +139,8 @@ pub fn signatures(
 const SIGNATURES: &str = "signatures";
 /// The field with the worst conclusion.
 const VERDICT: &str = "signature_verdict";
+/// The field with what the signatures prove.
+const PROOF: &str = "proof";
 /// The same two for signatures inside a message: its sender's own, and those of its files.
 const INNER_SIGNATURES: &str = "inner_signatures";
 const INNER_VERDICT: &str = "inner_signature_verdict";
@@ -147,6 +151,9 @@ const MAX_SIGNATURES: usize = 200;
 fn signature_fields(class: &Class, reports: &[SignatureReport], fields: &mut Metadata) {
     if class.field(VERDICT).is_some() {
         fields.insert(VERDICT.to_owned(), SignatureReport::worst(reports).into());
+    }
+    if class.field(PROOF).is_some() {
+        fields.insert(PROOF.to_owned(), Proof::of(reports).as_str().into());
     }
     if class.field(SIGNATURES).is_some() && !reports.is_empty() {
         let objects = reports.iter().take(MAX_SIGNATURES).map(SignatureReport::to_json);

@@ -41,11 +41,15 @@ fn the_classes_compiled_in() {
     let identity = class("identity-document");
     assert!(identity.personal && identity.fields.iter().filter(|f| f.name != "part").all(|f| f.personal));
     assert!(
-        class("pec-virus")
-            .fields
-            .iter()
-            .filter(|f| f.indexed)
-            .all(|f| ["case", "identifier", "kind", "instant"].contains(&&*f.name))
+        class("pec-virus").fields.iter().filter(|f| f.indexed).all(|f| [
+            "case",
+            "identifier",
+            "kind",
+            "instant",
+            "proof",
+            "signature_verdict"
+        ]
+        .contains(&&*f.name))
     );
     // A file under another class's name, and files that are not classes, name what is wrong.
     std::fs::write(dir.path().join("generic@2.json"), Classes::builtin()[0].1).unwrap();
@@ -103,7 +107,7 @@ fn notifications() {
     let expected = json!({ "kind": "RC", "family": "pa", "sdi_identifier": "111", "invoice_file": "IT00000000000_00001.xml.p7m", "message_id": "123456",
         "pec_message_id": "opec1@example.it", "recipient_code": "AAAAAA", "received_at": "2026-06-16T16:34:00.000Z",
         "file_base": "IT00000000000_00001", "recipient_description": "x",
-        "instant": "2026-06-16T16:40:00.000Z", "delivered_at": "2026-06-16T16:40:00.000Z", "signed": false, "signature_verdict": "unsigned" });
+        "instant": "2026-06-16T16:40:00.000Z", "delivered_at": "2026-06-16T16:40:00.000Z", "signed": false, "signature_verdict": "unsigned", "proof": "unsigned" });
     assert_eq!(Value::Object(understood.metadata.clone()), expected);
     assert_eq!(codes(&understood), [Code::NotificationOffset, Code::NotificationUnsigned]);
     let private = NOTIFICATION

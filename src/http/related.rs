@@ -75,6 +75,10 @@ pub struct Transaction {
     pub state: String,
     /// For people.
     pub state_text: Both,
+    /// What the signature proves of the acceptance or refusal that decided: `trusted`, or `unanchored` where no anchors are configured.
+    pub proof: Option<String>,
+    /// For people.
+    pub proof_text: Option<Both>,
     /// What the terms run from.
     pub started_at: Option<String>,
     /// Since when something expected is missing.
@@ -101,6 +105,10 @@ pub struct Recipient {
     pub state_text: Both,
     /// When the outcome happened.
     pub at: Option<String>,
+    /// What the signature proves of the receipt that decided: `trusted`, or `unanchored` where no anchors are configured.
+    pub proof: Option<String>,
+    /// For people.
+    pub proof_text: Option<Both>,
     /// The receipts about it.
     pub documents: Vec<String>,
 }
@@ -114,9 +122,18 @@ pub struct PlacedMessage {
     pub kind: String,
     /// When what it certifies happened.
     pub instant: Option<String>,
+    /// The worst conclusion on its signatures: `valid`, `valid-weak`, `time-not-proved`, `indeterminate`, `invalid`, `unsigned`.
+    pub signature_verdict: Option<String>,
+    /// What they prove: `trusted`, `unanchored`, `untrusted`, `unverified`, `unsigned`, `invalid`.
+    pub proof: String,
+    /// For people.
+    pub proof_text: Both,
+    /// Whether it counts for the states of transmission and recipients.
+    pub counts: bool,
     /// Of a breve receipt whose original is held: whether its hashes are the original's.
     pub hashes_match: Option<bool>,
-    /// Of a breve receipt: `match`, `mismatch`, `not-held` when there is no original to compare with.
+    /// Of a breve receipt: `match` when every file of the original has its hash under its own name, `incomplete` when some have none,
+    /// `mismatch`, `not-held` when there is no original to compare with.
     pub hashes: Option<String>,
     /// For people.
     pub hashes_text: Option<Both>,
@@ -132,8 +149,10 @@ pub struct Invoice {
 /// An invoice file.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InvoiceFile {
-    /// The documents that hold it; none when only notifications are held.
+    /// The documents that are this file, to the byte.
     pub documents: Vec<String>,
+    /// The messages that carry it; where both lists are empty only notifications are held.
+    pub carried_by: Vec<String>,
     /// Its name without extensions.
     pub file_base: Option<String>,
     /// `unknown`, `sent`, `rejected`, `undelivered`, `delivered`, `attested`, `expired`, `refused`, `partly-accepted`,
@@ -143,8 +162,13 @@ pub struct InvoiceFile {
     pub state_text: Both,
     /// Whether it counts as issued.
     pub issued: Option<bool>,
+    /// What signatures prove of the notifications that decided, the least proved of them: `trusted`, `unanchored`, `untrusted`,
+    /// `unverified`, `unsigned`. SdI's notifications come unsigned through some channels: then this is what they say, and no more.
+    pub proof: Option<String>,
+    /// For people.
+    pub proof_text: Option<Both>,
     /// Each transmission, with its identifier, state and notifications (`name`, `hash`, `pec`: `match`, `mismatch`,
-    /// `not-said`, `not-held`).
+    /// `not-said`, `not-held`; `signature_verdict`, `proof`, and whether it `counts`).
     pub transmissions: Vec<serde_json::Value>,
     /// What does not fit.
     pub findings: Vec<serde_json::Value>,

@@ -7,6 +7,7 @@ use custode::corpus::{Container, Fate, Format, Generator, Options};
 use custode::hash::Sha256;
 use serde_json::{Value, json};
 
+use crate::pec::{PROVIDER, base64, signed};
 use crate::server::{Server, text};
 
 const SELLER: &str = "fatture@pec.example.it";
@@ -84,14 +85,20 @@ impl Invoice {
         } else {
             String::new()
         };
-        format!(
-            "X-Ricevuta: {kind}\r\nX-Riferimento-Message-ID: <{msgid}>\r\nFrom: posta-certificata@pec.example.it\r\nTo: {SELLER}\r\n\
+        let headers = format!(
+            "X-Ricevuta: {kind}\r\nX-Riferimento-Message-ID: <{msgid}>\r\nFrom: {PROVIDER}\r\nTo: {SELLER}\r\n\
              Subject: {prefix}: {name}\r\nDate: Tue, 10 Mar 2026 10:15:{second:02} +0100\r\nMessage-ID: <ric.{kind}.{id}>\r\n\
-             MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=e\r\n\r\n--e\r\nContent-Type: text/plain\r\n\r\nRicevuta\r\n\
-             --e\r\nContent-Type: application/xml; name=\"daticert.xml\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{daticert}\r\n{carried}--e--\r\n",
-            msgid = self.msgid, name = self.name, id = self.identifier, daticert = base64(daticert.as_bytes()),
-        )
-        .into_bytes()
+             MIME-Version: 1.0\r\n",
+            msgid = self.msgid,
+            name = self.name,
+            id = self.identifier,
+        );
+        let part = format!(
+            "Content-Type: multipart/mixed; boundary=e\r\n\r\n--e\r\nContent-Type: text/plain\r\n\r\nRicevuta\r\n\
+             --e\r\nContent-Type: application/xml; name=\"daticert.xml\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n{carried}--e--\r\n",
+            base64(daticert.as_bytes()),
+        );
+        signed(&headers, &part, &format!("2026-03-10T09:15:{second:02}Z"))
     }
 
     /// What SdI says of it; the second of a way an hour after the first.
@@ -133,13 +140,6 @@ impl Invoice {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-    let lines: Vec<&str> = encoded.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    lines.join("\r\n")
-}
-
 /// What is said of the invoice, asked from one of its documents, with what each document is instead of its identifier.
 fn said(server: &Server, id: &str, names: &BTreeMap<String, String>) -> Value {
     let related = server.json(&format!("/v1/documents/{id}/related"), &server.archive.manager);
@@ -154,8 +154,14 @@ fn said(server: &Server, id: &str, names: &BTreeMap<String, String>) -> Value {
             .collect()
     };
     let documents: BTreeSet<String> = file["documents"].as_array().unwrap().iter().map(name).collect();
+    let found = file["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {}", one["code"], names[one["place"].as_str().unwrap()]));
     json!({
-        "documents": documents, "state": file["state"], "issued": file["issued"], "findings": file["findings"],
+        "documents": documents, "state": file["state"], "issued": file["issued"], "findings": found.collect::<BTreeSet<_>>(),
+        "proof": file["proof"], "carried_by": file["carried_by"].as_array().unwrap().len(),
         "courses": file["transmissions"].as_array().unwrap().iter().map(steps).collect::<Vec<_>>(),
         "pec": [transaction["identifier"], transaction["state"], transaction["recipients"][0]["state"]],
     })
@@ -198,8 +204,13 @@ fn an_invoice_sent_by_pec_has_one_course_from_everywhere_whatever_came_first() {
             let hash = if kind == "AT" { "match" } else { "not-said" };
             json!([format!("{stem}_{kind}_001.xml"), kind, "match", hash, "match"])
         };
+        // SdI's signature is not on any of these: each is marked, and what they say is shown.
+        let unproved = |kind: &&str| format!("\"sdi/not-proved\" {}", step(kind)[0].as_str().unwrap());
         let expected = json!({
-            "documents": [invoice.name], "state": way.state, "issued": way.issued, "findings": [],
+            "documents": [invoice.name], "state": way.state, "issued": way.issued,
+            "findings": way.kinds.iter().map(unproved).collect::<BTreeSet<_>>(), "proof": "unsigned",
+            // The sender's copy, and the receipt of delivery that gives the message back.
+            "carried_by": 2,
             "courses": [way.kinds.iter().map(step).collect::<Vec<_>>()],
             "pec": [invoice.identifier, "accepted", "delivered"],
         });

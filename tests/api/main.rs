@@ -4,6 +4,7 @@
 mod accesses;
 mod aggregation;
 mod alarms;
+mod answers;
 mod archives;
 #[path = "../support/authority.rs"]
 mod authority;
@@ -19,6 +20,7 @@ mod forged;
 mod judges;
 mod logs;
 mod many;
+mod pec;
 mod planted;
 mod profile;
 mod refusals;
@@ -41,3 +43,4 @@ mod tiles;
 mod trust;
 mod witness;
 mod witnessed;
+mod unproved;

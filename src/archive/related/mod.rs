@@ -162,7 +162,7 @@ impl Archive {
     fn exchange(known: &Known, row: &DocumentRow, closure: &Closure) -> Value {
         let all: Vec<&DocumentRow> =
             std::iter::once(row).chain(closure.reached.values().map(|reached| &reached.row)).collect();
-        let invoices: Vec<_> = all.iter().filter_map(|row| rows::invoice(known, row)).collect();
+        let invoices: Vec<_> = all.iter().flat_map(|row| rows::invoices(known, row)).collect();
         let notifications: Vec<_> = all.iter().filter_map(|row| rows::notification(known, row)).collect();
         if invoices.is_empty() && notifications.is_empty() {
             return Value::Null;
@@ -172,6 +172,7 @@ impl Archive {
         // Asked of an invoice or a notification, the answer is about its file; asked of a message, about every file it brought.
         let of_this = |file: &exchange::Exchange| {
             file.invoices.contains(&row.id)
+                || file.carriers.contains(&row.id)
                 || file.courses.iter().any(|course| course.steps.iter().any(|step| step.document == row.id))
         };
         if files.iter().any(of_this) {

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::ties::{Held, Known, SHA256, of_namespace};
+use super::ties::{Held, Known, SDI_FILE, SHA256, of_namespace};
 use crate::catalog::{DocumentRow, Value};
-use crate::document::conversation::{Addressee, Kind, Message};
+use crate::document::conversation::{Addressee, Attached, Kind, Message};
 use crate::document::exchange::{Invoice, Notification};
+use crate::document::proof::Proof;
 use crate::document::reader::ReaderKind;
 
 /// The text of a field.
@@ -61,6 +62,8 @@ pub(super) fn message(known: &Known, row: &DocumentRow) -> Option<Message> {
         document: row.id,
         sha256: row.sha256,
         kind,
+        proof: proof(row),
+        verdict: text(row, "signature_verdict"),
         identifier: text(row, "identifier"),
         msgids,
         instant: instant(row, "instant"),
@@ -69,35 +72,81 @@ pub(super) fn message(known: &Known, row: &DocumentRow) -> Option<Message> {
         about: text(row, "delivered_to"),
         error_detail: text(row, "error_detail"),
         outgoing,
-        brief: texts(row, "breve_sha1").collect(),
+        brief: brief(row, kind),
         files: files(row, kind),
     })
 }
 
+/// What the signatures of a document prove, as found when it was received.
+fn proof(row: &DocumentRow) -> Proof {
+    Proof::from_word(text(row, "proof").as_deref())
+}
+
+/// The files that a *breve* receipt speaks of; nothing of another receipt, and nothing of one with too many files: they were not noted.
+fn brief(row: &DocumentRow, kind: Kind) -> Option<Vec<Attached>> {
+    if kind != Kind::Delivery || text(row, "receipt_type").as_deref() != Some("breve") {
+        return None;
+    }
+    let noted = attached(row, "breve_files");
+    (!noted.is_empty() || without_attachments(row)).then_some(noted)
+}
+
 /// What a *breve* receipt may say of the files of an original; nothing of a message that is none, and nothing of one that asked for
 /// other receipts or has too many files: those were not noted.
-fn files(row: &DocumentRow, kind: Kind) -> Option<Vec<String>> {
+fn files(row: &DocumentRow, kind: Kind) -> Option<Vec<Attached>> {
     if !matches!(kind, Kind::Envelope | Kind::Copy) {
         return None;
     }
-    let noted: Vec<String> = texts(row, "original_sha1").collect();
+    let noted = attached(row, "original_files");
     let asked = text(row, "receipt_type");
-    let without = text(row, "attachments").as_deref() == Some("0");
     let brief = asked.as_deref() == Some("breve") || (kind == Kind::Copy && asked.is_none());
-    (!noted.is_empty() || (without && brief)).then_some(noted)
+    (!noted.is_empty() || (without_attachments(row) && brief)).then_some(noted)
 }
 
-/// A row as an invoice file.
-pub(super) fn invoice(known: &Known, row: &DocumentRow) -> Option<Invoice> {
-    (known.reader(row)? == ReaderKind::Invoice).then(|| {
-        let held = known.held(row);
-        Invoice {
+fn without_attachments(row: &DocumentRow) -> bool {
+    text(row, "attachments").as_deref() == Some("0")
+}
+
+/// `<sha1>,<sha1>…/<name>`, as the reader of messages writes it.
+fn attached(row: &DocumentRow, field: &str) -> Vec<Attached> {
+    let one = |text: String| {
+        let (hashes, name) = text.split_once('/')?;
+        let hashes = hashes.split(',').filter(|hash| hash.len() == 40).map(str::to_owned).collect();
+        Some(Attached { hashes, name: name.to_owned() })
+    };
+    texts(row, field).filter_map(one).collect()
+}
+
+/// A row as the invoice files that it holds: itself, or those that a message carries.
+pub(super) fn invoices(known: &Known, row: &DocumentRow) -> Vec<Invoice> {
+    match known.reader(row) {
+        Some(ReaderKind::Invoice) => vec![Invoice {
             document: row.id,
+            carried: false,
             sha256: row.sha256,
-            file_base: first(&held, "sdi-file"),
-            sdi_identifier: first(&held, "sdi"),
-        }
-    })
+            file_base: known.said(row, SDI_FILE),
+            sdi_identifier: first(&known.held(row), "sdi"),
+            says: says(row),
+        }],
+        Some(ReaderKind::Pec) => texts(row, "carried_invoices").filter_map(|text| carried(row, &text)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `<sha256>/<base name>`.
+fn carried(row: &DocumentRow, text: &str) -> Option<Invoice> {
+    let (sha256, base) = text.split_once('/')?;
+    let file_base = Some(base.trim().to_uppercase()).filter(|base| !base.is_empty());
+    let sha256 = sha256.parse().ok()?;
+    Some(Invoice { document: row.id, carried: true, sha256, file_base, sdi_identifier: None, says: None })
+}
+
+/// Supplier, numbers and date.
+fn says(row: &DocumentRow) -> Option<String> {
+    let parts = ["seller_vat", "seller_tax_code", "date", "number", "numbers"];
+    let said: Vec<String> = parts.into_iter().map(|field| texts(row, field).collect::<Vec<_>>().join(",")).collect();
+    let whole = !said[2].is_empty() && !said[3..].concat().is_empty() && !said[..2].concat().is_empty();
+    whole.then(|| said.join("|"))
 }
 
 /// A row as a notification.
@@ -111,8 +160,10 @@ pub(super) fn notification(known: &Known, row: &DocumentRow) -> Option<Notificat
     Some(Notification {
         document: row.id,
         kind: text(row, "kind")?,
+        proof: proof(row),
+        verdict: text(row, "signature_verdict"),
         sdi_identifier: first(&held, "sdi"),
-        file_base: first(&held, "sdi-file"),
+        file_base: known.said(row, SDI_FILE),
         file_sha256: first(&held, SHA256),
         pec_message_id: first(&held, "pec"),
         instant: instant(row, "instant"),

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalog::{DocumentRow, Tie, Value, fold};
 use crate::document::class::Classes;
-use crate::document::reader::{ReaderKind, aggregation};
+use crate::document::reader::{ReaderKind, aggregation, is_sdi_base};
 
 /// The namespace of digests; a document's own digest is in it too.
 pub(super) const SHA256: &str = "sha256";
+/// The namespace of names of invoice files, without extensions.
+pub(super) const SDI_FILE: &str = "sdi-file";
 /// The namespace of identifiers of documents; a document's own is in it too.
 pub(super) const DOCUMENT: &str = "document";
 /// The namespace of aggregations: pairs of kind and identifier, where no kind means a fascicolo.
@@ -95,6 +97,16 @@ impl Known {
     /// Which reader understood a document.
     pub fn reader(&self, row: &DocumentRow) -> Option<ReaderKind> {
         self.by_class.get(&(row.class.to_string(), row.class_version)).map(|of_class| of_class.reader)
+    }
+
+    /// What a document says in a namespace, in upper case, whether or not that ties it to anything.
+    pub fn said(&self, row: &DocumentRow, namespace: &str) -> Option<String> {
+        let links = &self.by_class.get(&(row.class.to_string(), row.class_version))?.links;
+        let mut linked = row.fields.iter().filter(|indexed| links.get(&indexed.name).is_some_and(|of| of == namespace));
+        linked.find_map(|indexed| match &indexed.value {
+            Value::Keyword(text) => Some(text.trim().to_uppercase()).filter(|text| !text.is_empty()),
+            _ => None,
+        })
     }
 
     /// What a document holds, its own digest and identifier included.
@@ -185,7 +197,8 @@ fn plain(namespace: &str, text: &str) -> Option<String> {
     let text = match namespace {
         "pec" | "msgid" => text.trim_start_matches('<').trim_end_matches('>').trim().to_owned(),
         SHA256 | DOCUMENT => text.to_ascii_lowercase(),
-        "sdi-file" => text.to_ascii_uppercase(),
+        // What anybody may call a file ties nothing: by SdI's rule a name is one transmitter's, and used once.
+        SDI_FILE => Some(text.to_uppercase()).filter(|base| is_sdi_base(base)).unwrap_or_default(),
         AGGREGATION => {
             let (kind, id) = aggregation::pair(text);
             let word = aggregation::KINDS.iter().find(|(_, agid)| *agid == kind).map_or(kind, |(word, _)| word);
@@ -304,7 +317,10 @@ mod tests {
             assert_eq!(plain(namespace, text), None, "{namespace} {text:?}");
         }
         assert_eq!(plain("pec", &"x".repeat(LONGEST + 1)), None);
-        assert_eq!(plain("sdi-file", "it01_a").as_deref(), Some("IT01_A"));
+        assert_eq!(plain("sdi-file", "it01234567890_a").as_deref(), Some("IT01234567890_A"));
+        for name in ["fattura", "IT01_A", "IT01234567890_000001", "fattura (1)"] {
+            assert_eq!(plain("sdi-file", name), None, "{name}");
+        }
         assert_eq!(plain(AGGREGATION, "7/2026").as_deref(), Some("fascicolo/7/2026"));
         assert_eq!(plain(AGGREGATION, "serie-documentale/2026").as_deref(), Some("serie-documentale/2026"));
         assert_eq!(plain(AGGREGATION, "fascicolo/"), None);

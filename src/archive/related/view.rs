@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::clock::iso_ms;
 use crate::document::conversation::{Brief, Conversation, Placed, Recipient, Transaction};
 use crate::document::exchange::{Course, Exchange, Step};
+use crate::document::proof::Proof;
 use crate::error::{Finding, Lang};
 use crate::id::DocumentId;
 
@@ -44,6 +45,8 @@ fn transaction(one: &Transaction) -> Value {
         "direction_text": both(one.direction.title()),
         "state": one.state.as_str(),
         "state_text": both(one.state.title()),
+        "proof": one.proof.map(Proof::as_str),
+        "proof_text": one.proof.map(|proof| both(proof.title())),
         "started_at": one.started_at.map(iso_ms),
         "overdue_since": one.overdue_since.map(iso_ms),
         "recipients": one.recipients.iter().map(recipient).collect::<Vec<_>>(),
@@ -59,6 +62,8 @@ fn recipient(one: &Recipient) -> Value {
         "state": one.state.as_str(),
         "state_text": both(one.state.title()),
         "at": one.at.map(iso_ms),
+        "proof": one.proof.map(Proof::as_str),
+        "proof_text": one.proof.map(|proof| both(proof.title())),
         "documents": one.documents,
     })
 }
@@ -68,6 +73,10 @@ fn placed(one: &Placed) -> Value {
         "document": one.document,
         "kind": one.kind.as_str(),
         "instant": one.instant.map(iso_ms),
+        "signature_verdict": one.verdict,
+        "proof": one.proof.as_str(),
+        "proof_text": both(one.proof.title()),
+        "counts": one.counts,
         "hashes_match": one.hashes.filter(|hashes| *hashes != Brief::NotHeld).map(|hashes| hashes == Brief::Match),
         "hashes": one.hashes.map(Brief::as_str),
         "hashes_text": one.hashes.map(|hashes| both(hashes.title())),
@@ -82,10 +91,13 @@ pub(super) fn exchanges(files: &[Exchange]) -> Value {
 fn exchange(one: &Exchange) -> Value {
     json!({
         "documents": one.invoices,
+        "carried_by": one.carriers,
         "file_base": one.file_base,
         "state": one.state.as_str(),
         "state_text": both(one.state.title()),
         "issued": one.issued,
+        "proof": one.proof.map(Proof::as_str),
+        "proof_text": one.proof.map(|proof| both(proof.title())),
         "transmissions": one.courses.iter().map(course).collect::<Vec<_>>(),
         "findings": findings(&one.findings),
     })
@@ -105,6 +117,10 @@ fn step(one: &Step) -> Value {
         "document": one.document,
         "kind": one.kind,
         "instant": one.instant.map(iso_ms),
+        "signature_verdict": one.verdict,
+        "proof": one.proof.as_str(),
+        "proof_text": both(one.proof.title()),
+        "counts": one.counts,
         "name": one.name.as_str(),
         "hash": one.hash.as_str(),
         "pec": one.pec.as_str(),

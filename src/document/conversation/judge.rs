@@ -1,10 +1,15 @@
 //! What became of one transaction and of each of its recipients (`reference/pec` section 8, expected set).
+//!
+//! Invariant: only messages that count decide anything, be it a state, a term or who the recipients are; where there is none of
+//! them, what the others say is shown, and no outcome follows from it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::brief::{self, Original};
 use super::{Addressee, Brief, Delivery, Direction, Kind, Message, Recipient, Terms, Transaction, Transmission};
+use crate::document::proof::Proof;
 use crate::error::{Code, Finding};
 
 /// The second notice never comes before 22 hours (`reference/pec` section 2, step 5).
@@ -12,13 +17,15 @@ const FINAL_NOTICE: SignedDuration = SignedDuration::from_hours(22);
 
 pub(super) fn transaction(messages: &[&Message], terms: Terms, now: Timestamp) -> Transaction {
     let distinct = distinct(messages);
-    let mut group = Group { messages, originals: originals(&distinct), distinct, findings: Vec::new() };
+    let counting: Vec<&Message> = distinct.iter().copied().filter(|message| message.counts()).collect();
+    let mut group = Group { messages, originals: originals(&distinct), distinct, counting, findings: Vec::new() };
     let direction = group.direction();
     let accepted_at = group.of(Kind::Acceptance).filter_map(|m| m.instant).min();
     let started_at = group.started_at();
     let elapsed = started_at.map(|start| now.duration_since(start));
     let state = group.state(direction, elapsed.is_some_and(|elapsed| elapsed >= terms.missing_after));
     let recipients = group.recipients(direction, state, terms, elapsed);
+    group.not_counting();
     group.before_acceptance(accepted_at);
     group.doubled_acceptance();
     group.spellings();
@@ -26,15 +33,19 @@ pub(super) fn transaction(messages: &[&Message], terms: Terms, now: Timestamp) -
     let missing = state == Transmission::AcceptanceMissing || recipients.iter().any(|r| r.state == Delivery::Missing);
     let due = started_at.and_then(|start| start.checked_add(terms.missing_after).ok()).filter(|due| *due <= now);
     let placed = messages.iter().map(|m| m.placed(group.brief(m))).collect();
-    let mut findings = group.findings;
+    let mut findings = std::mem::take(&mut group.findings);
     findings.sort_by(|a, b| (a.code.as_str(), &a.place).cmp(&(b.code.as_str(), &b.place)));
-    let first = |pick: fn(&Message) -> Option<&String>| messages.iter().find_map(|m| pick(m)).cloned();
+    let answers = group.of(Kind::Acceptance).chain(group.of(Kind::NonAcceptance));
+    let proof = answers.map(|m| m.proof).min();
+    let known = group.counting.iter().chain(messages);
+    let first = |pick: fn(&Message) -> Option<&String>| known.clone().find_map(|m| pick(m)).cloned();
     Transaction {
         identifier: first(|m| m.identifier.as_ref().filter(|_| m.kind != Kind::Copy)),
         msgid: first(|m| m.msgids.first()),
         sender: first(|m| m.sender.as_ref()),
         direction,
         state,
+        proof,
         started_at,
         recipients,
         messages: placed,
@@ -49,27 +60,32 @@ fn distinct<'a>(messages: &[&'a Message]) -> Vec<&'a Message> {
     messages.iter().filter(|message| seen.insert(message.sha256.0)).copied().collect()
 }
 
-/// Hashes of the files of each original that is held. The envelope's original is signed by a provider; copies are asked only where
-/// there is none.
-fn originals<'a>(messages: &[&'a Message]) -> Vec<HashSet<&'a str>> {
-    let held = |kind| {
-        let files = messages.iter().filter(move |m| m.kind == kind).filter_map(|m| m.files.as_ref());
-        files.map(|files| files.iter().map(String::as_str).collect()).collect::<Vec<_>>()
+/// The files of each original that is held. The envelope's original is signed by a provider; copies, and what only looks
+/// like an envelope, are asked where there is none.
+fn originals<'a>(messages: &[&'a Message]) -> Vec<Original<'a>> {
+    let held = |signed: bool| {
+        let original = move |m: &&&Message| {
+            matches!(m.kind, Kind::Envelope | Kind::Copy) && (m.kind == Kind::Envelope && m.counts()) == signed
+        };
+        let files = messages.iter().filter(original).filter_map(|m| m.files.as_ref());
+        files.map(|files| Original::of(files)).collect::<Vec<_>>()
     };
-    let envelopes = held(Kind::Envelope);
-    if envelopes.is_empty() { held(Kind::Copy) } else { envelopes }
+    let envelopes = held(true);
+    if envelopes.is_empty() { held(false) } else { envelopes }
 }
 
 struct Group<'a> {
     messages: &'a [&'a Message],
-    originals: Vec<HashSet<&'a str>>,
+    originals: Vec<Original<'a>>,
     distinct: Vec<&'a Message>,
+    /// Those of them that count.
+    counting: Vec<&'a Message>,
     findings: Vec<Finding>,
 }
 
 impl<'a> Group<'a> {
     fn of(&self, kind: Kind) -> impl Iterator<Item = &'a Message> {
-        self.distinct.iter().copied().filter(move |message| message.kind == kind)
+        self.counting.iter().copied().filter(move |message| message.kind == kind)
     }
 
     fn has(&self, kind: Kind) -> bool {
@@ -83,27 +99,33 @@ impl<'a> Group<'a> {
     fn direction(&self) -> Direction {
         let original = |m: &&&Message| matches!(m.kind, Kind::Envelope | Kind::Copy);
         let said = |way| self.messages.iter().filter(original).any(|m| m.outgoing == Some(way));
-        if self.messages.iter().any(|m| m.kind.goes_to_the_sender()) || said(true) {
+        let to_the_sender = |messages: &[&Message]| messages.iter().any(|m| m.kind.goes_to_the_sender());
+        if to_the_sender(&self.counting) || said(true) {
             Direction::Sent
         } else if said(false) {
             Direction::Received
+        } else if to_the_sender(self.messages) {
+            // Whatever it is worth, it came to the mailbox that the receipts are expected in.
+            Direction::Sent
         } else {
             Direction::Unknown
         }
     }
 
-    /// The acceptance; else the envelope, made in the same moment; else the earliest that is certified; last what a client's
-    /// clock said.
+    /// The acceptance; else the envelope, made in the same moment; else the earliest that is certified; then the same of what does
+    /// not count; last what a client's clock said.
     fn started_at(&self) -> Option<Timestamp> {
-        let earliest = |kinds: &[Kind]| {
-            let some = self.messages.iter().filter(|m| kinds.contains(&m.kind));
+        let earliest = |messages: &[&Message], kinds: &[Kind]| {
+            let some = messages.iter().filter(|m| kinds.contains(&m.kind));
             some.filter_map(|m| m.instant).min()
         };
         let certified = [Kind::NonAcceptance, Kind::TakenInCharge, Kind::Delivery, Kind::NonDelivery, Kind::Delay];
-        earliest(&[Kind::Acceptance])
-            .or_else(|| earliest(&[Kind::Envelope]))
-            .or_else(|| earliest(&certified))
-            .or_else(|| earliest(&[Kind::Copy]))
+        let told = |messages: &[&Message]| {
+            earliest(messages, &[Kind::Acceptance])
+                .or_else(|| earliest(messages, &[Kind::Envelope]))
+                .or_else(|| earliest(messages, &certified))
+        };
+        told(&self.counting).or_else(|| told(self.messages)).or_else(|| earliest(self.messages, &[Kind::Copy]))
     }
 
     fn state(&mut self, direction: Direction, over: bool) -> Transmission {
@@ -134,22 +156,24 @@ impl<'a> Group<'a> {
 
     /// Who the message was sent to: the acceptance says it of all; else the envelope; else whatever tells.
     fn addressees(&mut self) -> Vec<Addressee> {
-        let listed = |kinds: &[Kind]| {
-            let mut some = self.distinct.iter().filter(|m| kinds.contains(&m.kind) && !m.recipients.is_empty());
+        let listed = |messages: &[&Message], kinds: &[Kind]| {
+            let mut some = messages.iter().filter(|m| kinds.contains(&m.kind) && !m.recipients.is_empty());
             some.next().map(|m| m.recipients.clone())
         };
         let receipts = [Kind::NonAcceptance, Kind::Delivery, Kind::NonDelivery, Kind::Delay, Kind::TakenInCharge];
-        let found = listed(&[Kind::Acceptance])
-            .or_else(|| listed(&[Kind::Envelope]))
-            .or_else(|| listed(&receipts))
-            .or_else(|| listed(&[Kind::VirusDetected, Kind::Copy]))
-            .unwrap_or_default();
+        let told = |messages: &[&Message]| {
+            listed(messages, &[Kind::Acceptance])
+                .or_else(|| listed(messages, &[Kind::Envelope]))
+                .or_else(|| listed(messages, &receipts))
+                .or_else(|| listed(messages, &[Kind::VirusDetected, Kind::Copy]))
+        };
+        let found = told(&self.counting).or_else(|| told(&self.distinct)).unwrap_or_default();
         let all =
             |recipients: &[Addressee]| -> BTreeSet<String> { recipients.iter().map(|r| fold(&r.address)).collect() };
         let certified = [Kind::Acceptance, Kind::Envelope, Kind::Delivery, Kind::NonDelivery, Kind::Delay];
         let expected = all(&found);
         let differ: Vec<_> = self
-            .distinct
+            .counting
             .iter()
             .filter(|m| certified.contains(&m.kind) && !m.recipients.is_empty() && all(&m.recipients) != expected)
             .map(|m| m.document)
@@ -197,6 +221,7 @@ impl<'a> Group<'a> {
                 certified: true,
                 state: Delivery::Stranger,
                 at: receipts.iter().filter_map(|m| m.instant).min(),
+                proof: receipts.iter().map(|m| m.proof).min(),
                 documents: receipts.iter().map(|m| m.document).collect(),
             });
         }
@@ -225,7 +250,7 @@ impl<'a> Group<'a> {
     }
 
     fn recipient(&mut self, one: &Addressee, receipts: &[&Message], place: &str, open: Delivery) -> Recipient {
-        let unique = distinct(receipts);
+        let unique: Vec<&Message> = distinct(receipts).into_iter().filter(|message| message.counts()).collect();
         let delivered: Vec<&&Message> = unique.iter().filter(|m| m.kind == Kind::Delivery).collect();
         let refused: Vec<&&Message> = unique.iter().filter(|m| m.kind == Kind::NonDelivery).collect();
         let notices: Vec<&&Message> = unique.iter().filter(|m| m.kind == Kind::Delay).collect();
@@ -233,7 +258,7 @@ impl<'a> Group<'a> {
         let failures = refused.len() + last.len();
         let state = match (one.certified, delivered.len(), failures) {
             (false, ..) => {
-                if !unique.is_empty() {
+                if !receipts.is_empty() {
                     self.note(Code::ConversationStranger, place, "esterno");
                 }
                 Delivery::NotExpected
@@ -255,7 +280,8 @@ impl<'a> Group<'a> {
             address: one.address.clone(),
             certified: one.certified,
             state,
-            at: decisive.filter_map(|m| m.instant).min(),
+            at: decisive.clone().filter_map(|m| m.instant).min(),
+            proof: decisive.map(|m| m.proof).min(),
             documents: receipts.iter().map(|m| m.document).collect(),
         }
     }
@@ -278,11 +304,24 @@ impl<'a> Group<'a> {
             .is_some_and(|at| all.iter().filter_map(|other| other.instant).any(|other| at.duration_since(other) >= gap))
     }
 
+    /// What a provider should have signed, and nobody that is believed did.
+    fn not_counting(&mut self) {
+        let others: Vec<_> = self.distinct.iter().filter(|m| !m.counts()).map(|m| (m.document, m.proof)).collect();
+        for (document, proof) in others {
+            let code = match proof {
+                Proof::Unsigned => Code::ConversationUnsigned,
+                Proof::Invalid => Code::ConversationInvalid,
+                _ => Code::ConversationUntrusted,
+            };
+            self.note(code, document, "");
+        }
+    }
+
     fn before_acceptance(&mut self, accepted_at: Option<Timestamp>) {
         let Some(accepted_at) = accepted_at else { return };
         let outcomes = [Kind::Delivery, Kind::NonDelivery, Kind::Delay, Kind::TakenInCharge];
         let early: Vec<_> = self
-            .distinct
+            .counting
             .iter()
             .filter(|m| outcomes.contains(&m.kind) && m.instant.is_some_and(|at| at < accepted_at))
             .map(|m| m.document)
@@ -309,24 +348,19 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// What the hashes of a *breve* receipt are. One original that has all the files is enough: nobody makes a file to a hash.
+    /// What the hashes of a *breve* receipt are.
     fn brief(&self, receipt: &Message) -> Option<Brief> {
-        if receipt.brief.is_empty() {
-            return None;
-        }
-        let all_in = |files: &HashSet<&str>| receipt.brief.iter().all(|hash| files.contains(hash.as_str()));
-        Some(match self.originals.iter().any(all_in) {
-            _ if self.originals.is_empty() => Brief::NotHeld,
-            true => Brief::Match,
-            false => Brief::Mismatch,
-        })
+        brief::compare(receipt.brief.as_deref()?, &self.originals)
     }
 
     fn mismatches(&mut self) {
-        let wrong = |m: &&&Message| self.brief(m) == Some(Brief::Mismatch);
-        let wrong: Vec<_> = self.distinct.iter().filter(wrong).map(|m| m.document).collect();
-        for document in wrong {
-            self.note(Code::ConversationBreve, document, "");
+        for (brief, code) in [(Brief::Mismatch, Code::ConversationBreve), (Brief::Partial, Code::ConversationBrevePart)]
+        {
+            let wrong = |m: &&&Message| self.brief(m) == Some(brief);
+            let wrong: Vec<_> = self.distinct.iter().filter(wrong).map(|m| m.document).collect();
+            for document in wrong {
+                self.note(code, document, "");
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 //! A transaction is what shares an *identificativo*; the sender's copy joins by the client's message id, which a client
 //! may use again: then there are two transactions. For each of them: was it accepted, and what became of every recipient.
 //! Invariants: pure, no input or output; the order in which messages came never matters; the same bytes held twice count
-//! once; recipients are compared without case; a finding names a place (`recipient 2`, a document), never an address.
+//! once; recipients are compared without case; a finding names a place (`recipient 2`, a document), never an address; what a
+//! provider should have signed and nobody the archive believes did is shown, has a finding and decides nothing: anybody can write a
+//! daticert (`reference/pec` section 9).
 
+mod brief;
 mod group;
 mod judge;
 #[cfg(test)]
@@ -12,6 +15,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::proof::Proof;
 use crate::error::Finding;
 use crate::hash::Sha256;
 use crate::id::DocumentId;
@@ -89,6 +93,10 @@ pub struct Message {
     pub sha256: Sha256,
     /// What it is.
     pub kind: Kind,
+    /// What its signatures prove.
+    pub proof: Proof,
+    /// The worst conclusion on its signatures, as its metadata say it.
+    pub verdict: Option<String>,
     /// *Identificativo* of the transaction.
     pub identifier: Option<String>,
     /// The client's message id, as daticert and headers tell it; of a copy, its own.
@@ -105,10 +113,19 @@ pub struct Message {
     pub error_detail: Option<String>,
     /// Whether it is said to be outgoing mail of the mailbox it belongs to.
     pub outgoing: Option<bool>,
-    /// Of a *breve* receipt: the SHA-1 of every file it names.
-    pub brief: Vec<String>,
-    /// Of an original with its files: every SHA-1 that a *breve* receipt may hold of them. None when that is not known.
-    pub files: Option<Vec<String>>,
+    /// Of a *breve* receipt: the files it speaks of. None of any other, and when that is not known.
+    pub brief: Option<Vec<Attached>>,
+    /// Of an original with its files: each with every SHA-1 that a *breve* receipt may hold of it. None when that is not known.
+    pub files: Option<Vec<Attached>>,
+}
+
+/// A file of an original, or what stands for it in a *breve* receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// SHA-1 in hexadecimal; none in a receipt whose part holds none.
+    pub hashes: Vec<String>,
+    /// Its name, as names are compared; may be empty.
+    pub name: String,
 }
 
 /// How long a receipt may take.
@@ -185,9 +202,11 @@ pub enum Delivery {
 /// What the hashes of a *breve* receipt say of the original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Brief {
-    /// Every one is that of a file of the original held.
+    /// Every file of the original held has its own, under its own name.
     Match,
-    /// One at least is of none of its files.
+    /// Those that are there are right, and a file of the original has none.
+    Partial,
+    /// One at least is of none of its files, or of another than it is named after.
     Mismatch,
     /// No original with its files is held: nothing to compare with.
     NotHeld,
@@ -237,6 +256,7 @@ words! { Delivery:
 
 words! { Brief:
     Match = "match", "hashes of the original held", "impronte dell'originale conservato";
+    Partial = "incomplete", "hashes of some files of the original held only", "impronte solo di alcuni file dell'originale conservato";
     Mismatch = "mismatch", "hashes that are NOT the original's", "impronte che NON sono dell'originale";
     NotHeld = "not-held", "hashes not compared: no original held", "impronte non confrontate: originale non conservato";
 }
@@ -252,17 +272,25 @@ pub struct Recipient {
     pub state: Delivery,
     /// When the outcome happened.
     pub at: Option<Timestamp>,
-    /// The receipts about it.
+    /// What the signature proves of the receipt that decided; the best, when several did. None where nothing was decided.
+    pub proof: Option<Proof>,
+    /// The receipts about it, those that decide nothing among them.
     pub documents: Vec<DocumentId>,
 }
 
 /// A message in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     /// The document.
     pub document: DocumentId,
     /// What it is.
     pub kind: Kind,
+    /// What its signatures prove.
+    pub proof: Proof,
+    /// The worst conclusion on its signatures, as its metadata say it.
+    pub verdict: Option<String>,
+    /// Whether it counts for what became of the transmission.
+    pub counts: bool,
     /// When what it certifies happened.
     pub instant: Option<Timestamp>,
     /// Of a *breve* receipt that names files: whether its hashes are the original's.
@@ -282,6 +310,8 @@ pub struct Transaction {
     pub direction: Direction,
     /// What became of it.
     pub state: Transmission,
+    /// What the signature proves of the acceptance, or of the refusal, that decided.
+    pub proof: Option<Proof>,
     /// What the terms run from: the acceptance, else the earliest that is known.
     pub started_at: Option<Timestamp>,
     /// Every recipient.
@@ -319,8 +349,21 @@ impl Message {
         self.kind.goes_to_the_sender() || (original && self.outgoing == Some(true))
     }
 
+    /// Whether what it says counts: a copy is nobody's word but the sender's, everything else is a provider's or nothing.
+    fn counts(&self) -> bool {
+        matches!(self.kind, Kind::Copy | Kind::Anomaly) || self.proof.is_relied_on()
+    }
+
     fn placed(&self, hashes: Option<Brief>) -> Placed {
-        Placed { document: self.document, kind: self.kind, instant: self.instant, hashes }
+        Placed {
+            document: self.document,
+            kind: self.kind,
+            proof: self.proof,
+            verdict: self.verdict.clone(),
+            counts: self.counts(),
+            instant: self.instant,
+            hashes,
+        }
     }
 
     /// The order of what is certified: the same for the same messages, whenever each came.

@@ -19,6 +19,8 @@ fn message(n: u8, kind: Kind, at: f64) -> Message {
         document: id(n),
         sha256: Sha256::of(&[n]),
         kind,
+        proof: Proof::Trusted,
+        verdict: Some("valid".into()),
         identifier: Some("opec1@pec.example".into()),
         msgids: vec!["m1@client.example".into()],
         instant: Some(hours(at)),
@@ -27,7 +29,7 @@ fn message(n: u8, kind: Kind, at: f64) -> Message {
         about: None,
         error_detail: None,
         outgoing: None,
-        brief: Vec::new(),
+        brief: None,
         files: None,
     }
 }
@@ -256,6 +258,69 @@ fn an_outcome_for_a_stranger_is_shown_and_said() {
 }
 
 #[test]
+fn what_nobody_believed_has_signed_decides_nothing_and_silences_no_alarm() {
+    use Kind::*;
+    let as_proof = |proof: Proof, message: Message| Message { proof, ..message };
+    for (proof, code) in [
+        (Proof::Unsigned, "unsigned"),
+        (Proof::Invalid, "signature-invalid"),
+        (Proof::Untrusted, "untrusted"),
+        (Proof::Unverified, "untrusted"),
+    ] {
+        let delivery = || as_proof(proof, about(2, Delivery, 0.1, A));
+        // Forged for a message whose outcome is missing: it is still missing.
+        let messages = [message(1, Acceptance, 0.0), delivery(), about(3, Delivery, 0.1, B)];
+        let found = judged(&messages, 72.0).transactions.remove(0);
+        let states: Vec<_> =
+            found.recipients.iter().map(|r| (r.state.as_str(), r.proof.is_some(), r.documents.len())).collect();
+        assert_eq!(states, [("missing", false, 1), ("delivered", true, 1), ("not-expected", false, 0)], "{proof:?}");
+        assert_eq!(found.overdue_since, Some(hours(24.0)));
+        let said: Vec<_> = found.findings.iter().map(|f| (f.code.as_str(), f.place.clone())).collect();
+        assert_eq!(said, [(format!("conversation/{code}").as_str(), id(2).to_string())]);
+        for placed in &found.messages {
+            let expected = if placed.document == id(2) { (proof, false) } else { (Proof::Trusted, true) };
+            assert_eq!((placed.proof, placed.counts), expected);
+        }
+        // Neither a non-delivery nor an acceptance of nobody's moves what is proved, whatever dates they bear.
+        let far = as_proof(proof, message(4, Acceptance, 900.0));
+        let failed = as_proof(proof, about(5, NonDelivery, 0.2, B));
+        let refused = as_proof(proof, message(6, NonAcceptance, -9.0));
+        let mut stranger = as_proof(proof, message(7, Envelope, -99.0));
+        stranger.recipients.clear();
+        let more = [messages.to_vec(), vec![far, failed, refused, stranger]].concat();
+        let again = judged(&more, 72.0).transactions.remove(0);
+        assert_eq!((again.state, again.started_at), (Transmission::Accepted, found.started_at));
+        let states: Vec<_> = again.recipients.iter().map(|r| r.state.as_str()).collect();
+        assert_eq!(states, ["missing", "delivered", "not-expected"]);
+        // Alone, it is shown, and it is as if no receipt had come.
+        let alone = [as_proof(proof, message(1, Acceptance, 0.0)), delivery()];
+        let found = judged(&alone, 72.0).transactions.remove(0);
+        assert_eq!(
+            (found.state, found.recipients[0].state),
+            (Transmission::AcceptanceMissing, super::Delivery::Missing)
+        );
+        assert_eq!((found.direction, found.overdue_since, found.proof), (Direction::Sent, Some(hours(24.0)), None));
+        // To whom the envelope only came, nothing is owed for the sake of a forged receipt.
+        let received = [Message { outgoing: Some(false), ..message(3, Envelope, 0.0) }, delivery()];
+        assert_eq!(judged(&received, 72.0).transactions[0].direction, Direction::Received);
+    }
+}
+
+#[test]
+fn without_anchors_receipts_count_and_it_is_said() {
+    let unanchored = |message: Message| Message { proof: Proof::Unanchored, ..message };
+    let messages = [
+        unanchored(message(1, Kind::Acceptance, 0.0)),
+        unanchored(about(2, Kind::Delivery, 0.1, A)),
+        about(3, Kind::Delivery, 0.1, B),
+    ];
+    let found = judged(&messages, 72.0).transactions.remove(0);
+    assert_eq!((found.proof, found.recipients[0].proof), (Some(Proof::Unanchored), Some(Proof::Unanchored)));
+    assert_eq!((found.recipients[0].state, found.recipients[1].proof), (Delivery::Delivered, Some(Proof::Trusted)));
+    assert!(found.findings.is_empty() && found.messages.iter().all(|m| m.counts));
+}
+
+#[test]
 fn both_delay_notices_have_one_kind_and_are_told_apart_without_the_acceptance_too() {
     let text = |n, at, said: &str| Message { error_detail: Some(said.to_owned()), ..about(n, Kind::Delay, at, A) };
     let first = text(2, 12.0, "5.4.1 - gestore - non consegnato nelle prime dodici ore");
@@ -313,22 +378,41 @@ fn recipients_that_differ_are_said() {
 
 #[test]
 fn the_hashes_of_a_brief_receipt_are_held_against_the_original() {
-    let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let receipt = |hashes: &[&str]| Message { brief: strings(hashes), ..about(2, Kind::Delivery, 0.1, A) };
-    let with = |one: Message, files: &[&str]| Message { files: Some(strings(files)), ..one };
-    let envelope = |files: &[&str]| with(message(3, Kind::Envelope, 0.0), files);
-    let sent = |n, files: &[&str]| with(copy(n), files);
+    // `hash hash=name`; without a hash, one that is not readable.
+    let files = |list: &[&str]| {
+        let one = |text: &&str| {
+            let (hashes, name) = text.split_once('=').unwrap_or((text, ""));
+            Attached { hashes: hashes.split_whitespace().map(str::to_owned).collect(), name: name.to_owned() }
+        };
+        Some(list.iter().map(one).collect::<Vec<_>>())
+    };
+    let receipt = |hashes: &[&str]| Message { brief: files(hashes), ..about(2, Kind::Delivery, 0.1, A) };
+    let with = |one: Message, list: &[&str]| Message { files: files(list), ..one };
+    let envelope = |list: &[&str]| with(message(3, Kind::Envelope, 0.0), list);
+    let sent = |n, list: &[&str]| with(copy(n), list);
+    let forged = |list: &[&str]| Message { proof: Proof::Unsigned, ..envelope(list) };
     let ok = || message(1, Kind::Acceptance, 0.0);
+    let both = ["x x2=a.pdf", "y y2=b.pdf"];
     for (held, hashes, expected) in [
         (vec![], &["x"][..], Some(Brief::NotHeld)),
         (vec![copy(4)], &["x"], Some(Brief::NotHeld)),
-        (vec![sent(4, &["x", "y"])], &["y"], Some(Brief::Match)),
-        (vec![sent(4, &["x"])], &["x", "y"], Some(Brief::Mismatch)),
+        (vec![], &[], None),
+        (vec![sent(4, &[])], &[], None),
+        (vec![sent(4, &both)], &["x2=a.pdf", "y=b.pdf"], Some(Brief::Match)),
+        // A name that is nobody's says nothing; one that is another's does.
+        (vec![sent(4, &both)], &["x=a_1.pdf", "y=b.pdf"], Some(Brief::Match)),
+        (vec![sent(4, &both)], &["y=a.pdf", "x=b.pdf"], Some(Brief::Mismatch)),
+        (vec![sent(4, &["x=a.pdf", "y=a.pdf"])], &["y=a.pdf", "x=a.pdf"], Some(Brief::Match)),
+        // A file without a hash is not certified.
+        (vec![sent(4, &both)], &["y=b.pdf"], Some(Brief::Partial)),
+        (vec![sent(4, &both)], &["x=a.pdf", "=b.pdf"], Some(Brief::Partial)),
+        (vec![sent(4, &both)], &[], Some(Brief::Partial)),
+        (vec![sent(4, &["x=a.pdf"])], &["x=a.pdf", "y=b.pdf"], Some(Brief::Mismatch)),
         (vec![sent(4, &[])], &["x"], Some(Brief::Mismatch)),
         (vec![sent(4, &["z"]), sent(5, &["x"])], &["x"], Some(Brief::Match)),
-        // What a provider signed counts before what somebody says to have sent.
+        // What a provider signed counts before what somebody says to have sent, or to have had signed.
         (vec![envelope(&["x"]), sent(4, &["z"])], &["z"], Some(Brief::Mismatch)),
-        (vec![envelope(&["x"])], &[], None),
+        (vec![forged(&["x"]), sent(4, &["z"])], &["z"], Some(Brief::Match)),
     ] {
         let mut messages = vec![receipt(hashes), ok()];
         messages.extend(held);
@@ -337,10 +421,14 @@ fn the_hashes_of_a_brief_receipt_are_held_against_the_original() {
             let found = judged(&messages, 1.0).transactions.remove(0);
             let placed = found.messages.iter().find(|m| m.kind == Kind::Delivery).unwrap();
             assert_eq!(placed.hashes, expected, "{messages:?}");
-            let said = found.findings.iter().filter(|f| f.code == crate::error::Code::ConversationBreve).count();
-            assert_eq!(said, usize::from(expected == Some(Brief::Mismatch)));
+            let said = |code| found.findings.iter().filter(|f| f.code == code).count();
+            assert_eq!(said(crate::error::Code::ConversationBreve), usize::from(expected == Some(Brief::Mismatch)));
+            assert_eq!(said(crate::error::Code::ConversationBrevePart), usize::from(expected == Some(Brief::Partial)));
         }
     }
+    // Of any other receipt it is not asked.
+    let found = judged(&[ok(), about(2, Kind::Delivery, 0.1, A), sent(4, &both)], 1.0).transactions.remove(0);
+    assert!(found.messages.iter().all(|m| m.hashes.is_none()) && found.findings.is_empty());
 }
 
 #[test]

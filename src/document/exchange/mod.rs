@@ -1,12 +1,15 @@
 //! What the exchange system (SdI) answered about an invoice file, and what state that leaves it in (`reference/fatturapa`
 //! section 8.4).
 //!
-//! Invoices and notifications are put together by IdentificativoSdI, by file name without extensions and by digest; one
-//! file sent twice has two identifiers and two courses. Invariants: pure, no input or output; the order in which documents
-//! came never matters, so a notification may precede its invoice; every tie that a notification claims is compared and the
-//! comparison said: a name or a digest that does not match is a finding, and never parts what the identifier ties.
+//! Invoices and notifications are put together by IdentificativoSdI, by digest and, where it follows SdI's rule, by file name without
+//! extensions; one file sent twice has two identifiers and two courses. Invariants: pure, no input or output; the order in which
+//! documents came never matters, so a notification may precede its invoice; a file is its bytes, whatever its name, and what is said of
+//! one is not said of another; every tie that a notification claims is compared and the comparison said: a name or a digest that
+//! does not match is a finding, and never parts what the identifier ties; a notification whose signature is not valid decides nothing, and
+//! one that is not signed, as some channels give them, is marked.
 
 mod course;
+mod files;
 #[cfg(test)]
 mod tests;
 
@@ -14,21 +17,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::proof::Proof;
+use super::reader::is_sdi_base;
 use crate::error::{Code, Finding};
 use crate::hash::Sha256;
 use crate::id::DocumentId;
+use files::{Certainty, Files};
 
 /// An invoice file that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
-    /// The document.
+    /// The document: the file itself, or a message that carries it.
     pub document: DocumentId,
-    /// Digest of the file as deposited.
+    /// Whether the document is a message that carries the file.
+    pub carried: bool,
+    /// Digest of the file as deposited, or as it was attached.
     pub sha256: Sha256,
     /// File name without extensions.
     pub file_base: Option<String>,
     /// SdI's identifier, when the producer told it.
     pub sdi_identifier: Option<String>,
+    /// Supplier, numbers and date in one text: two files that say the same are one invoice in two dresses. None when not known.
+    pub says: Option<String>,
 }
 
 /// A notification that is held.
@@ -38,6 +48,10 @@ pub struct Notification {
     pub document: DocumentId,
     /// RC, NS, MC, NE, EC, SE, DT, AT or MT.
     pub kind: String,
+    /// What its signatures prove.
+    pub proof: Proof,
+    /// The worst conclusion on its signatures, as its metadata say it.
+    pub verdict: Option<String>,
     /// IdentificativoSdI.
     pub sdi_identifier: Option<String>,
     /// NomeFile without extensions.
@@ -141,6 +155,12 @@ pub struct Step {
     pub document: DocumentId,
     /// Its kind.
     pub kind: String,
+    /// What its signatures prove.
+    pub proof: Proof,
+    /// The worst conclusion on its signatures, as its metadata say it.
+    pub verdict: Option<String>,
+    /// Whether it counts for the state of the file.
+    pub counts: bool,
     /// When it happened.
     pub instant: Option<Timestamp>,
     /// Its NomeFile against the invoice's.
@@ -165,14 +185,18 @@ pub struct Course {
 /// An invoice file and everything SdI said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// The file, under every document that holds it; none when only notifications are held.
+    /// The documents that are the file.
     pub invoices: Vec<DocumentId>,
+    /// The messages that carry it; where both are empty only notifications are held.
+    pub carriers: Vec<DocumentId>,
     /// Its name without extensions.
     pub file_base: Option<String>,
     /// The state that counts: of the transmission that went furthest.
     pub state: State,
     /// Whether the invoice counts as issued; unknown while nothing says it.
     pub issued: Option<bool>,
+    /// What signatures prove of the notifications that decided, the least proved of them. None where none did.
+    pub proof: Option<Proof>,
     /// Each transmission.
     pub courses: Vec<Course>,
     /// What does not fit.
@@ -195,19 +219,37 @@ pub fn exchanges(invoices: &[Invoice], notifications: &[Notification], pec: &BTr
         }
     }
     let pec: BTreeSet<String> = pec.iter().map(|one| one.to_lowercase()).collect();
-    let mut found: Vec<Exchange> =
-        groups.into_values().map(|(invoices, notifications)| exchange(invoices, notifications, &pec)).collect();
-    found.sort_by(|a, b| (&a.file_base, &a.invoices).cmp(&(&b.file_base, &b.invoices)));
+    let mut found: Vec<Exchange> = Vec::new();
+    for (invoices, notifications) in groups.into_values() {
+        let files = Files::of(&invoices, &notifications);
+        if invoices.is_empty() {
+            let all = notifications.into_iter().map(|one| (one, Certainty::Known)).collect();
+            found.push(exchange(&[], all, &pec));
+            continue;
+        }
+        for (digest, documents) in files.each() {
+            let of_it = notifications.iter().filter_map(|one| Some((*one, files.is_of(digest, one)?)));
+            found.push(exchange(documents, of_it.collect(), &pec));
+        }
+    }
+    found.sort_by(|a, b| (&a.file_base, &a.invoices, &a.carriers).cmp(&(&b.file_base, &b.invoices, &b.carriers)));
     found
+}
+
+/// SdI writes 0 for an identifier it does not know.
+fn known_identifier(id: Option<&str>) -> Option<String> {
+    let id = id?.trim().to_lowercase();
+    id.bytes().any(|b| b != b'0').then_some(id)
 }
 
 /// Everything that a document can be tied by, of comparable spelling.
 fn keys(sdi: &Option<String>, base: &Option<String>, sha256: Option<String>) -> Vec<(u8, String)> {
     let said =
         |n: u8, text: Option<String>| text.map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).map(|t| (n, t));
-    // SdI writes 0 for an identifier it does not know.
-    let sdi = sdi.clone().filter(|id| id.bytes().any(|b| b != b'0'));
-    [said(0, sdi), said(1, base.clone()), said(2, sha256)].into_iter().flatten().collect()
+    let sdi = known_identifier(sdi.as_deref());
+    // Anybody's file may be called `fattura.xml`; by SdI's rule a name is one transmitter's, and used once.
+    let base = base.clone().filter(|base| is_sdi_base(base));
+    [said(0, sdi), said(1, base), said(2, sha256)].into_iter().flatten().collect()
 }
 
 /// For each member the group it is in: those that share a key, directly or through others.
@@ -231,16 +273,18 @@ fn together(keys: &[Vec<(u8, String)>]) -> Vec<usize> {
     (0..keys.len()).map(|n| root(&mut parent, n)).collect()
 }
 
-fn exchange(invoices: Vec<&Invoice>, notifications: Vec<&Notification>, pec: &BTreeSet<String>) -> Exchange {
+fn exchange(invoices: &[&Invoice], notifications: Vec<(&Notification, Certainty)>, pec: &BTreeSet<String>) -> Exchange {
     let mut findings = Vec::new();
     let bases: BTreeSet<String> =
         invoices.iter().filter_map(|one| one.file_base.as_ref()).map(|base| base.to_uppercase()).collect();
     let digests: BTreeSet<String> = invoices.iter().map(|one| one.sha256.to_string()).collect();
+    let held = Held { bases: &bases, digests: &digests, pec };
+    let named =
+        notifications.iter().filter_map(|(one, _)| one.file_base.as_ref()).map(|base| base.to_uppercase()).min();
     // What has no identifier of its own belongs to the only transmission, or to one without identifier.
-    let mut sent: BTreeMap<Option<String>, Vec<&Notification>> = BTreeMap::new();
-    for one in &notifications {
-        let id = one.sdi_identifier.clone().filter(|id| id.bytes().any(|b| b != b'0'));
-        sent.entry(id).or_default().push(one);
+    let mut sent: BTreeMap<Option<String>, Vec<(&Notification, Certainty)>> = BTreeMap::new();
+    for (one, certainty) in notifications {
+        sent.entry(known_identifier(one.sdi_identifier.as_deref())).or_default().push((one, certainty));
     }
     if sent.len() == 2
         && let Some(unnamed) = sent.remove(&None)
@@ -250,9 +294,11 @@ fn exchange(invoices: Vec<&Invoice>, notifications: Vec<&Notification>, pec: &BT
     }
     let mut courses: Vec<Course> = Vec::new();
     for (sdi_identifier, mut notifications) in sent {
-        notifications.sort_by_key(|one| (one.instant.unwrap_or(Timestamp::MAX), one.kind.clone(), one.document));
-        let state = course::state(&notifications, &mut findings);
-        let steps = notifications.iter().map(|one| step(one, &bases, &digests, pec, &mut findings)).collect();
+        notifications.sort_by_key(|(one, _)| (one.instant.unwrap_or(Timestamp::MAX), one.kind.clone(), one.document));
+        let steps: Vec<Step> = notifications.iter().map(|(one, sure)| held.step(one, *sure, &mut findings)).collect();
+        let counting: Vec<&Notification> =
+            notifications.iter().zip(&steps).filter(|(_, step)| step.counts).map(|((one, _), _)| *one).collect();
+        let state = course::state(&counting, &mut findings);
         courses.push(Course { sdi_identifier, state, steps });
     }
     let state = courses.iter().map(|course| course.state).max_by_key(|state| match state {
@@ -267,38 +313,76 @@ fn exchange(invoices: Vec<&Invoice>, notifications: Vec<&Notification>, pec: &BT
         State::Rejected => Some(false),
         _ => Some(true),
     };
-    let mut documents: Vec<DocumentId> = invoices.iter().map(|one| one.document).collect();
-    documents.sort();
-    let named = notifications.iter().filter_map(|one| one.file_base.as_ref()).map(|base| base.to_uppercase()).min();
+    let deciding = courses.iter().filter(|course| course.state == state).flat_map(|course| &course.steps);
+    // What comes with the invoice to the buyer decides nothing, and is never signed.
+    let proof = deciding.filter(|step| step.counts && step.kind != "MT").map(|step| step.proof).max();
+    let documents = |carried: bool| {
+        let some = invoices.iter().filter(|one| one.carried == carried).map(|one| one.document);
+        some.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
     findings.sort_by(|a, b| (a.code.as_str(), &a.place).cmp(&(b.code.as_str(), &b.place)));
-    Exchange { invoices: documents, file_base: bases.first().cloned().or(named), state, issued, courses, findings }
+    Exchange {
+        invoices: documents(false),
+        carriers: documents(true),
+        file_base: bases.first().cloned().or(named),
+        state,
+        issued,
+        proof,
+        courses,
+        findings,
+    }
 }
 
-fn step(
-    one: &Notification,
-    bases: &BTreeSet<String>,
-    digests: &BTreeSet<String>,
-    pec: &BTreeSet<String>,
-    findings: &mut Vec<Finding>,
-) -> Step {
-    let compare = |said: Option<String>, held: &BTreeSet<String>| match said {
-        None => Compared::NotSaid,
-        Some(_) if held.is_empty() => Compared::NotHeld,
-        Some(said) if held.contains(&said) => Compared::Match,
-        Some(_) => Compared::Mismatch,
-    };
-    let name = compare(one.file_base.as_ref().map(|base| base.to_uppercase()), bases);
-    let hash = compare(one.file_sha256.as_ref().map(|hash| hash.to_lowercase()), digests);
-    let pec = match compare(one.pec_message_id.as_ref().map(|id| id.to_lowercase()), pec) {
-        // Other transmissions that are held say nothing of one that is not.
-        Compared::Mismatch => Compared::NotHeld,
-        other => other,
-    };
-    if name == Compared::Mismatch {
-        findings.push(Finding::warning(Code::ExchangeName, one.document.to_string(), ""));
+/// What a notification is compared with.
+struct Held<'a> {
+    bases: &'a BTreeSet<String>,
+    digests: &'a BTreeSet<String>,
+    pec: &'a BTreeSet<String>,
+}
+
+impl Held<'_> {
+    fn step(&self, one: &Notification, certainty: Certainty, findings: &mut Vec<Finding>) -> Step {
+        let compare = |said: Option<String>, held: &BTreeSet<String>| match said {
+            None => Compared::NotSaid,
+            Some(_) if held.is_empty() => Compared::NotHeld,
+            Some(said) if held.contains(&said) => Compared::Match,
+            Some(_) => Compared::Mismatch,
+        };
+        let name = compare(one.file_base.as_ref().map(|base| base.to_uppercase()), self.bases);
+        let hash = compare(one.file_sha256.as_ref().map(|hash| hash.trim().to_lowercase()), self.digests);
+        let pec = match compare(one.pec_message_id.as_ref().map(|id| id.to_lowercase()), self.pec) {
+            // Other transmissions that are held say nothing of one that is not.
+            Compared::Mismatch => Compared::NotHeld,
+            other => other,
+        };
+        let mut note = |code, detail: &str| findings.push(Finding::warning(code, one.document.to_string(), detail));
+        if name == Compared::Mismatch {
+            note(Code::ExchangeName, "");
+        }
+        if hash == Compared::Mismatch {
+            note(Code::ExchangeHash, "");
+        }
+        if certainty == Certainty::Ambiguous {
+            note(Code::ExchangeAmbiguous, "");
+        }
+        // MT is never signed; EC comes from the buyer, who need not sign.
+        let by_sdi = !matches!(one.kind.as_str(), "MT" | "EC");
+        match one.proof {
+            Proof::Invalid => note(Code::ExchangeInvalid, ""),
+            Proof::Unsigned if by_sdi => note(Code::ExchangeUnproved, "not signed"),
+            Proof::Unverified => note(Code::ExchangeUnproved, "not verified"),
+            _ => {}
+        }
+        Step {
+            document: one.document,
+            kind: one.kind.clone(),
+            proof: one.proof,
+            verdict: one.verdict.clone(),
+            counts: certainty == Certainty::Known && one.proof != Proof::Invalid,
+            instant: one.instant,
+            name,
+            hash,
+            pec,
+        }
     }
-    if hash == Compared::Mismatch {
-        findings.push(Finding::warning(Code::ExchangeHash, one.document.to_string(), ""));
-    }
-    Step { document: one.document, kind: one.kind.clone(), instant: one.instant, name, hash, pec }
 }

@@ -12,6 +12,7 @@ mod signed;
 mod xml;
 
 pub use identity::Parts;
+pub use invoice::is_sdi_base;
 pub use pec_log::term_of_log;
 
 use serde::{Deserialize, Serialize};

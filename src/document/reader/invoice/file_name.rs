@@ -17,6 +17,11 @@ fn follows_rule(name: &str) -> bool {
         name.get(stem..).filter(|end| end.eq_ignore_ascii_case(suffix)).map(|_| &name[..stem])
     });
     let Some(stem) = stem else { return false };
+    is_base(stem)
+}
+
+/// Whether a name without extensions follows the rule: then it is one transmitter's, and SdI takes it once.
+pub fn is_base(stem: &str) -> bool {
     let Some((transmitter, progressive)) = stem.split_once('_') else { return false };
     let alphanumeric = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
     let Some((country, code)) = transmitter.split_at_checked(2) else { return false };

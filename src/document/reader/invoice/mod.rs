@@ -18,6 +18,8 @@ use crate::document::Context;
 use crate::error::{Code, Finding, Result};
 use xml::Node;
 
+pub use file_name::is_base as is_sdi_base;
+
 pub struct InvoiceReader;
 
 /// How the file is read: what holds nothing for the index is skipped, attachments are measured.

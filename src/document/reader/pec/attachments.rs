@@ -4,7 +4,7 @@
 //! Invariant: memory does not grow with a file unless it may be one of those, and then stays below what their readers take; messages
 //! within messages are entered to a fixed depth, and what is not listed for a limit is said.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::{Value, json};
@@ -41,6 +41,8 @@ pub struct Listing<'a> {
     hashes: Vec<Hash>,
     sdi_identifiers: Vec<String>,
     invoice_files: Vec<String>,
+    /// Digest and base name of every invoice, for what is said of that file.
+    carried: Vec<String>,
     findings: Vec<Finding>,
     inner: Inner<'a>,
     understood: u64,
@@ -78,6 +80,7 @@ impl<'a> Listing<'a> {
             hashes: Vec::new(),
             sdi_identifiers: Vec::new(),
             invoice_files: Vec::new(),
+            carried: Vec::new(),
             findings: Vec::new(),
             inner,
             understood: 0,
@@ -222,6 +225,13 @@ impl<'a> Listing<'a> {
         }
         if let Some(class) = found.class {
             entry["class"] = class.into();
+            if class == "invoice" {
+                let sha256 = entry["sha256"].as_str().unwrap_or_default();
+                let carried = format!("{sha256}/{}", found.text("file_base").unwrap_or_default());
+                if !self.carried.contains(&carried) {
+                    self.carried.push(carried);
+                }
+            }
         }
         for field in KEY_FIELDS {
             if let Some(value) = found.fields.get(*field) {
@@ -253,15 +263,6 @@ impl<'a> Listing<'a> {
         Ok(Read { bytes: taken.bytes, sha256, head: taken.head, whole, damaged: decoder.damaged })
     }
 
-    /// The hashes of a brief receipt, to be compared; none when not every file was listed.
-    pub fn brief(&self) -> Vec<String> {
-        if self.cut {
-            return Vec::new();
-        }
-        let distinct: BTreeSet<&String> = self.hashes.iter().map(|hash| &hash.sha1).collect();
-        distinct.into_iter().cloned().collect()
-    }
-
     /// Puts everything into fields and findings.
     pub fn fill(self, out: &mut Extraction) {
         out.fields.insert("attachments".to_owned(), self.entries.len().into());
@@ -274,6 +275,7 @@ impl<'a> Listing<'a> {
         out.set_list("attachment_sha256", self.digests);
         out.set_list("sdi_identifiers", self.sdi_identifiers);
         out.set_list("invoice_files", self.invoice_files);
+        out.set_list("carried_invoices", self.carried);
         out.findings.extend(self.findings);
         out.findings.extend(self.inner.findings);
         out.signatures.extend(self.inner.own);

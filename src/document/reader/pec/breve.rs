@@ -2,8 +2,10 @@
 //!
 //! The rules say the hash should be taken on the base64-encoded part and elsewhere on its entire content: providers differ, so
 //! of an original whose sender asked for brief receipts every one of these is noted, and a receipt is compared with them whichever
-//! comes first, without the content being opened again. Names are not compared: providers write them in many ways, and the hash is
-//! what the receipt certifies. Invariant: memory does not grow with a file.
+//! comes first, without the content being opened again. Each file is one line, `<sha1>,<sha1>…/<name>`, of an original and of a
+//! receipt alike: a hash says something only of the file it is named after, and a file without one is not certified. Parts that a
+//! receipt leaves as they are (a signature, what is signed in the opaque form) stand for themselves. Invariant: memory does not grow
+//! with a file.
 
 use std::io;
 
@@ -21,6 +23,11 @@ const MAX_HASH_PART: usize = 256;
 /// list that was cut would look like another file's.
 const MAX_FILES: usize = 100;
 
+/// Characters of a name that are compared.
+const MAX_NAME: usize = 200;
+/// In the place of a hash that is not one.
+const UNREADABLE: &str = "?";
+
 /// What a breve receipt says of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hash {
@@ -33,14 +40,8 @@ pub struct Hash {
 impl Hash {
     /// From the part that stands in for a file; `None` when the part is something else.
     pub(super) fn of(source: &Source, part: &Part) -> Result<Option<Self>> {
-        let Some(name) = part.info.name.as_deref() else { return Ok(None) };
-        let stem = name.len().checked_sub(5).and_then(|at| name.split_at_checked(at));
-        let Some((stem, ".hash" | ".HASH")) = stem else { return Ok(None) };
-        let raw = source.bytes(part.body.clone(), MAX_HASH_PART).at("content")?;
-        let decoded = transfer::decoded(&part.info.encoding, &raw).unwrap_or_default();
-        let text = decoded.trim_ascii();
-        let digits = text.len() == 40 && text.iter().all(u8::is_ascii_hexdigit);
-        Ok(digits.then(|| Self { name: stem.to_owned(), sha1: String::from_utf8_lossy(text).to_ascii_lowercase() }))
+        let Some(stem) = part.info.name.as_deref().and_then(stem) else { return Ok(None) };
+        Ok(digits(source, part)?.map(|sha1| Self { name: stem.to_owned(), sha1 }))
     }
 
     /// As in the field `hashes`.
@@ -49,23 +50,68 @@ impl Hash {
     }
 }
 
-/// SHA-1 of everything a provider may have meant, of every file of an original; `None` when there are too many files to say.
-pub(super) fn of_files(source: &Source, structure: &Structure) -> Result<Option<Vec<String>>> {
-    let is_file = |part: &&Part| part.info.name.is_some() || part.info.media_type == "message/rfc822";
+/// The name of the file that a part of this name stands in for.
+fn stem(name: &str) -> Option<&str> {
+    let (stem, end) = name.split_at_checked(name.len().checked_sub(5)?)?;
+    end.eq_ignore_ascii_case(".hash").then_some(stem)
+}
+
+/// What the part holds, when that is a SHA-1.
+fn digits(source: &Source, part: &Part) -> Result<Option<String>> {
+    let raw = source.bytes(part.body.clone(), MAX_HASH_PART).at("content")?;
+    let decoded = transfer::decoded(&part.info.encoding, &raw).unwrap_or_default();
+    let text = decoded.trim_ascii();
+    let digits = text.len() == 40 && text.iter().all(u8::is_ascii_hexdigit);
+    Ok(digits.then(|| String::from_utf8_lossy(text).to_ascii_lowercase()))
+}
+
+/// The files of a message and where they stand; `None` when there are too many to say.
+fn files(structure: &Structure) -> Option<impl Iterator<Item = (usize, &Part)>> {
+    let is_file = |(_, part): &(usize, &Part)| part.info.name.is_some() || part.info.media_type == "message/rfc822";
     // The first part is the message itself: a name it may have is nothing that a receipt replaces.
-    let files: Vec<&Part> = structure.parts.iter().skip(1).filter(is_file).collect();
-    if files.len() > MAX_FILES || structure.too_many || structure.too_deep {
-        return Ok(None);
-    }
-    let mut found = Vec::new();
-    for part in files {
-        for digest in of_part(source, part).at("content")? {
-            if !found.contains(&digest) {
-                found.push(digest);
+    let files = || structure.parts.iter().enumerate().skip(1).filter(is_file);
+    (files().count() <= MAX_FILES && !structure.too_many && !structure.too_deep).then(files)
+}
+
+/// Every file of an original, with SHA-1 of everything a provider may have meant; `None` when there are too many files to say.
+pub(super) fn of_files(source: &Source, structure: &Structure) -> Result<Option<Vec<String>>> {
+    let Some(files) = files(structure) else { return Ok(None) };
+    let lines = files.map(|(_, part)| Ok(line(&of_part(source, part).at("content")?, part.info.name.as_deref())));
+    lines.collect::<Result<Vec<_>>>().map(Some)
+}
+
+/// Every file that a brief receipt speaks of, and the places of parts that should hold a hash and do not.
+pub(super) fn of_receipt(source: &Source, structure: &Structure) -> Result<Option<(Vec<String>, Vec<String>)>> {
+    let Some(files) = files(structure) else { return Ok(None) };
+    let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
+    for (at, part) in files {
+        let name = part.info.name.as_deref();
+        lines.push(match name.and_then(stem) {
+            None => line(&of_part(source, part).at("content")?, name),
+            Some(stem) => {
+                let digits = digits(source, part)?;
+                if digits.is_none() {
+                    unreadable.push(structure.path(at));
+                }
+                line(digits.as_slice(), Some(stem))
             }
-        }
+        });
     }
-    Ok(Some(found))
+    Ok(Some((lines, unreadable)))
+}
+
+/// Hashes and name of a file in one line. The name as it is compared: without path and case, and no longer than it need be.
+fn line(hashes: &[String], name: Option<&str>) -> String {
+    let name = name.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let name: String = words.join(" ").to_lowercase().chars().take(MAX_NAME).collect();
+    let mut distinct: Vec<&str> = Vec::with_capacity(hashes.len());
+    hashes.iter().for_each(|hash| {
+        if !distinct.contains(&hash.as_str()) {
+            distinct.push(hash)
+        }
+    });
+    format!("{}/{name}", if distinct.is_empty() { UNREADABLE.to_owned() } else { distinct.join(",") })
 }
 
 /// Body as transmitted and decoded, and the whole part; as stored and in CRLF, with and without its last line end.
@@ -182,6 +228,26 @@ mod tests {
         of_files(&source, &Structure::scan(&source, 0..source.len()).unwrap()).unwrap()
     }
 
+    fn receipt(text: &str) -> (Vec<String>, Vec<String>) {
+        let source = Source::Memory(Cow::Borrowed(text.as_bytes()));
+        of_receipt(&source, &Structure::scan(&source, 0..source.len()).unwrap()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_receipt_names_each_file_with_its_hash_or_without() {
+        let part = |name: &str, inside: &str| format!("--b\nContent-Type: text/plain; name=\"{name}\"\n\n{inside}\n");
+        let hash = "0123456789abcdef0123456789ABCDEF01234567";
+        let (lines, unreadable) = receipt(&format!(
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntesto\n{}{}{}--b--\n",
+            part("C:\\\\Doc  Uno.pdf.HASH", hash),
+            part("due.pdf.hash", &hash[1..]),
+            part("smime.p7s", "x"),
+        ));
+        assert_eq!(lines[..2], [format!("{}/doc uno.pdf", hash.to_lowercase()), "?/due.pdf".to_owned()]);
+        assert!(lines[2].contains(&sha1(b"x")) && lines[2].ends_with("/smime.p7s"), "{lines:?}");
+        assert_eq!(unreadable, ["3"]);
+    }
+
     #[test]
     fn encoded_and_decoded_are_both_accepted() {
         for said in [
@@ -193,6 +259,8 @@ mod tests {
         ] {
             for stored in [ORIGINAL.to_owned(), ORIGINAL.replace('\n', "\r\n")] {
                 let found = found(stored.as_bytes()).unwrap();
+                assert!(found.len() == 1 && found[0].ends_with("/a.pdf"), "{found:?}");
+                let found: Vec<String> = found[0].split(['/', ',']).map(str::to_owned).collect();
                 // Bare line feeds can only have been hashed where they are stored.
                 let known = said.contains(&b'\r') || said == b"ABCDEF" || stored == ORIGINAL;
                 assert_eq!(found.contains(&sha1(said)), known, "{said:?}");

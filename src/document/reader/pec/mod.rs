@@ -25,6 +25,7 @@ use crate::clock::iso_ms;
 use crate::document::Context;
 use crate::error::{AtPlace, Code, Finding, Result};
 use crate::evidence::trust::Trust;
+use crate::evidence::verdict::{Role, SignatureReport};
 use attachments::{Listing, Message};
 use daticert::{Certified, Daticert};
 use headers::Headers;
@@ -36,7 +37,8 @@ use structure::Structure;
 
 /// Reads everything.
 pub struct PecReader;
-/// Reads outer headers and daticert and nothing else: a message with a virus is never unpacked.
+/// Reads outer headers and daticert and judges the provider's signature over the bytes as they are: a message with a virus is never
+/// unpacked.
 pub struct VirusReader;
 
 impl Reader for PecReader {
@@ -46,6 +48,7 @@ impl Reader for PecReader {
         if let Some(message) = Mail::open(&source, &mut out)? {
             message.describe(input.context, &mut out);
             signature::judge(&message, input.context, &mut out)?;
+            message.certify(&mut out);
             message.certify_time(input.context, &mut out);
             message.enter(input.context, &mut out)?;
         }
@@ -59,6 +62,8 @@ impl Reader for VirusReader {
         let source = Source::of(input.body)?;
         if let Some(message) = Mail::open(&source, &mut out)? {
             message.describe(input.context, &mut out);
+            signature::judge(&message, input.context, &mut out)?;
+            message.certify(&mut out);
         }
         Ok(out)
     }
@@ -202,7 +207,6 @@ impl<'a> Mail<'a> {
 
     /// Registered electronic mail: recognised and kept; its evidence is another format than daticert.
     fn registered(&self, out: &mut Extraction) {
-        out.fields.insert("certified".to_owned(), false.into());
         out.findings.push(Finding::info(Code::PecRem, "body", "kept; its evidence is not read"));
         if !self.headers.marked {
             out.set("kind", if self.pieces.original.is_some() { "rem-dispatch" } else { "rem-evidence" });
@@ -211,7 +215,6 @@ impl<'a> Mail<'a> {
 
     /// No daticert: expected of anomaly envelopes and ordinary mail only.
     fn uncertified(&self, out: &mut Extraction) {
-        out.fields.insert("certified".to_owned(), false.into());
         out.findings.push(match self.headers.kind {
             None => Finding::warning(Code::PecNotPec, "header", ""),
             Some("busta-anomalia") => {
@@ -222,6 +225,15 @@ impl<'a> Mail<'a> {
         if self.headers.kind == Some("posta-certificata") {
             out.set("identifier", &self.headers.message_id);
         }
+    }
+
+    /// Says whether what daticert says is certified: anybody can write one, so a signature that is mathematically right must cover it,
+    /// and no signer's may be wrong.
+    fn certify(&self, out: &mut Extraction) {
+        let readable = self.certified.as_ref().is_some_and(|certified| certified.readable());
+        let mut signers = out.signatures.iter().filter(|report| report.role == Role::Signature).peekable();
+        let intact = signers.peek().is_some() && signers.all(SignatureReport::is_intact);
+        out.fields.insert("certified".to_owned(), (readable && intact).into());
     }
 
     /// The message inside and every file.
@@ -260,7 +272,13 @@ impl<'a> Mail<'a> {
             let (source, structure, headers) = (original.source.source(), &original.structure, &original.headers);
             listing.message(&Message { source, structure, headers, place: "postacert.eml", depth: 1 })?;
             if receipt_type == BRIEF {
-                out.set_list("breve_sha1", listing.brief());
+                if let Some((lines, unreadable)) = breve::of_receipt(source, structure)? {
+                    out.set_list("breve_files", lines);
+                    let place = |path: String| format!("postacert.eml/{path}");
+                    let findings =
+                        unreadable.into_iter().map(|path| Finding::warning(Code::PecBreveHash, place(path), ""));
+                    out.findings.extend(findings);
+                }
             } else if text(out, "kind") == "posta-certificata" && text(out, "receipt_type") == BRIEF {
                 Self::note_hashes(source, structure, out)?;
             }
@@ -273,8 +291,8 @@ impl<'a> Mail<'a> {
     /// What the receipts of a message may say of its files. Only a sender that asks for brief receipts gets any; a copy that does not
     /// say what it asked for may have.
     fn note_hashes(source: &Source, structure: &Structure, out: &mut Extraction) -> Result<()> {
-        if let Some(hashes) = breve::of_files(source, structure)? {
-            out.set_list("original_sha1", hashes);
+        if let Some(lines) = breve::of_files(source, structure)? {
+            out.set_list("original_files", lines);
         }
         Ok(())
     }
@@ -333,7 +351,6 @@ fn fill(certified: &Daticert, headers: &Headers, out: &mut Extraction) {
     if kind == "preavviso-errore-consegna" {
         out.fields.insert("final".to_owned(), notice::is_final(&certified.error_detail).into());
     }
-    out.fields.insert("certified".to_owned(), certified.readable().into());
 }
 
 /// Any bytes at all, read as a message and as a daticert: what fuzzing calls.
@@ -346,6 +363,7 @@ pub fn any_bytes(bytes: &[u8]) {
         message.describe(&context, &mut out);
         // In memory there is no input/output to fail; everything else is a finding.
         drop(signature::judge(&message, &context, &mut out));
+        message.certify(&mut out);
         drop(message.enter(&context, &mut out));
     }
     drop(daticert::read(bytes, true));

@@ -64,7 +64,7 @@ fn a_delivery_receipt_in_both_line_ends() {
             "instant": "2026-03-10T09:16:00.000Z", "sender": "mittente@pec.example.it",
             "recipients": ["Destinatario@pec.example.org", "altri@example.net"], "recipients_external": ["altri@example.net"],
             "delivered_to": "destinatario@pec.example.org", "subject": "Diffida <1> perché", "provider": "Gestore Esempio S.p.A.",
-            "receipt_type": "completa", "error": "nessuno", "certified": true, "depth": 0, "attachments": 0, "zone": "+0100",
+            "receipt_type": "completa", "error": "nessuno", "certified": false, "depth": 0, "attachments": 0, "zone": "+0100",
             "profile": "pec",
             "reply_to": "mittente@pec.example.it", "subject_header": "CONSEGNA: Diffida perché",
         });
@@ -99,7 +99,7 @@ fn encodings_of_daticert() {
     for text in [utf16, quoted, bare] {
         let out = read_text(&text);
         assert_eq!(out.fields["subject"], "Diffida <1> perché");
-        assert_eq!(out.fields["certified"], true);
+        assert_eq!(out.fields["identifier"], "opec1.20260310101500.1@pec.example.it");
     }
 }
 
@@ -157,7 +157,7 @@ fn wrapped_again_by_a_list() {
         &pec[at..]
     );
     let out = read_text(&text);
-    assert_eq!((&out.fields["depth"], &out.fields["certified"]), (&json!(1), &json!(true)));
+    assert_eq!((&out.fields["depth"], &out.fields["provider"]), (&json!(1), &json!("Gestore Esempio S.p.A.")));
     assert!(codes(&out).contains(&Code::PecRewrapped));
 }
 
@@ -201,7 +201,7 @@ fn cut_short_messages_have_their_own_code() {
     let out = read_text(&text[..text.len() - 40]);
     let cut = out.findings.iter().find(|f| f.code == Code::MailTruncated).unwrap();
     assert_eq!(cut.severity, crate::error::Severity::Error);
-    assert_eq!(out.fields["certified"], true);
+    assert_eq!(out.fields["provider"], "Gestore Esempio S.p.A.");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_hundred_megabytes_from_a_file() {
         context: crate::document::Context::test(),
     };
     let out = PecReader.read(&input).unwrap();
-    assert_eq!((&out.fields["certified"], &out.fields["attachments"]), (&json!(true), &json!(0)));
+    assert_eq!((&out.fields["kind"], &out.fields["attachments"]), (&json!("avvenuta-consegna"), &json!(0)));
     assert_eq!(out.fields["original"]["subject"], "x");
 }
 
