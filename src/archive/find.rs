@@ -14,6 +14,7 @@ use super::related::AGGREGATION;
 use super::state::unpoisoned;
 use crate::catalog::{Catalog, DocumentRow, FieldKind, FieldSpec, Query, Tie, merged};
 use crate::clock::iso_ms;
+use crate::document;
 use crate::document::class::{self, Class};
 use crate::error::{Code, Error, Result};
 use crate::id::ClassId;
@@ -59,10 +60,12 @@ pub(super) fn field_kind(kind: class::FieldKind) -> Option<FieldKind> {
     }
 }
 
-/// The indexed fields of a class.
+/// The indexed fields of a class, and of one whose documents may be signed what is learnt of them at sealing.
 pub(super) fn field_specs(class: &Class) -> Vec<FieldSpec> {
     let indexed = class.fields.iter().filter(|field| field.indexed);
-    indexed.filter_map(|f| field_kind(f.kind).map(|kind| FieldSpec { name: f.name.clone(), kind })).collect()
+    let indexed = indexed.filter_map(|f| field_kind(f.kind).map(|kind| FieldSpec { name: f.name.clone(), kind }));
+    let sealed = FieldSpec { name: document::SEALED_VERDICT.to_owned(), kind: FieldKind::Keyword };
+    indexed.chain(document::may_be_signed(class).then_some(sealed)).collect()
 }
 
 /// A document as lists show it.

@@ -154,7 +154,20 @@ impl Archive {
             let p7s = self.package_entry(package).and_then(|entry| self.index_signature(&entry, package));
             view["package_signature"] = json!(p7s.ok().flatten().and_then(|p7s| signed::facts(&p7s)));
         }
+        view["at_sealing"] = match self.at_sealing(&row) {
+            Ok(found) => found,
+            Err(error) => json!({ "not_read": error.code }),
+        };
         Ok(view)
+    }
+
+    /// What was found of the signatures when the document was sealed, which the receipt could not know: whether certificates had been
+    /// revoked was asked in between. Null before that, and where nobody was configured to be asked.
+    fn at_sealing(&self, row: &DocumentRow) -> Result<Value> {
+        let Some(package) = &row.package else { return Ok(Value::Null) };
+        let lines = self.sealed_lines_of(&self.package_entry(package)?, package, row.id)?;
+        let verdict = super::revocation::worst_conclusion(&lines).map(str::to_owned);
+        Ok(verdict.map_or(Value::Null, |verdict| json!({ "signature_verdict": verdict, "signatures": lines })))
     }
 
     /// What must be known of a content before its first byte; does not count as an access.
@@ -411,7 +424,7 @@ pub(super) fn distrusted(id: DocumentId, sequence: Sequence) -> Error {
 }
 
 /// A file of a package, held against the entry that committed it.
-fn committed_file(entry: &Entry, package: &PackageRef, name: &str, bytes: &[u8]) -> Result<()> {
+pub(super) fn committed_file(entry: &Entry, package: &PackageRef, name: &str, bytes: &[u8]) -> Result<()> {
     let files = entry.object.get("files").and_then(Value::as_array);
     let named = files.and_then(|files| files.iter().find(|file| file["name"] == name));
     if named.is_some_and(|file| file["sha256"] == Sha256::of(bytes).to_string()) {

@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use super::Archive;
 use super::access::{Action, Actor};
 use super::read::MAX_DESCRIPTION;
+use super::revocation::worst_conclusion;
 use super::state::unpoisoned;
 use super::unsealed::{deposit_row, document_row};
-use crate::catalog::{DepositRow, DocumentRow, PackageRow, PackageState};
+use crate::catalog::{DepositRow, DocumentRow, Indexed, PackageRow, PackageState};
 use crate::chain::{Entry, Kind as EntryKind};
-use crate::document::agid;
+use crate::document::{self, agid};
 use crate::error::{AtPlace as _, Code, Error, Finding, Kind, Result};
-use crate::id::{PackageRef, ReceiptId, Sequence};
+use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence};
 use crate::intake::manifest::Manifest;
 use crate::intake::receipt::rdv;
 use crate::package::member;
@@ -67,7 +68,8 @@ pub(super) fn package_row(entry: &Entry) -> Result<PackageRow> {
 impl Archive {
     /// Reads the rows of a package from its metadata, receipts and manifests; documents are not touched.
     pub(super) fn rows_of_package(&self, row: PackageRow) -> Result<PackageRows> {
-        let reader = self.open_committed(&self.ledger.entry(row.entry)?, &row.package)?;
+        let entry = self.ledger.entry(row.entry)?;
+        let reader = self.open_committed(&entry, &row.package)?;
         let mut files = Vec::new();
         let mut sequences: BTreeMap<ReceiptId, Sequence> = BTreeMap::new();
         let mut manifests = Vec::new();
@@ -98,6 +100,7 @@ impl Archive {
             let lane = *lanes.get(&receipt).ok_or_else(|| lost(receipt))?;
             documents.push(document_row(&classes, file, lane, sequence, Some(row.package.clone()))?);
         }
+        self.put_sealed_verdicts(&entry, &row.package, &mut documents)?;
         let firsts: BTreeMap<ReceiptId, &DocumentRow> = documents.iter().map(|row| (row.receipt, row)).collect();
         let mut deposits = Vec::with_capacity(manifests.len());
         for manifest in &manifests {
@@ -106,6 +109,23 @@ impl Archive {
             deposits.push(deposit_row(manifest, first.sequence, first));
         }
         Ok(PackageRows { package: row, documents, deposits })
+    }
+
+    /// Adds to the rows of a package what was found of their signatures at sealing, so that search knows it.
+    fn put_sealed_verdicts(&self, entry: &Entry, package: &PackageRef, documents: &mut [DocumentRow]) -> Result<()> {
+        let mut lines: BTreeMap<DocumentId, Vec<Value>> = BTreeMap::new();
+        for (document, line) in self.sealed_lines(entry, package)? {
+            lines.entry(document).or_default().push(line);
+        }
+        for row in documents {
+            let verdict = lines.get(&row.id).and_then(|lines| worst_conclusion(lines));
+            let field = |verdict: &str| Indexed {
+                name: document::SEALED_VERDICT.to_owned(),
+                value: crate::catalog::Value::Keyword(verdict.to_owned()),
+            };
+            row.fields.extend(verdict.map(field));
+        }
+        Ok(())
     }
 
     /// Puts into the catalog what the chain has and it has not. A package that cannot be read for damage is recorded without

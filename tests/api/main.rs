@@ -41,6 +41,6 @@ mod stamps;
 mod terms;
 mod tiles;
 mod trust;
+mod unproved;
 mod witness;
 mod witnessed;
-mod unproved;

@@ -205,3 +205,99 @@ fn the_same_list_is_not_asked_for_twice_while_it_is_fresh() {
     assert_eq!(web.count(), 2);
     assert_eq!(lines(&server.archive, 3)[0]["revocation"], "absent");
 }
+
+#[test]
+fn what_one_signer_s_list_says_is_known_of_every_signer_whichever_document_came_first() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
+    let authority = Authority::new();
+    let path = "/ca.crl";
+    let shared = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = std::sync::Arc::clone(&shared);
+    let web = Web::new(move |_| Some(list.lock().unwrap().clone()));
+    // One names no source at all, and is revoked; the other, of the same authority, names the list.
+    authority.signer("silent", None, None);
+    authority.signer("telling", Some(&web.url(path)), None);
+    authority.revoke("silent");
+    *shared.lock().unwrap() = authority.list();
+    let server = archive(&authority, &[&web.host]).serve();
+    let (producer, auditor) = (server.archive.token("producer"), server.archive.token("auditor"));
+    let revoked = deposit(&server, &producer, &authority, "silent", 1);
+    let good = deposit(&server, &producer, &authority, "telling", 2);
+    let searched = |verdict: &str| -> Vec<Value> {
+        let body = serde_json::json!({ "class": "invoice", "criteria": [format!("sealed_verdict={verdict}")] });
+        let found = server.search(&server.archive.manager, body);
+        found["documents"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect()
+    };
+    let shown = |id: &str| server.json(&format!("/v1/documents/{id}"), &auditor)["at_sealing"].clone();
+    assert_eq!((shown(&revoked), searched("invalid")), (Value::Null, vec![]));
+    server.seal();
+
+    let lines = lines(&server.archive, 1);
+    let of = |id: &str| lines.iter().find(|line| line["document"] == *id).unwrap();
+    assert_eq!(
+        (&of(&revoked)["revocation"], &of(&revoked)["conclusion"]),
+        (&"bad".into(), &"invalid".into()),
+        "{lines:?}"
+    );
+    assert_eq!(of(&good)["revocation"], "good");
+    // Everything known of the document says it, and search finds it.
+    let said = shown(&revoked);
+    assert_eq!(
+        (&said["signature_verdict"], &said["signatures"]),
+        (&"invalid".into(), &Value::Array(vec![of(&revoked).clone()]))
+    );
+    assert_eq!(shown(&good)["signature_verdict"], "valid");
+    let people = text(&server.archive.run(&["show", &revoked]).stdout);
+    assert!(people.contains("at_sealing") && people.contains("signature/revoked"), "{people}");
+    assert_eq!(
+        (searched("invalid"), searched("valid")),
+        (vec![Value::from(revoked.as_str())], vec![Value::from(good.as_str())])
+    );
+    // And an alarm names it.
+    let told = |server: &Server| -> Vec<Value> {
+        let page = server.json("/v1/alarms", &auditor);
+        let all = page["alarms"].as_array().unwrap().iter().filter(|alarm| alarm["code"] == "signature/revoked");
+        all.map(|alarm| alarm["place"].clone()).collect()
+    };
+    assert_eq!(told(&server), [Value::from(format!("document {revoked}"))]);
+    // The same from the plain files, and no longer after three months.
+    let mut server = server;
+    server.restart_after(&[("CUSTODE_TEST_CLOCK_SHIFT", "7948800")], |archive| {
+        std::fs::remove_dir_all(archive.path("catalog")).unwrap();
+        assert!(archive.run(&["reindex"]).status.success());
+    });
+    let body = serde_json::json!({ "class": "invoice", "criteria": ["sealed_verdict=invalid"] });
+    let found = server.search(&server.archive.manager, body);
+    assert_eq!(found["documents"][0]["id"], revoked.as_str());
+    assert_eq!(told(&server), [] as [Value; 0]);
+    // Nobody gives what only sealing can know.
+    let signed = authority.sign("telling", &invoice(3));
+    let given = serde_json::json!({ "sealed_verdict": "valid" });
+    let reply = server.deposit(&producer, "invoice", "IT01234567890_00003.xml.p7m", &given, signed);
+    assert_eq!(reply.status(), 422, "{}", reply.text().unwrap());
+}
+
+#[test]
+fn an_answer_that_is_too_long_rests_its_address_and_not_its_host() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
+    let authority = Authority::new();
+    let list = authority.list();
+    // Larger than any answer of a responder, and than any list; the other address of the host does better.
+    let web = Web::new(move |path| Some(if path == "/long" { vec![b'0'; 1 << 20] } else { list.clone() }));
+    authority.signer("long", None, Some(&web.url("/long")));
+    authority.signer("fine", Some(&web.url("/ca.crl")), None);
+    let server = archive(&authority, &[&web.host]).serve();
+    let producer = server.archive.token("producer");
+    deposit(&server, &producer, &authority, "long", 1);
+    deposit(&server, &producer, &authority, "long", 2);
+    deposit(&server, &producer, &authority, "fine", 3);
+    server.seal();
+    let asked = web.asked.lock().unwrap().clone();
+    assert_eq!(asked.iter().filter(|path| *path == "/long").count(), 1, "{asked:?}");
+    assert!(asked.iter().any(|path| path == "/ca.crl"), "{asked:?}");
+    assert!(lines(&server.archive, 1).iter().all(|line| line["revocation"] == "good"));
+}

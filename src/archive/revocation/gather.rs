@@ -1,7 +1,8 @@
 //! The job: looks again at unsealed documents that lack revocation data, and asks for what is missing.
 //!
 //! Invariants: each certificate is asked about once in a run; what does not answer is left alone for a while; a run ends after
-//! its time, with what it has; addresses are asked only for certificates whose chain leads to an anchor, so that nobody who merely
+//! its time, with what it has; what one document brought speaks of the signers of all others, whichever came first, for a list names
+//! every certificate that its issuer revoked; addresses are asked only for certificates whose chain leads to an anchor, so that nobody who merely
 //! signs something makes the archive ask anything.
 
 use std::collections::HashSet;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::store::Question;
-use super::{Archive, lacks};
+use super::{Archive, is_revoked, lacks};
 use crate::archive::state::unpoisoned;
 use crate::catalog::Catalog as _;
 use crate::error::{Code, Result};
@@ -31,9 +32,9 @@ const MOST_RESTING: usize = 4_096;
 
 /// What a run has gathered so far.
 #[derive(Default)]
-pub(super) struct Run {
+pub(in crate::archive) struct Run {
     /// Lists and answers.
-    pub material: Material,
+    pub(super) material: Material,
     /// Pairs of certificate and issuer already seen to.
     seen: HashSet<Question>,
 }
@@ -54,14 +55,57 @@ impl Archive {
         }
         let started = Instant::now();
         let mut run = Run::default();
+        let mut looked_at: Vec<(DocumentId, usize)> = Vec::new();
         for id in self.revocation.waiting.due(self.clock.now(), MOST) {
             if started.elapsed() > BUDGET || self.is_ending() {
-                return;
+                break;
             }
             if let Err(error) = self.look_again(id, &mut run, true) {
                 tracing::warn!(code = error.code.as_str(), document = %id, detail = %error.detail, "revocation not looked at");
             }
             self.rest(id);
+            looked_at.push((id, run.material.len()));
+        }
+        // A later document may have brought the very list that an earlier one lacked.
+        for (id, known) in looked_at {
+            if self.is_ending() || started.elapsed() > BUDGET {
+                return;
+            }
+            if known < run.material.len() && self.revocation.waiting.waits(id) {
+                let again = self.judged(id, &run.material).map(|reports| self.note(id, &reports));
+                if let Err(error) = again {
+                    tracing::warn!(code = error.code.as_str(), document = %id, detail = %error.detail, "revocation not looked at");
+                }
+            }
+        }
+    }
+
+    /// Puts what is at hand for the signatures of a document into the run's material; nobody is asked.
+    pub(super) fn collect(&self, id: DocumentId, run: &mut Run) -> Result<()> {
+        for report in self.judged(id, &run.material)?.iter().filter(|report| lacks(report)) {
+            self.obtain(report, run, false)?;
+        }
+        Ok(())
+    }
+
+    /// The signatures of an unsealed document, judged by what was gathered; none when it is not there any more.
+    pub(super) fn judged(&self, id: DocumentId, gathered: &Material) -> Result<Vec<SignatureReport>> {
+        match self.unsealed.locate(id)? {
+            Some(row) => self.judged_again(&row, gathered),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Remembers what is lacking of a document, and whether a signer of it was revoked.
+    pub(super) fn note(&self, id: DocumentId, reports: &[SignatureReport]) {
+        let waiting = &self.revocation.waiting;
+        if reports.iter().any(is_revoked) {
+            waiting.note_revoked(id);
+        }
+        let expires = |report: &SignatureReport| Some(report.path.as_ref()?.first()?.not_after);
+        match reports.iter().filter(|report| lacks(report)).filter_map(expires).min() {
+            Some(expires) => waiting.note(id, expires),
+            None => waiting.lacks_nothing(id),
         }
     }
 
@@ -92,22 +136,17 @@ impl Archive {
         self.revocation.store.tidy(self.clock.now())
     }
 
-    /// Looks at an unsealed document again, by what is kept and, with `asking`, by what is asked for; gives the verdicts.
-    pub(super) fn look_again(&self, id: DocumentId, run: &mut Run, asking: bool) -> Result<Vec<SignatureReport>> {
-        let Some(row) = self.unsealed.locate(id)? else { return Ok(Vec::new()) };
-        let mut reports = self.judged_again(&row, &run.material)?;
+    /// Looks at an unsealed document again, by what is kept and, with `asking`, by what is asked for.
+    fn look_again(&self, id: DocumentId, run: &mut Run, asking: bool) -> Result<()> {
+        let mut reports = self.judged(id, &run.material)?;
         if reports.iter().any(lacks) {
             for report in reports.iter().filter(|report| lacks(report)) {
                 self.obtain(report, run, asking)?;
             }
-            reports = self.judged_again(&row, &run.material)?;
+            reports = self.judged(id, &run.material)?;
         }
-        let expires = |report: &SignatureReport| Some(report.path.as_ref()?.first()?.not_after);
-        match reports.iter().filter(|report| lacks(report)).filter_map(expires).min() {
-            Some(expires) => self.revocation.waiting.note(id, expires),
-            None => self.revocation.waiting.forget(&[id]),
-        }
-        Ok(reports)
+        self.note(id, &reports);
+        Ok(())
     }
 
     fn rest(&self, id: DocumentId) {

@@ -28,6 +28,7 @@ use crate::error::{AtPlace, Code, Error, Result};
 use crate::evidence::revocation::Material;
 use crate::evidence::revocation::fetch::Fetcher;
 use crate::evidence::verdict::{Aspect, Outcome, Role, SignatureReport};
+pub(super) use sealed::{MOST_REVOKED, worst_conclusion};
 use store::Store;
 use waiting::Waiting;
 
@@ -41,7 +42,7 @@ pub(super) struct Revocation {
     waiting: Waiting,
     /// Questions and hosts that are left alone until then.
     quiet: Mutex<HashMap<String, Timestamp>>,
-    packages: Mutex<sealed::Lacking>,
+    packages: Mutex<sealed::Sealed>,
     /// Whether somebody configured where to ask or what to believe.
     on: bool,
 }
@@ -80,7 +81,17 @@ fn lacks(report: &SignatureReport) -> bool {
         && matches!(report.verdict(Aspect::Revocation).outcome, Outcome::Absent | Outcome::NotChecked)
 }
 
+/// Whether the certificate of a signer is known to have been revoked.
+fn is_revoked(report: &SignatureReport) -> bool {
+    report.role != Role::TimeStamp && report.verdict(Aspect::Revocation).outcome == Outcome::Bad
+}
+
 impl Archive {
+    /// Unsealed documents of which a signer is known to have been revoked.
+    pub(super) fn unsealed_with_revoked(&self) -> Vec<crate::id::DocumentId> {
+        self.revocation.waiting.revoked()
+    }
+
     /// The signatures of an unsealed document, judged again by what was gathered.
     fn judged_again(&self, row: &DocumentRow, gathered: &Material) -> Result<Vec<SignatureReport>> {
         let class = unpoisoned(self.classes.read()).get(&row.class, row.class_version).cloned();

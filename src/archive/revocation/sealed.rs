@@ -6,6 +6,7 @@
 //! changed: it says what was known at deposit, this what was known at sealing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::MutexGuard;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,9 @@ use serde_json::Value;
 
 use super::gather::Run;
 use super::{Archive, lacks};
+use crate::archive::read::committed_file;
 use crate::archive::state::unpoisoned;
-use crate::chain::Kind;
+use crate::chain::{Entry, Kind};
 use crate::clock::{iso_ms, iso_seconds};
 use crate::error::{Code, Error, Result};
 use crate::evidence::revocation::Item;
@@ -24,6 +26,10 @@ use crate::id::{DocumentId, PackageRef};
 use crate::package::writer::Staging;
 use crate::package::{TRUST, TRUST_REVOCATION};
 
+/// Largest file of lines read: some hundred thousand signatures.
+const MAX_LINES: u64 = 128 << 20;
+/// Documents with a revoked signer remembered of one package.
+pub(in crate::archive) const MOST_REVOKED: usize = 1_000;
 /// Before the digest of a source that the document itself carries.
 const IN_THE_DOCUMENT: &str = "in the document: ";
 
@@ -70,30 +76,64 @@ struct Counts {
     missing_until: Option<Timestamp>,
 }
 
-/// Packages whose signatures lack revocation data, as far as the chain was read.
+/// Packages whose signatures lack revocation data, and those with a revoked signer, as far as the chain was read.
 #[derive(Debug, Default)]
-pub(super) struct Lacking {
+pub(super) struct Sealed {
     next: u64,
-    packages: BTreeMap<PackageRef, (Timestamp, u64)>,
+    lacking: BTreeMap<PackageRef, (Timestamp, u64)>,
+    revoked: BTreeMap<PackageRef, Revoked>,
+}
+
+/// A package with signatures of revoked signers.
+#[derive(Debug, Clone)]
+pub(in crate::archive) struct Revoked {
+    /// When it was sealed.
+    pub sealed_at: Timestamp,
+    /// How many signatures.
+    pub signatures: u64,
+    /// The documents, as far as they could be read and are listed; the first of them by id.
+    pub documents: Vec<DocumentId>,
 }
 
 impl Archive {
-    /// Writes what a package being made carries of revocation, by what is at hand now: nobody is asked here.
-    pub(in crate::archive) fn seal_revocation(&self, staging: &Staging) -> Result<()> {
-        if !self.revocation.on || staging.done(TRUST_REVOCATION)?.is_some() {
+    /// Gathers what is at hand for the signatures of all packages of a closing run, whoever's documents brought it: nobody is asked here.
+    /// Only then is any of them judged.
+    pub(in crate::archive) fn gather_at_hand<'a>(&self, packages: impl Iterator<Item = &'a Staging>) -> Result<Run> {
+        let mut run = Run::default();
+        if !self.revocation.on {
+            return Ok(run);
+        }
+        for staging in packages {
+            if is_made(staging)? {
+                continue;
+            }
+            for document in &staging.plan().documents {
+                // One that cannot be judged is sealed all the same, and its line will say so.
+                if let Err(error) = self.collect(document.id, &mut run) {
+                    tracing::warn!(code = error.code.as_str(), document = %document.id, detail = %error.detail, "revocation not looked at");
+                }
+            }
+        }
+        Ok(run)
+    }
+
+    /// Writes what a package being made carries of revocation, by what was gathered. To be called before the run of the package is
+    /// fixed, and not after: the package may have been copied to a vault since.
+    pub(in crate::archive) fn seal_revocation(&self, staging: &Staging, run: &Run) -> Result<()> {
+        if !self.revocation.on || is_made(staging)? {
             return Ok(());
         }
-        let mut run = Run::default();
+        staging.forget_trust()?;
         let mut lines = Vec::new();
         let mut sources = BTreeSet::new();
         for document in &staging.plan().documents {
-            // One that cannot be judged again is sealed all the same, and its line says so.
             let judged_at = iso_ms(self.clock.now());
-            let found = match self.look_again(document.id, &mut run, false) {
+            let found = match self.judged(document.id, &run.material) {
                 Ok(reports) => {
+                    self.note(document.id, &reports);
                     let counted = reports.iter().filter(|report| report.role != Role::TimeStamp);
                     sources.extend(counted.clone().flat_map(|report| report.sources.iter().copied()));
-                    counted.map(|report| line(document.id, report, &judged_at, &run, self)).collect()
+                    counted.map(|report| line(document.id, report, &judged_at, run, self)).collect()
                 }
                 Err(error) => vec![not_judged(document.id, &error, judged_at)],
             };
@@ -105,7 +145,7 @@ impl Archive {
         if lines.is_empty() {
             return Ok(());
         }
-        for item in sources.iter().filter_map(|sha256| self.at_hand(sha256, &run)) {
+        for item in sources.iter().filter_map(|sha256| self.at_hand(sha256, run)) {
             staging.trust(&file_name(item), item.der())?;
         }
         // Last: where it is, everything it names is.
@@ -138,25 +178,110 @@ impl Archive {
         &self,
         now: Timestamp,
     ) -> Result<Vec<(PackageRef, Timestamp, u64)>> {
-        let mut lacking = unpoisoned(self.revocation.packages.lock());
-        let mut next = lacking.next;
+        let mut sealed = self.sealed_packages()?;
+        // Nothing can be had of them any more.
+        sealed.lacking.retain(|_, (until, _)| *until > now);
+        Ok(sealed.lacking.iter().map(|(package, (until, count))| (package.clone(), *until, *count)).collect())
+    }
+
+    /// Packages sealed since then in which a signer was found revoked.
+    pub(in crate::archive) fn packages_with_revoked(&self, since: Timestamp) -> Result<Vec<(PackageRef, Revoked)>> {
+        let mut sealed = self.sealed_packages()?;
+        sealed.revoked.retain(|_, revoked| revoked.sealed_at >= since);
+        Ok(sealed.revoked.iter().map(|(package, revoked)| (package.clone(), revoked.clone())).collect())
+    }
+
+    /// What the chain says of packages, read on to its end.
+    fn sealed_packages(&self) -> Result<MutexGuard<'_, Sealed>> {
+        let mut sealed = unpoisoned(self.revocation.packages.lock());
+        let mut next = sealed.next;
         let mut found = Vec::new();
         self.ledger.each_entry(next, |entry| {
             next = entry.seq + 1;
             let counts = entry.object.get("revocation").cloned().filter(|_| entry.kind == Kind::Package);
-            if let Some(Ok(counts)) = counts.map(serde_json::from_value::<Counts>)
-                && let Some(until) = counts.missing_until
-            {
-                found.push((crate::archive::reindex::package_row(&entry)?.package, (until, counts.missing)));
+            if let Some(Ok(counts)) = counts.map(serde_json::from_value::<Counts>) {
+                found.push((crate::archive::reindex::package_row(&entry)?.package, entry, counts));
             }
             Ok(())
         })?;
-        lacking.next = next;
-        lacking.packages.extend(found);
-        // Nothing can be had of them any more.
-        lacking.packages.retain(|_, (until, _)| *until > now);
-        Ok(lacking.packages.iter().map(|(package, (until, count))| (package.clone(), *until, *count)).collect())
+        for (package, entry, counts) in found {
+            if counts.revoked > 0 {
+                // A package that cannot be read is the business of checks; that there is one is said all the same.
+                let lines = self.sealed_lines(&entry, &package).unwrap_or_default();
+                let mut documents: Vec<DocumentId> =
+                    lines.into_iter().filter(|(_, line)| line["revocation"] == "bad").map(|(id, _)| id).collect();
+                documents.dedup();
+                documents.truncate(MOST_REVOKED);
+                let revoked = Revoked { sealed_at: entry.at, signatures: counts.revoked, documents };
+                sealed.revoked.insert(package.clone(), revoked);
+            }
+            if let Some(until) = counts.missing_until {
+                sealed.lacking.insert(package, (until, counts.missing));
+            }
+        }
+        sealed.next = next;
+        Ok(sealed)
     }
+
+    /// The lines of a sealed package, by document; none when it carries none. Held against the chain.
+    pub(in crate::archive) fn sealed_lines(
+        &self,
+        entry: &Entry,
+        package: &PackageRef,
+    ) -> Result<Vec<(DocumentId, Value)>> {
+        let Some(bytes) = self.sealed_file(entry, package)? else { return Ok(Vec::new()) };
+        let altered = |e: serde_json::Error| Error::new(Code::PackageFileAltered, e.to_string()).at(TRUST_REVOCATION);
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|text| !text.is_empty());
+        let parsed = lines.map(|text| {
+            let line: Value = serde_json::from_slice(text).map_err(altered)?;
+            let document = serde_json::from_value(line["document"].clone()).map_err(altered)?;
+            Ok((document, line))
+        });
+        parsed.collect()
+    }
+
+    /// What was found of one document's signatures when it was sealed: its lines, none when the package carries none. Only they are parsed.
+    pub(in crate::archive) fn sealed_lines_of(
+        &self,
+        entry: &Entry,
+        package: &PackageRef,
+        document: DocumentId,
+    ) -> Result<Vec<Value>> {
+        let Some(bytes) = self.sealed_file(entry, package)? else { return Ok(Vec::new()) };
+        let id = document.to_string();
+        let names_it = memchr::memmem::Finder::new(id.as_bytes());
+        let mut found = Vec::new();
+        for text in bytes.split(|byte| *byte == b'\n').filter(|text| names_it.find(text).is_some()) {
+            let line: Value = serde_json::from_slice(text)
+                .map_err(|e| Error::new(Code::PackageFileAltered, e.to_string()).at(TRUST_REVOCATION))?;
+            if line["document"] == id.as_str() {
+                found.push(line);
+            }
+        }
+        Ok(found)
+    }
+
+    fn sealed_file(&self, entry: &Entry, package: &PackageRef) -> Result<Option<Vec<u8>>> {
+        if entry.object.get("revocation").is_none() {
+            return Ok(None);
+        }
+        let reader = self.open_committed(entry, package)?;
+        let bytes = reader.read_file(TRUST_REVOCATION, MAX_LINES)?;
+        committed_file(entry, package, TRUST_REVOCATION, &bytes)?;
+        Ok(Some(bytes))
+    }
+}
+
+/// The worst conclusion that lines say; none without lines.
+pub(in crate::archive) fn worst_conclusion(lines: &[Value]) -> Option<&str> {
+    const BEST_FIRST: [&str; 5] = ["valid", "valid-weak", "time-not-proved", "indeterminate", "invalid"];
+    let rank = |line: &&Value| BEST_FIRST.iter().position(|word| line["conclusion"] == *word).unwrap_or(3);
+    lines.iter().max_by_key(rank)?["conclusion"].as_str()
+}
+
+/// Whether a package being made has what it carries of revocation, and has it as it was made.
+fn is_made(staging: &Staging) -> Result<bool> {
+    Ok(staging.done(TRUST_REVOCATION)?.is_some() && staging.trust_is_whole()?)
 }
 
 fn file_name(item: &Item) -> String {

@@ -1,9 +1,10 @@
 //! The unsealed documents whose signatures lack revocation data, remembered: what their metadata files say is too much to read
 //! for every waiting document at every turn of the background.
 //!
-//! Invariant: only documents that lack something are here, and a document goes when it is sealed or when nothing is lacking any more.
+//! Invariant: only documents that lack something are here, and those of which a signer was found revoked; a document goes when it is
+//! sealed, and the former when nothing is lacking any more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use jiff::Timestamp;
@@ -25,11 +26,14 @@ struct Lack {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<HashMap<DocumentId, Lack>>);
+pub(super) struct Waiting(Mutex<HashMap<DocumentId, Lack>>, Mutex<BTreeSet<DocumentId>>);
 
 impl Waiting {
     /// Remembers what a receipt said of the signatures of a document.
     pub fn remember(&self, file: &AgidFile) {
+        if ["signatures", "inner_signatures"].into_iter().any(|field| revoked(file.metadata.get(field))) {
+            self.note_revoked(file.document);
+        }
         if let Some(expires) = lacking(file.metadata.get("signatures")) {
             let lack = Lack { expires, rests_until: Timestamp::MIN, seen: false };
             unpoisoned(self.0.lock()).insert(file.document, lack);
@@ -44,6 +48,26 @@ impl Waiting {
         }
     }
 
+    /// A signer of it was revoked.
+    pub fn note_revoked(&self, id: DocumentId) {
+        unpoisoned(self.1.lock()).insert(id);
+    }
+
+    /// Documents of which a signer was revoked.
+    pub fn revoked(&self) -> Vec<DocumentId> {
+        unpoisoned(self.1.lock()).iter().copied().collect()
+    }
+
+    /// Whether it lacks something.
+    pub fn waits(&self, id: DocumentId) -> bool {
+        unpoisoned(self.0.lock()).contains_key(&id)
+    }
+
+    /// It was looked at and lacks nothing any more.
+    pub fn lacks_nothing(&self, id: DocumentId) {
+        unpoisoned(self.0.lock()).remove(&id);
+    }
+
     /// It is not looked at again before then.
     pub fn rest(&self, id: DocumentId, until: Timestamp) {
         if let Some(lack) = unpoisoned(self.0.lock()).get_mut(&id) {
@@ -53,8 +77,10 @@ impl Waiting {
 
     pub fn forget(&self, ids: &[DocumentId]) {
         let mut known = unpoisoned(self.0.lock());
+        let mut revoked = unpoisoned(self.1.lock());
         for id in ids {
             known.remove(id);
+            revoked.remove(id);
         }
     }
 
@@ -83,6 +109,12 @@ impl Waiting {
         expiring.sort_unstable();
         expiring
     }
+}
+
+/// Whether a signature is known to be of somebody whose certificate was revoked.
+fn revoked(signatures: Option<&Value>) -> bool {
+    let mut all = signatures.and_then(Value::as_array).into_iter().flatten();
+    all.any(|signature| signature["role"] != "time-stamp" && signature["verdicts"]["revocation"] == "bad")
 }
 
 /// When the first certificate expires among the signatures that lack revocation data and lead to an anchor.
@@ -145,7 +177,11 @@ mod tests {
         waiting.note(one, at("2026-11-29T00:00:00Z"));
         assert_eq!(waiting.due(now, 9), [one]);
         assert_eq!(waiting.expiring(now, at("2026-11-29T12:00:00Z")), [(at("2026-11-29T00:00:00Z"), one)]);
+        waiting.note_revoked(two);
+        waiting.lacks_nothing(two);
+        assert_eq!((waiting.revoked(), waiting.waits(two), waiting.waits(one)), (vec![two], false, true));
         waiting.forget(&[one, two]);
+        assert!(waiting.revoked().is_empty() && !waiting.waits(one));
         waiting.note(two, now);
         waiting.rest(two, now);
         assert!(waiting.due(at("2027-01-01T00:00:00Z"), 9).is_empty());

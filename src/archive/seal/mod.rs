@@ -62,6 +62,7 @@ impl Archive {
         if let Some(run) = stamp::Run::pending(&self.layout.staging())? {
             // Nothing is taken as made because it was made once: a stop may have lasted for hours.
             self.resume_staged(&run.packages, &mut unsigned, &mut report)?;
+            self.mend_trust(&run)?;
             self.finish_run(run, &mut report)?;
         }
         let mut staged = self.resume_staged(&[], &mut unsigned, &mut report)?;
@@ -77,7 +78,9 @@ impl Archive {
             }
             staged.extend(self.stage(group, &mut ends, &mut unsigned, &mut report)?);
         }
-        for packages in stamp::runs(staged) {
+        let runs = stamp::runs(staged);
+        self.seal_trust(runs.iter().flatten().map(|staged| &staged.package))?;
+        for packages in runs {
             let run = stamp::Run::fix(&self.layout.staging(), &packages)?;
             self.finish_run(run, &mut report)?;
         }
@@ -86,6 +89,28 @@ impl Archive {
             Some(error) if report.sealed.is_empty() => Err(error),
             _ => Ok(report),
         }
+    }
+
+    /// Puts into packages being made what is at hand of revocation: all of it gathered first, whatever package it is for. A run that is
+    /// fixed has packages that may be in a vault already, so this comes before.
+    fn seal_trust<'a>(&self, packages: impl Iterator<Item = &'a PackageRef>) -> Result<()> {
+        let open = |package| Staging::open(&self.staging_of(package), &self.staging_key);
+        let all = packages.map(open).collect::<Result<Vec<_>>>()?;
+        let gathered = self.gather_at_hand(all.iter())?;
+        all.iter().try_for_each(|staging| self.seal_revocation(staging, &gathered))
+    }
+
+    /// What of a fixed run has a `trust/` that is not as the archive made it, is given it again; what had none gets none.
+    fn mend_trust(&self, run: &stamp::Run) -> Result<()> {
+        let mut altered = Vec::new();
+        for package in run.packages.iter().filter(|package| Staging::holds_plan(&self.staging_of(package))) {
+            let staging = Staging::open(&self.staging_of(package), &self.staging_key)?;
+            if self.committed(package)?.is_none() && !staging.trust_is_whole()? {
+                staging.forget_trust()?;
+                altered.push(package);
+            }
+        }
+        self.seal_trust(altered.into_iter())
     }
 
     /// No package is made under a clock that is behind what was already written: its time-stamp would be earlier than its

@@ -119,8 +119,7 @@ impl Archive {
 
     fn pack(&self, staging: &Staging) -> Result<()> {
         let source = JournalSource::of_plan(&self.journal, staging.plan());
-        staging.build(&source, &self.process()?)?;
-        self.seal_revocation(staging)
+        staging.build(&source, &self.process()?)
     }
 
     /// The closing rule of a class.

@@ -140,7 +140,8 @@ impl Fetcher {
             }
             bytes.extend_from_slice(&buffer[..n]);
             if bytes.len() > limit {
-                return Err(down(format!("the answer is larger than {limit} bytes")));
+                // The host answers, and other addresses of it may do better.
+                return Err(Error::new(Code::RevocationRefused, format!("the answer is larger than {limit} bytes")));
             }
             // The client's own timeout begins anew with every part of the body.
             if Instant::now() > deadline {

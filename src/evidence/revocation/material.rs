@@ -129,6 +129,11 @@ impl Material {
         self.items.is_empty()
     }
 
+    /// How many lists and answers there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// The item of this name.
     pub fn find(&self, sha256: &Sha256) -> Option<&Item> {
         self.items.iter().find(|item| item.sha256 == *sha256)

@@ -294,6 +294,41 @@ impl Staging {
         self.put(&format!("{TRUST}/{name}"), bytes)
     }
 
+    /// Names of the files of `trust/` that were made, in there.
+    fn trust_made(&self) -> Result<Vec<String>> {
+        let steps = self.folder.join(STEPS);
+        let mut names = Vec::new();
+        if !steps.is_dir() {
+            return Ok(names);
+        }
+        for entry in std::fs::read_dir(&steps).at_path(&steps)? {
+            let name = entry.at_path(&steps)?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_prefix("trust-")?.strip_suffix(".json"));
+            names.extend(name.map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether every file of `trust/` that was made is there as it was made.
+    pub fn trust_is_whole(&self) -> Result<bool> {
+        for name in self.trust_made()? {
+            if self.done(&format!("{TRUST}/{name}"))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes `trust/`, to be made again.
+    pub fn forget_trust(&self) -> Result<()> {
+        for name in self.trust_made()? {
+            durable::remove_file(&self.facts_path(&format!("{TRUST}/{name}")))?;
+        }
+        let made = self.package_folder().join(TRUST);
+        if made.is_dir() { durable::remove_dir_all(&made) } else { Ok(()) }
+    }
+
     /// Facts of all files, in the order they were made, then those of `trust/` by name: what the chain entry lists. A file that is
     /// not made yet, or whose facts are not ours, is an error; only the index's signature and `trust/` may be missing.
     pub fn files(&self) -> Result<Vec<FileFacts>> {
@@ -312,12 +347,7 @@ impl Staging {
             }
         }
         let made = all.len();
-        let steps = self.folder.join(STEPS);
-        for entry in std::fs::read_dir(&steps).at_path(&steps)? {
-            let name = entry.at_path(&steps)?.file_name();
-            let Some(name) = name.to_str().and_then(|name| name.strip_prefix("trust-")?.strip_suffix(".json")) else {
-                continue;
-            };
+        for name in self.trust_made()? {
             let name = format!("{TRUST}/{name}");
             let facts = self.kept_facts(&name)?;
             all.push(facts.ok_or_else(|| {
