@@ -13,7 +13,8 @@ use crate::archive::read::ByteRange;
 use crate::archive::related::Part;
 use crate::error::{Code, Error, Result};
 
-/// Everything known of a document.
+/// Everything known of a document. `metadata` and `findings` say what was known at deposit; `at_sealing`, what was found of its
+/// signatures when it was sealed (`signature_verdict`, the worst, and a line a signature), null before that.
 #[utoipa::path(get, path = "/v1/documents/{id}", tag = "documents", security(("bearer" = [])),
     params(("id" = String, Path)), responses((status = 200, description = "the document"), (status = 404), (status = 410)))]
 pub async fn document(

@@ -12,6 +12,7 @@ mod judges;
 mod kill;
 mod load;
 mod outside;
+mod revoked;
 mod sandbox;
 #[allow(dead_code)]
 #[path = "../support/seal.rs"]
