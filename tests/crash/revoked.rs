@@ -14,7 +14,7 @@ fn what_was_copied_is_not_contradicted_by_a_setting_that_came_later() {
     let path = template.path(&invoice.name);
     std::fs::write(&path, &invoice.bytes).unwrap();
     template.json(&["deposit", "--class", "invoice", &path.display().to_string()]);
-    let steps = each_step(1, |step| {
+    let steps = each_step(7, |step| {
         let sandbox = template.twin();
         let output = sandbox.run_with(&["seal"], "CUSTODE_TEST_ABORT_AT", &step.to_string());
         let settings = sandbox.root().join("custode.toml");
