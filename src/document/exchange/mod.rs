@@ -248,7 +248,7 @@ fn keys(sdi: &Option<String>, base: &Option<String>, sha256: Option<String>) -> 
         |n: u8, text: Option<String>| text.map(|t| t.trim().to_lowercase()).filter(|t| !t.is_empty()).map(|t| (n, t));
     let sdi = known_identifier(sdi.as_deref());
     // Anybody's file may be called `fattura.xml`; by SdI's rule a name is one transmitter's, and used once.
-    let base = base.clone().filter(|base| is_sdi_base(base));
+    let base = base.as_ref().map(|base| base.to_uppercase()).filter(|base| is_sdi_base(base));
     [said(0, sdi), said(1, base), said(2, sha256)].into_iter().flatten().collect()
 }
 
