@@ -288,6 +288,10 @@ impl Source for Sealed<'_> {
         self.archive.package_entry(package)
     }
 
+    fn renewals(&self, package: &PackageRef) -> Result<Vec<Entry>> {
+        self.archive.renewal_entries(package)
+    }
+
     fn proof(&self, seq: u64) -> Result<Proof> {
         let path = self.archive.ledger.inclusion(seq, self.head.size)?;
         Ok(Proof { index: seq, path, checkpoint: self.head.checkpoint.clone() })

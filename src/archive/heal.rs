@@ -27,6 +27,7 @@ impl Archive {
         *unpoisoned(self.policies.write()) = Policies::load(&self.layout.policies())?;
         *unpoisoned(self.access.write()) = Access::load(&self.ledger)?.0;
         *unpoisoned(self.chained_refusals.lock()) = adopted.refusals;
+        self.renewals.replace(adopted.renewals);
         tracing::warn!("the chain is open again after an error");
         Ok(())
     }

@@ -127,7 +127,12 @@ impl Archive {
                 let title = file.policy.title();
                 json!({
                     "policy": file.policy.id(), "version": file.policy.version(), "title": { "it": title.it, "en": title.en },
-                    "kind": match &file.policy { Policy::Retention(_) => "retention", Policy::Closing(..) => "closing" }, "sha256": file.sha256,
+                    "kind": match &file.policy {
+                        Policy::Retention(_) => "retention",
+                        Policy::Closing(..) => "closing",
+                        Policy::Algorithms(_) => "algorithms",
+                    },
+                    "sha256": file.sha256,
                 })
             })
             .collect();

@@ -28,6 +28,7 @@ mod lock;
 mod nightly;
 mod open;
 mod reindex;
+pub mod renew;
 mod replay;
 mod revocation;
 mod seal;

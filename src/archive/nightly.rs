@@ -1,4 +1,4 @@
-//! `custode nightly`: seal what is due, check everything, keep the report. For cron and the systemd timer.
+//! `custode nightly`: seal what is due, renew evidence that is about to age, check everything, keep the report. For cron and the systemd timer.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::Archive;
 use super::access::{Action, Actor};
 use super::alarms::Alarm;
 use super::inspect::CheckRequest;
-use crate::error::{Code, Result};
+use crate::error::{Code, Kind, Result};
 use crate::evidence::sign::is_waiting;
 use crate::id::CheckId;
 
@@ -29,6 +29,18 @@ impl Archive {
             }
             Err(error) => return Err(error),
         };
+        let renewal = match self.renew_nightly() {
+            Ok(report) => report.to_json(),
+            // As above; what is late is an alarm.
+            Err(error) => json!({
+                "runs": [], "left": 0,
+                "findings": [{
+                    "code": error.code, "place": error.place,
+                    "severity": if error.code.kind() == Kind::Unavailable { "warning" } else { "error" },
+                    "message": format!("{}: {}", error.code.text(crate::error::Lang::En), error.detail),
+                }],
+            }),
+        };
         if self.witnesses.held().is_none() {
             self.chain_refusals()?;
             self.ledger.chain_accesses()?;
@@ -41,6 +53,6 @@ impl Archive {
         let alarms: Vec<Value> = self.alarms(actor)?.iter().map(Alarm::to_json).collect();
         let errors = alarms.iter().filter(|alarm| alarm["severity"] == "error").count();
         let alarms = json!({ "total": alarms.len(), "errors": errors, "alarms": alarms });
-        Ok(json!({ "seal": sealed, "check": check, "alarms": alarms }))
+        Ok(json!({ "seal": sealed, "renewal": renewal, "check": check, "alarms": alarms }))
     }
 }

@@ -100,6 +100,8 @@ pub(super) struct Adopted {
     pub policies: BTreeMap<String, Sha256>,
     pub packages: Vec<(PackageRef, u64)>,
     pub refusals: Option<refusal::Head>,
+    /// Renewals of evidence.
+    pub renewals: super::renew::Renewals,
     /// Numbers that recovery set aside.
     pub voided: BTreeSet<(Sequence, Sequence)>,
 }
@@ -125,6 +127,7 @@ impl Adopted {
                     let number = entry.object.get("number").and_then(Value::as_u64).ok_or_else(wrong)?;
                     adopted.packages.push((PackageRef { series: text("series").parse()?, number }, entry.seq));
                 }
+                Kind::Renewal => adopted.renewals.note(&entry)?,
                 Kind::Refusals => adopted.refusals = serde_json::from_value(Value::Object(entry.object.clone())).ok(),
                 Kind::Repair => {
                     let number = |key: &str| entry.object.get("voided").and_then(|voided| voided[key].as_u64());
@@ -285,6 +288,7 @@ impl Archive {
             replay_key,
             staging_key,
             readers: Turns::new(READERS),
+            renewals: adopted.renewals,
             chained_refusals: Mutex::new(adopted.refusals),
             ledger,
             journal,

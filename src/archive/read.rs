@@ -19,11 +19,12 @@ use crate::clock::iso_ms;
 use crate::document::agid::{self, AgidFile};
 use crate::document::format::extension_for;
 use crate::error::{Code, Error, Result};
-use crate::evidence::ers;
+use crate::evidence::ers::record::MAX_BYTES as MAX_RECORD;
 use crate::evidence::sign::cades;
 use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence};
 use crate::intake::receipt::rdv;
+use crate::package::generation::record_name;
 use crate::package::member::Kind;
 use crate::package::reader::Package;
 use crate::package::{PINDEX_SIGNATURE, signed};
@@ -316,7 +317,7 @@ impl Archive {
         self.retention_of(&row)
     }
 
-    /// The RFC 4998 record of a document's group.
+    /// The RFC 4998 record of a document's group, with every renewal.
     pub fn document_evidence(&self, actor: &Actor, id: DocumentId) -> Result<Vec<u8>> {
         let row = self.row(id)?;
         actor.may(Action::ReadMetadata, Some(&row.class))?;
@@ -327,15 +328,7 @@ impl Archive {
     }
 
     pub(super) fn document_record(&self, package: &PackageRef, id: DocumentId) -> Result<Vec<u8>> {
-        let entry = self.package_entry(package)?;
-        let reader = self.open_committed(&entry, package)?;
-        let read = |name: &str| {
-            let bytes = reader.read_file(name, MAX_DESCRIPTION)?;
-            committed_file(&entry, package, name, &bytes).map(|()| bytes)
-        };
-        let tree = ers::TreeFile::parse(&read("evidence/0001.tree")?)?;
-        let reply = read("evidence/0001.tsr")?;
-        Ok(tree.record(Some(id.0), &crate::evidence::tsp::token_of_reply(&reply)?)?.to_der())
+        Ok(self.history(package)?.record(Some(id.0))?.to_der())
     }
 
     /// The sealed packages.
@@ -407,13 +400,12 @@ impl Archive {
         Ok(xml)
     }
 
-    /// The RFC 4998 record of a package's index.
+    /// The RFC 4998 record of a package's index, with every renewal.
     pub fn package_evidence(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
         self.may(actor, Action::ReadPackages)?;
-        let entry = self.package_entry(package)?;
-        let der = self.open_committed(&entry, package)?.read_file("evidence/0001.ers", MAX_DESCRIPTION)?;
-        committed_file(&entry, package, "evidence/0001.ers", &der)?;
-        Ok(der)
+        let committed = self.committed_files(package)?;
+        let newest = record_name(committed.generation);
+        committed.read(&self.open_package(package)?, package, &newest, MAX_RECORD as u64)
     }
 }
 

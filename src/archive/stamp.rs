@@ -127,7 +127,7 @@ impl Archive {
             durable::write_new(&request, &tsp::new_request(imprint)?, durable::MODE_PLAIN)?;
         }
         let query = durable::read_plain(&request)?;
-        if tsp::Query::parse(&query)?.sha256()? != imprint {
+        if tsp::Query::parse(&query)?.digest()? != imprint {
             return Err(Error::new(Code::Internal, "the stored request is of another checkpoint").at(request.display()));
         }
         let (bytes, token, offset) = if reply.exists() {

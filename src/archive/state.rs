@@ -96,6 +96,8 @@ pub struct Archive {
     pub(super) stamping: super::stamp::Stamping,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
+    /// Renewals of evidence.
+    pub(super) renewals: super::renew::Renewals,
     /// One closing run at a time.
     pub(super) sealing: Mutex<()>,
     pub(super) background: Background,

@@ -49,7 +49,9 @@ impl Outcome {
 
     fn of_code(code: Code) -> Self {
         match (code, code.kind()) {
-            (Code::TokenUntrusted | Code::NotLookedAt | Code::ChainPending, _) => Self::Unchecked,
+            (Code::TokenUntrusted | Code::EvidenceAlgorithm | Code::NotLookedAt | Code::ChainPending, _) => {
+                Self::Unchecked
+            }
             // To who appends it is a reason to wait; to who looks it is damage.
             (Code::ArchiveRestored, _) => Self::Bad,
             (_, Kind::Io | Kind::Unavailable | Kind::Locked | Kind::Config) => Self::Unchecked,

@@ -15,9 +15,11 @@ use super::report::{Finding, Place};
 use crate::chain::{Entry, Kind, MAX_LINE, Stamp};
 use crate::durable;
 use crate::error::{AtPath, Code, Result};
+use crate::evidence::digest::Digest;
 use crate::hash::Sha256;
 use crate::id::{ClassId, Lane, PackageRef, SeriesId};
 use crate::package::FileFacts;
+use crate::package::generation::{Renewal, file_names};
 use crate::package::numbers::Summary;
 
 /// The chain's lines.
@@ -33,9 +35,9 @@ pub(super) struct Object {
     pub class_version: u32,
     pub pindex: Sha256,
     pub previous: Sha256,
-    pub ers_root: Sha256,
+    pub ers_root: Digest,
     #[serde(default)]
-    pub stamped_root: Option<Sha256>,
+    pub run_root: Option<Digest>,
     #[serde(default)]
     pub stamped_at: Option<Timestamp>,
     pub cohort: String,
@@ -55,10 +57,18 @@ pub(super) struct Sealed {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
+    /// What the chain says; the files of renewals are among its files.
     pub object: Object,
+    /// When the tokens of its renewals were made, oldest first: generation 2, 3, …
+    pub renewals: Vec<Timestamp>,
 }
 
 impl Sealed {
+    /// The newest generation of its evidence.
+    pub fn generations(&self) -> u32 {
+        u32::try_from(self.renewals.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
     /// Bytes of its files.
     pub fn stored(&self) -> u64 {
         self.object.files.iter().map(|file| file.length).sum()
@@ -105,6 +115,8 @@ pub(super) struct Numbers {
 pub(super) struct OnChain {
     /// In the order of the chain.
     pub packages: Vec<Sealed>,
+    /// Where each package is in the list.
+    by_ref: BTreeMap<PackageRef, usize>,
     earlier: Vec<Earlier>,
     pub voided: Vec<Voided>,
     /// Time-stamps over the chain.
@@ -135,16 +147,31 @@ pub(super) fn read(root: &Path, size: Option<u64>) -> Result<OnChain> {
     Ok(all)
 }
 
+/// The newest generation of a package's evidence as the chain says now, however far it was judged.
+pub(super) fn generations_now(root: &Path, package: &PackageRef) -> u32 {
+    let found = read(root, None).ok();
+    let found = found.and_then(|chain| chain.packages.into_iter().find(|sealed| sealed.package == *package));
+    found.map_or(0, |sealed| sealed.generations())
+}
+
 impl OnChain {
     fn take(&mut self, entry: Entry, line: u64) {
         match entry.kind {
             Kind::Package => match serde_json::from_value::<Object>(entry.object.into()) {
                 Ok(object) if object.number > 0 => {
                     let package = PackageRef { series: object.series.clone(), number: object.number };
-                    self.packages.push(Sealed { package, seq: entry.seq, at: entry.at, object });
+                    self.by_ref.insert(package.clone(), self.packages.len());
+                    self.packages.push(Sealed { package, seq: entry.seq, at: entry.at, object, renewals: Vec::new() });
                 }
                 _ => {
                     let detail = format!("line {line}: a package entry that does not say what its package is");
+                    self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
+                }
+            },
+            Kind::Renewal => match serde_json::from_value::<Renewal>(entry.object.into()) {
+                Ok(renewal) => self.renewed(renewal, line),
+                Err(_) => {
+                    let detail = format!("line {line}: a renewal entry that does not say what it renews");
                     self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
                 }
             },
@@ -154,6 +181,27 @@ impl OnChain {
             // Repairs of other things say nothing of numbers.
             Kind::Repair => self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok()),
             _ => {}
+        }
+    }
+
+    /// A renewal's files belong to its packages from here on.
+    fn renewed(&mut self, renewal: Renewal, line: u64) {
+        for renewed in renewal.packages {
+            let place = Place { package: Some(renewed.package.clone()), ..Place::file(ENTRIES) };
+            let sealed = self.by_ref.get(&renewed.package).map(|at| &mut self.packages[*at]);
+            let sealed = sealed.filter(|sealed| sealed.generations().checked_add(1) == Some(renewed.generation));
+            let names = file_names(renewed.generation);
+            let whole = renewed.files.len() == names.len() && renewed.files.iter().all(|f| names.contains(&f.name));
+            match sealed {
+                Some(sealed) if whole => {
+                    sealed.renewals.push(renewal.stamped_at);
+                    sealed.object.files.extend(renewed.files);
+                }
+                _ => {
+                    let detail = format!("line {line}: a renewal that does not follow the evidence before");
+                    self.findings.push(Finding::new(Code::ChainAltered, place, &detail));
+                }
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod intake;
 mod nightly;
 mod persons;
 mod reindex;
+mod renew;
 mod restore;
 mod retention;
 mod seal;
@@ -95,6 +96,8 @@ enum Command {
     Alarms(alarms::Args),
     /// What must happen every night: seal what is due, check, report.
     Nightly(nightly::Args),
+    /// Renews evidence that is about to age; `--plan` says what, when and how long it takes.
+    Renew(renew::Args),
     /// Finds documents by metadata.
     Search(search::Args),
     /// Everything known of a document.
@@ -205,6 +208,7 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Check(args) => check::run(args, global).await,
         Command::Alarms(args) => alarms::run(args, global).await,
         Command::Nightly(args) => nightly::run(args, global).await,
+        Command::Renew(args) => renew::run(args, global).await,
         Command::Search(args) => search::run(args, global).await,
         Command::Show(args) => show::run(args, global).await,
         Command::Get(args) => get::run(args, global).await,

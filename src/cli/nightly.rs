@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::api::Api;
-use super::{Exit, Global, alarms, check, print, seal};
+use super::{Exit, Global, alarms, check, print, renew, seal};
 use crate::error::Result;
 
 /// Arguments.
@@ -20,12 +20,18 @@ pub async fn run(_: Args, global: &Global) -> Result<Exit> {
         print::json(&report)?;
     } else {
         seal::text(&report["seal"], global.lang())?;
+        if !renew::is_empty(&report["renewal"]) {
+            renew::text(&report["renewal"], global.lang())?;
+        }
         check::text(&report["check"], global.lang())?;
         alarms::text(&report["alarms"], global.lang())?;
     }
     // An archive that is good and a log that is missing: monitoring must see it.
     match check::exit(&report["check"]) {
-        Exit::Good => Ok(alarms::exit(&report["alarms"])),
+        Exit::Good => match renew::exit(&report["renewal"]) {
+            Exit::Good => Ok(alarms::exit(&report["alarms"])),
+            worse => Ok(worse),
+        },
         worse => Ok(worse),
     }
 }

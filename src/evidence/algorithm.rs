@@ -213,6 +213,38 @@ pub fn rsa_bits(spki: &[u8]) -> Result<Option<usize>> {
     Ok(Some(modulus.len() * 8 - leading))
 }
 
+/// How strong a signing key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStrength {
+    /// Bits of the modulus.
+    Rsa(usize),
+    /// Bits of the curve's field.
+    Ec(usize),
+}
+
+impl std::fmt::Display for KeyStrength {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rsa(bits) => write!(f, "RSA-{bits}"),
+            Self::Ec(bits) => write!(f, "ECDSA P-{bits}"),
+        }
+    }
+}
+
+/// Strength of the key of `spki` (DER SubjectPublicKeyInfo).
+pub fn key_strength(spki: &[u8]) -> Result<KeyStrength> {
+    if let Some(bits) = rsa_bits(spki)? {
+        return Ok(KeyStrength::Rsa(bits));
+    }
+    match PublicKey::parse(spki)?.kind {
+        KeyKind::Ec(oids::P256) => Ok(KeyStrength::Ec(256)),
+        KeyKind::Ec(oids::P384) => Ok(KeyStrength::Ec(384)),
+        KeyKind::Ec(oids::P521) => Ok(KeyStrength::Ec(521)),
+        KeyKind::Ec(other) => Err(unsupported("curve", &other)),
+        KeyKind::Rsa => Err(mismatch()),
+    }
+}
+
 fn mismatch() -> Error {
     Error::new(Code::SignatureInvalid, "signature algorithm and key are of different kinds")
 }

@@ -8,6 +8,7 @@ pub mod algorithm;
 pub mod anchors;
 pub mod asn1;
 pub mod cms;
+pub mod digest;
 pub mod ers;
 pub mod judge;
 pub mod key;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::report::{Document, Package as PackageLine, Report, SCHEMA};
 use super::{
     CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, STAMPS, TSA_ANCHORS, VKEY, WITNESSES,
-    instructions, name, page, time_of, token_of,
+    instructions, name, page,
 };
 use crate::chain::cosignature::lines_of;
 use crate::chain::note::{Signer, Verifier};
@@ -27,16 +27,16 @@ use crate::chain::{Entry, StampFiles};
 use crate::document::agid::{self, AgidFile};
 use crate::error::{Code, Error, Lang, Result};
 use crate::evidence::anchors::Anchors;
-use crate::evidence::ers::TreeFile;
-use crate::evidence::ers::file::MAX_BYTES as MAX_TREE;
+use crate::evidence::ers::{History, Judge as _};
 use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
 use crate::id::{BundleId, DocumentId, PackageRef, ReceiptId};
 use crate::intake::receipt::{ENGINE, TRIAL};
+use crate::package::FileFacts;
+use crate::package::generation;
 use crate::package::member::Kind;
 use crate::package::reader::Package;
 use crate::package::signed;
-use crate::package::{EVIDENCE_TOKEN, EVIDENCE_TREE};
 use target::Target;
 
 /// Where packages and their entries come from.
@@ -45,6 +45,8 @@ pub trait Source {
     fn package(&self, package: &PackageRef) -> Result<Package>;
     /// The entry that committed it.
     fn entry(&self, package: &PackageRef) -> Result<Entry>;
+    /// The entries that committed renewals of its evidence, oldest first.
+    fn renewals(&self, package: &PackageRef) -> Result<Vec<Entry>>;
     /// The proof of that entry against [`Exhibits::checkpoint`].
     fn proof(&self, seq: u64) -> Result<Proof>;
 }
@@ -129,8 +131,12 @@ struct Opened {
     reference: PackageRef,
     package: Package,
     entry: Entry,
-    tree: TreeFile,
-    token: Vec<u8>,
+    /// Entries of its renewals, oldest first.
+    renewals: Vec<Entry>,
+    /// Its files as the chain lists them, those of renewals too.
+    files: Vec<FileFacts>,
+    history: History,
+    /// The time that is proved: that of the first token that leads to an anchor of the archive.
     time: Timestamp,
     /// What was found of revocation when it was sealed.
     revocation: revocation::Lines,
@@ -140,11 +146,23 @@ impl Opened {
     fn new(exhibits: &Exhibits<'_>, reference: &PackageRef) -> Result<Self> {
         let package = exhibits.source.package(reference)?;
         let entry = exhibits.source.entry(reference)?;
-        let tree = TreeFile::parse(&package.read_file(EVIDENCE_TREE, MAX_TREE)?)?;
-        let token = token_of(&package.read_file(EVIDENCE_TOKEN, MAX_SMALL)?);
-        let time = time_of(&token)?;
+        let renewals = exhibits.source.renewals(reference)?;
+        let mut files = packages::files_of(&entry.object)?;
+        for renewal in &renewals {
+            files.extend(packages::renewed_files(&renewal.object, reference)?);
+        }
+        let history = generation::history(renewals.len() as u32 + 1, &|name, limit| {
+            let bytes = package.read_file(name, limit)?;
+            let known = files.iter().any(|file| file.name == name && file.sha256 == Sha256::of(&bytes));
+            if known {
+                Ok(bytes)
+            } else {
+                Err(Error::new(Code::PackageFileAltered, "").at(format!("{reference} {name}")))
+            }
+        })?;
+        let time = proved(&history, exhibits.anchors)?;
         let revocation = revocation::lines(&package, &entry)?;
-        Ok(Self { reference: reference.clone(), package, entry, tree, token, time, revocation })
+        Ok(Self { reference: reference.clone(), package, entry, renewals, files, history, time, revocation })
     }
 
     fn small(&self, kind: Kind, id: Uuid) -> Result<Vec<u8>> {
@@ -152,8 +170,21 @@ impl Opened {
     }
 
     fn record(&self, id: DocumentId) -> Result<Vec<u8>> {
-        Ok(self.tree.record(Some(id.0), &self.token)?.to_der())
+        Ok(self.history.record(Some(id.0))?.to_der())
     }
+}
+
+/// The time that a package's tokens prove to these anchors; to none of them, the first token's own word.
+fn proved(history: &History, anchors: &Anchors) -> Result<Timestamp> {
+    let mut first = None;
+    for generation in history.generations() {
+        let judged = anchors.judge(&generation.token, &generation.root())?;
+        if judged.untrusted.is_none() {
+            return Ok(judged.time);
+        }
+        first.get_or_insert(judged.time);
+    }
+    first.ok_or_else(|| Error::new(Code::Internal, "evidence without a token"))
 }
 
 /// Where the files of a document are.
@@ -298,14 +329,29 @@ impl<'a> Bundling<'a> {
 
     /// The entry that committed a package, and the proof that it is in the chain.
     fn chain(&mut self, opened: &Opened, whole: bool) -> Result<()> {
-        let seq = opened.entry.seq;
-        self.target.put(&format!("chain/{seq}.json"), opened.entry.line.as_bytes())?;
-        let proof = self.exhibits.source.proof(seq)?;
-        self.target.put(&format!("chain/{seq}.tlog-proof"), proof.render().as_bytes())?;
+        self.proved_entry(&opened.entry)?;
+        // A single document's record says of its renewals all there is to say; a whole package has their files.
+        let renewals: Vec<u64> = opened.renewals.iter().filter(|_| whole).map(|entry| entry.seq).collect();
+        for renewal in opened.renewals.iter().filter(|_| whole) {
+            self.proved_entry(renewal)?;
+        }
         let signature = if whole { packages::index_signature(opened)? } else { None };
         let signature = signature.and_then(|p7s| signed::facts(&p7s));
-        self.packages.push(PackageLine { package: opened.reference.clone(), entry: seq, whole, signature });
+        let (package, entry) = (opened.reference.clone(), opened.entry.seq);
+        self.packages.push(PackageLine { package, entry, whole, signature, renewals });
         Ok(())
+    }
+
+    fn proved_entry(&mut self, entry: &Entry) -> Result<()> {
+        let seq = entry.seq;
+        let line = format!("chain/{seq}.json");
+        // Packages that were renewed together share an entry.
+        if self.target.has(&line) {
+            return Ok(());
+        }
+        self.target.put(&line, entry.line.as_bytes())?;
+        let proof = self.exhibits.source.proof(seq)?;
+        self.target.put(&format!("chain/{seq}.tlog-proof"), proof.render().as_bytes()).map(drop)
     }
 
     /// Anchors, checkpoint, instructions, report and its signature.

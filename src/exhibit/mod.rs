@@ -12,10 +12,6 @@ mod page;
 pub mod report;
 pub mod verify;
 
-use crate::error::Result;
-use crate::evidence::cms::SignedData;
-use crate::evidence::tsp::{TstInfo, token_of_reply};
-
 /// The report for machines, with the list of files.
 pub const REPORT: &str = "report.json";
 /// The archive's technical integrity mark over it (Ed25519, C2SP signed note).
@@ -43,17 +39,6 @@ const MAX_SMALL: u64 = 64 << 20;
 /// The name under which an archive signs its bundles.
 pub fn origin(archive: &str) -> String {
     format!("{archive}/bundle")
-}
-
-/// The token in `evidence/NNNN.tsr`, whether the reply was kept or the token alone.
-fn token_of(stored: &[u8]) -> Vec<u8> {
-    token_of_reply(stored).unwrap_or_else(|_| stored.to_vec())
-}
-
-/// When a token says it was made; nothing is verified here.
-fn time_of(token: &[u8]) -> Result<jiff::Timestamp> {
-    let data = SignedData::parse(token)?;
-    Ok(TstInfo::parse(data.content.as_deref().unwrap_or_default())?.gen_time)
 }
 
 #[cfg(test)]

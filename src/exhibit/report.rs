@@ -44,7 +44,7 @@ pub struct Document {
     pub package: PackageRef,
     /// The package's entry on the chain.
     pub entry: u64,
-    /// Time of the first time-stamp: it existed at the latest then.
+    /// Time of the first time-stamp that leads to an anchor of the archive: it existed at the latest then.
     pub exists_since: Timestamp,
     /// Metadata file in the bundle.
     pub metadata_file: String,
@@ -78,6 +78,9 @@ pub struct Package {
     /// Who signed its index, as the certificate says; only of whole packages, and only when somebody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<serde_json::Value>,
+    /// Entries of the renewals of its evidence, oldest first; of whole packages only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renewals: Vec<u64>,
 }
 
 /// One file of the bundle.

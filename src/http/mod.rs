@@ -22,6 +22,7 @@ mod jobs;
 mod metrics;
 mod packages;
 mod receipts;
+mod renewals;
 mod seal;
 mod search;
 mod server;
@@ -137,6 +138,9 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(seal::reindex))
         .routes(routes!(seal::restore))
         .routes(routes!(alarms::alarms))
+        .routes(routes!(renewals::plan))
+        .routes(routes!(renewals::start))
+        .routes(routes!(renewals::state))
         .routes(routes!(checks::start))
         .routes(routes!(checks::report))
         .routes(routes!(bundles::start))

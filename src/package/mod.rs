@@ -15,6 +15,7 @@ use crate::hash::{Blake3, Digests, Sha256};
 pub mod closing;
 pub mod content;
 pub mod files;
+pub mod generation;
 pub mod member;
 pub mod numbers;
 pub mod pindex;

@@ -13,7 +13,7 @@ fn retention(period: &str, cohort: &str, rounding: &str, start: &str) -> Retenti
     );
     match Policy::parse(&text, "x").unwrap() {
         Policy::Retention(policy) => policy,
-        Policy::Closing(..) => unreachable!(),
+        Policy::Closing(..) | Policy::Algorithms(_) => unreachable!(),
     }
 }
 

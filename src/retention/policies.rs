@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use super::algorithms::Algorithms;
 use super::policy::{Policy, Retention};
 use crate::durable;
 use crate::error::{AtPath, Code, Error, Finding, Result};
@@ -41,6 +42,7 @@ impl Policies {
     pub fn builtin() -> &'static [(&'static str, &'static str)] {
         builtin![
             "aggregation-10y@1.toml",
+            "algorithms@1.toml",
             "alone@1.toml",
             "daily@1.toml",
             "default@1.toml",
@@ -136,6 +138,17 @@ impl Policies {
             Some(Policy::Retention(policy)) => Ok(policy),
             _ => Err(Error::new(Code::NotAdopted, format!("there is no retention policy `{id}`")).at("policies")),
         }
+    }
+
+    /// The newest version of the table of algorithms.
+    pub fn algorithms(&self) -> Result<&Algorithms> {
+        let tables = self.0.values().filter_map(|versions| versions.last_key_value());
+        let table = tables.filter_map(|(_, file)| match &file.policy {
+            Policy::Algorithms(table) => Some(table),
+            _ => None,
+        });
+        let missing = || Error::new(Code::NotAdopted, "there is no table of algorithms").at("policies");
+        table.last().ok_or_else(missing)
     }
 
     /// The newest version of a closing rule.

@@ -1,10 +1,11 @@
-//! What a policy file says: a retention policy or a closing rule, read and validated.
+//! What a policy file says: a retention policy, a closing rule or the table of algorithms, read and validated.
 //!
 //! Invariant: a [`Policy`] makes sense: it has a period that a calendar can add, a start, a legal basis; a closing rule has
 //! a limit of every kind, so that no package stays open for ever. DMCA, piano di conservazione.
 
 use serde::{Deserialize, Serialize};
 
+use super::algorithms::{Algorithms, DigestEnd, KeyEnd};
 use super::period::Period;
 use crate::error::{Code, Error, Result};
 use crate::id::PolicyId;
@@ -135,13 +136,15 @@ pub struct Retention {
     pub basis: Vec<Basis>,
 }
 
-/// One policy of either kind.
+/// One policy of any kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Policy {
     /// How long documents are kept.
     Retention(Retention),
     /// When packages are closed, with its title.
     Closing(Closing, Text),
+    /// Until when algorithms of evidence may be relied on.
+    Algorithms(Algorithms),
 }
 
 impl Policy {
@@ -150,6 +153,7 @@ impl Policy {
         match self {
             Self::Retention(policy) => &policy.id,
             Self::Closing(policy, _) => &policy.id,
+            Self::Algorithms(table) => &table.id,
         }
     }
 
@@ -158,6 +162,7 @@ impl Policy {
         match self {
             Self::Retention(policy) => policy.version,
             Self::Closing(policy, _) => policy.version,
+            Self::Algorithms(table) => table.version,
         }
     }
 
@@ -166,6 +171,7 @@ impl Policy {
         match self {
             Self::Retention(policy) => &policy.title,
             Self::Closing(_, title) => title,
+            Self::Algorithms(table) => &table.title,
         }
     }
 
@@ -188,6 +194,9 @@ impl Policy {
                 let signature = signature == Some(Required::Required);
                 Self::Closing(Closing { id, version, documents, bytes, age, day_end, alone, signature }, title)
             }
+            RawPolicy::Algorithms { id, version, title, margin, digest, signature } => {
+                Self::Algorithms(Algorithms { id, version, title, margin, digests: digest, keys: signature })
+            }
         };
         policy.validate().map_err(|detail| Error::new(Code::ConfigInvalid, detail).at(place))?;
         Ok(policy)
@@ -205,6 +214,13 @@ impl Policy {
                 if policy.basis.is_empty() {
                     return Err("at least one [[basis]] is needed");
                 }
+            }
+            Self::Algorithms(table) => {
+                // There is one table: a second one under another name would leave it open which of them counts.
+                if table.id.as_str() != "algorithms" {
+                    return Err("`id` must be \"algorithms\"");
+                }
+                table.validate()?;
             }
             Self::Closing(rule, _) => {
                 if !rule.documents.is_some_and(|n| (1..=MOST_DOCUMENTS).contains(&n)) {
@@ -251,6 +267,14 @@ enum RawPolicy {
         #[serde(default)]
         alone: bool,
         signature: Option<Required>,
+    },
+    Algorithms {
+        id: PolicyId,
+        version: u32,
+        title: Text,
+        margin: Lapse,
+        digest: Vec<DigestEnd>,
+        signature: Vec<KeyEnd>,
     },
 }
 

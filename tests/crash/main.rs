@@ -13,6 +13,7 @@ mod kill;
 mod load;
 mod outside;
 mod revoked;
+mod renewal;
 mod sandbox;
 #[allow(dead_code)]
 #[path = "../support/seal.rs"]

@@ -13,15 +13,15 @@ use super::audit;
 use super::sandbox::{Acknowledged, Sandbox, Wish, aborted, text};
 
 /// An authority that answers over HTTP, counts, and can be down.
-struct Office {
+pub(super) struct Office {
     address: SocketAddr,
     asked: Arc<AtomicU64>,
     down: Arc<AtomicBool>,
-    anchor: String,
+    pub(super) anchor: String,
 }
 
 impl Office {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         Self::open_at(Arc::new(SystemClock))
     }
 
@@ -52,11 +52,11 @@ impl Office {
         Self { address, asked, down, anchor }
     }
 
-    fn asked(&self) -> u64 {
+    pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}/tsa", self.address)
     }
 }
@@ -77,7 +77,7 @@ fn body_of(mut stream: &TcpStream) -> Vec<u8> {
 }
 
 /// A production archive whose authorities are these, with some documents in two cohorts.
-fn archive(urls: &[String], anchors: &[&str]) -> (Sandbox, Vec<Acknowledged>) {
+pub(super) fn archive(urls: &[String], anchors: &[&str]) -> (Sandbox, Vec<Acknowledged>) {
     let sandbox = Sandbox::empty();
     let mut arguments: Vec<String> =
         ["init", "--profile", "production", "--holder", "Esempio S.p.A.", "--holder-id", "VATIT-01234567890"]
@@ -93,7 +93,8 @@ fn archive(urls: &[String], anchors: &[&str]) -> (Sandbox, Vec<Acknowledged>) {
         arguments.extend(["--tsa-anchor".to_owned(), path.display().to_string()]);
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    sandbox.json(&arguments);
+    let made = sandbox.json(&arguments);
+    std::fs::write(sandbox.path("manager.token"), made["manager_token"].as_str().unwrap()).unwrap();
     complete(&sandbox);
     let server = sandbox.serve();
     let all = (0..4).map(|n| server.caller.accepted(Wish::new(n, 2_000))).collect();

@@ -151,7 +151,7 @@ impl Seeds {
         self.add("timestamp", "reply", &reply);
         self.add("timestamp", "token", &token);
         self.add("cms", "token", &token);
-        let group = |seed: &[u8]| Group { document: None, members: vec![Sha256::of(seed)] };
+        let group = |seed: &[u8]| Group::new(None, [Sha256::of(seed)]);
         let tree = TreeFile::build(vec![group(b"a")]).unwrap();
         self.add("records", "tree", &tree.encode());
         self.add("records", "record", &tree.record(None, &token).unwrap().to_der());

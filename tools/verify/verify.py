@@ -622,6 +622,12 @@ class Run:
         facts = entry["package"]
         right = entry["kind"] == "package" and "%s/%d" % (facts["series"], facts["number"]) == package["package"]
         need(right, "not the entry of this package")
+        for seq in package.get("renewals", []):  # the files of later generations of its evidence
+            renewal = self.proved(seq)
+            need(renewal["kind"] == "renewal", "not the entry of a renewal")
+            own = [r for r in renewal["renewal"]["packages"] if r["package"] == package["package"]]
+            need(len(own) == 1, "a renewal of other packages")
+            facts["files"] += own[0]["files"]
         self.entries[package["entry"]] = facts
 
     # Documents.
@@ -772,7 +778,8 @@ class Run:
             self.attempt(folder + name, self.same, folder + name, file["sha256"], "not the one in the chain entry")
         self.attempt(folder + "PIndex.xml", self.index, package, folder, entry)
         group = [folder + name for name in ("PIndex.xml", "PIndex.xml.p7s") if name in sealed]
-        place = folder + "evidence/0001.ers"
+        place = folder + "evidence/%04d.ers" % (1 + len(package.get("renewals", [])))
+        need(place[len(folder):] in sealed, place + ": not in the chain entry")
         times = self.attempt(place, self.record, place, lambda algorithm: [self.hash(name, algorithm) for name in group], entry)
         if len(group) == 2:
             self.signature(group[1], group[0], times, self.attempt(group[0], self.authorised, group[0]))
@@ -801,9 +808,9 @@ class Run:
     def tree(self, folder, entry):
         """The file of hashes: its groups lead to the package's root, its siblings to the root of the run, which the token covers."""
         data = self.files.read(folder + "evidence/0001.tree", REPORT)
-        need(data[:8] == b"CUSTERS1", "not an evidence tree")
-        at, level = 12, []
-        for _ in range(int.from_bytes(data[8:12], "little")):
+        need(data[:10] == b"CUSTERS1\x00\x01", "not an evidence tree of groups, SHA-256")
+        at, level = 14, []
+        for _ in range(int.from_bytes(data[10:14], "little")):
             count = data[at + 16]
             hashes = [data[at + 17 + 32 * n:at + 49 + 32 * n] for n in range(count)]
             need(count and len(hashes[-1]) == 32, "cut short")

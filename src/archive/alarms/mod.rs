@@ -8,6 +8,7 @@
 mod conversations;
 mod identity;
 mod logs;
+mod renewal;
 mod revocation;
 mod signing;
 mod stamp;
@@ -118,6 +119,7 @@ impl Archive {
         all.extend(self.signing_alarms(now)?);
         all.extend(self.witness_alarms(now)?);
         all.extend(self.stamp_alarms(now));
+        all.extend(self.renewal_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::Archive;
 use crate::durable;
 use crate::error::{Code, Error, Result};
+use crate::evidence::digest::Digest;
 use crate::evidence::ers::Tree;
 use crate::evidence::tsp::{self, Token};
-use crate::hash::Sha256;
 use crate::id::{PackageRef, SeriesId};
 
 /// The packages that share a token.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Run {
     pub packages: Vec<PackageRef>,
-    pub roots: Vec<Sha256>,
+    pub roots: Vec<Digest>,
     #[serde(skip)]
     staging: PathBuf,
 }
@@ -28,7 +28,7 @@ pub(super) struct Run {
 /// A package made up to its tree.
 pub(super) struct Staged {
     pub package: PackageRef,
-    pub root: Sha256,
+    pub root: Digest,
     /// It shares its token with no other package.
     pub alone: bool,
 }
@@ -110,7 +110,7 @@ impl Archive {
             durable::write_new(&request_path, &tsp::new_request(root)?, durable::MODE_PLAIN)?;
         }
         let request = durable::read_plain(&request_path)?;
-        if tsp::Query::parse(&request)?.sha256()? != root {
+        if tsp::Query::parse(&request)?.digest()? != root {
             return Err(Error::new(Code::Internal, "the stored request is of another run").at(request_path.display()));
         }
         if reply_path.exists() {
@@ -133,7 +133,7 @@ mod tests {
     fn what_is_sealed_alone_has_a_run_of_its_own_and_series_keep_their_order() {
         let staged = |series: &str, number, alone| Staged {
             package: PackageRef { series: series.parse().unwrap(), number },
-            root: Sha256::ZERO,
+            root: crate::hash::Sha256::ZERO.into(),
             alone,
         };
         let all = vec![

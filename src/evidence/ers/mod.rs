@@ -1,18 +1,30 @@
 //! Evidence records (RFC 4998): proof that a document existed unaltered since a time-stamp, renewable without the
 //! documents beside it.
 //!
-//! [`tree`] builds hash trees, [`record`] writes, reads and verifies the DER record, [`mod@file`] is `evidence/0001.tree`: all
-//! hashes of a package's tree, from which the record of any of its documents is derived. Invariant: SHA-256 only, DER
-//! only; no time-stamp is judged here, callers pass the judge.
+//! [`tree`] builds hash trees; [`stamp`] and [`record`] are the DER structures, [`mod@verify`] judges them, ours or anybody's;
+//! [`mod@file`] and [`link`] are `evidence/NNNN.tree`: the hashes of one generation of evidence, from which, with those
+//! before ([`history`]), the record of any document is derived. Invariant: DER only, SHA-2 only; no time-stamp is judged
+//! here, callers pass the [`Judge`].
 
 mod der;
 pub mod file;
+pub mod history;
+pub mod judge;
+pub mod link;
 pub mod record;
+pub mod stamp;
 pub mod tree;
+pub mod verify;
 
 pub use file::{Group, TreeFile};
-pub use record::{Record, Verified, verify};
+pub use history::History;
+pub use judge::{Judge, Judged};
+pub use link::Link;
+pub use record::Record;
 pub use tree::Tree;
+pub use verify::{Verified, known, verify};
 
+#[cfg(test)]
+pub(crate) mod stand_in;
 #[cfg(test)]
 mod tests;

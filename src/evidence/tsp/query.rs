@@ -2,10 +2,10 @@
 
 use crate::error::{Code, Error, Result};
 use crate::evidence::Oid;
-use crate::evidence::algorithm::{self, DigestAlgorithm};
+use crate::evidence::algorithm;
 use crate::evidence::asn1::{self, Reader, malformed, tag};
+use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::tsp::Policy;
-use crate::hash::Sha256;
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +25,12 @@ pub struct Query {
 }
 
 impl Query {
-    /// A request for this SHA-256, asking for the certificate.
-    pub fn new(imprint: Sha256) -> Self {
+    /// A request for this digest, asking for the certificate.
+    pub fn new(imprint: impl Into<Digest>) -> Self {
+        let imprint = imprint.into();
         Self {
-            algorithm: DigestAlgorithm::Sha256.oid(),
-            imprint: imprint.as_bytes().to_vec(),
+            algorithm: imprint.algorithm().oid(),
+            imprint: imprint.bytes().to_vec(),
             policy: None,
             nonce: None,
             certificate: true,
@@ -63,12 +64,11 @@ impl Query {
         Ok(Self { algorithm, imprint, policy, nonce, certificate, extensions })
     }
 
-    /// The imprint, when it is a SHA-256.
-    pub fn sha256(&self) -> Result<Sha256> {
-        match <[u8; 32]>::try_from(self.imprint.as_slice()) {
-            Ok(bytes) if self.algorithm == DigestAlgorithm::Sha256.oid() => Ok(Sha256(bytes)),
-            _ => Err(malformed("the imprint of the request is not a SHA-256")),
-        }
+    /// The imprint, when its algorithm is one that evidence may be made with.
+    pub fn digest(&self) -> Result<Digest> {
+        let algorithm = Algorithm::from_oid(&self.algorithm)?;
+        let digest = Digest::from_bytes(&self.imprint).filter(|digest| digest.algorithm() == algorithm);
+        digest.ok_or_else(|| malformed("the imprint of the request has a wrong length"))
     }
 }
 
@@ -87,13 +87,13 @@ pub(super) fn parse_imprint(element: &asn1::Tlv<'_>) -> Result<(Oid, Vec<u8>)> {
     Ok((algorithm, value))
 }
 
-/// DER request for this SHA-256, asking for the certificate.
-pub fn request(imprint: Sha256, nonce: Option<&[u8]>) -> Vec<u8> {
+/// DER request for this digest, asking for the certificate.
+pub fn request(imprint: impl Into<Digest>, nonce: Option<&[u8]>) -> Vec<u8> {
     Query { nonce: nonce.map(<[u8]>::to_vec), ..Query::new(imprint) }.to_der()
 }
 
 /// As [`request`], with a fresh random nonce of 128 bits: what to send.
-pub fn new_request(imprint: Sha256) -> Result<Vec<u8>> {
+pub fn new_request(imprint: impl Into<Digest>) -> Result<Vec<u8>> {
     Ok(request(imprint, Some(&random_128()?)))
 }
 

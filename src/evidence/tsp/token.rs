@@ -5,8 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::Result;
 use crate::evidence::Oid;
 use crate::evidence::asn1::{self, Reader, malformed, tag};
+use crate::evidence::cms::SignedData;
 use crate::evidence::tsp::Policy;
 use crate::evidence::tsp::query::{imprint_der, parse_imprint};
+use crate::evidence::tsp::reply::MAX_REPLY;
 use crate::evidence::x509::Certificate;
 
 /// How far genTime may be from the truth.
@@ -53,6 +55,15 @@ impl TstInfo {
     /// Serial number in hexadecimal.
     pub fn serial_hex(&self) -> String {
         hex::encode(&self.serial)
+    }
+
+    /// What a token (ContentInfo) claims; nothing is verified.
+    pub fn of_token(token: &[u8]) -> Result<Self> {
+        if token.len() > MAX_REPLY {
+            return Err(malformed("token larger than 64 KiB"));
+        }
+        let data = SignedData::parse(token)?;
+        Self::parse(data.content.as_deref().ok_or_else(|| malformed("a token without content"))?)
     }
 
     /// Reads DER.
@@ -157,6 +168,11 @@ impl Token {
     /// The certificate that signed it.
     pub fn signer(&self) -> &Certificate {
         &self.path[0]
+    }
+
+    /// When the first certificate on its path ends: by then a newer token must cover this one.
+    pub fn valid_until(&self) -> Timestamp {
+        self.path.iter().map(|certificate| certificate.not_after).min().unwrap_or(self.info.gen_time)
     }
 
     /// From the signer to the anchor that it was judged by.

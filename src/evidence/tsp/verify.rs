@@ -10,13 +10,13 @@ use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::{self, DigestAlgorithm};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::cms::{SignedData, Verdict};
+use crate::evidence::digest::Digest;
 use crate::evidence::key::RSA_MINIMUM_BITS;
 use crate::evidence::oids;
 use crate::evidence::tsp::reply::{MAX_REPLY, token_of_reply};
 use crate::evidence::tsp::{Policy, Query, Token, TstInfo};
 use crate::evidence::x509::Certificate;
 use crate::evidence::x509::path::{self, PathError, Rfc5280};
-use crate::hash::Sha256;
 
 /// What is acceptable beyond what the standards say.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub fn verify_reply(request: &[u8], reply: &[u8], anchors: &Anchors, now: Timest
 
 /// Verifies a token over `imprint`, of any age: the chain is judged at genTime. [`Code::TokenUntrusted`] when nothing leads
 /// to an anchor, [`Code::TokenInvalid`] when anything else is wrong.
-pub fn verify_token(token: &[u8], imprint: Sha256, anchors: &Anchors) -> Result<Token> {
+pub fn verify_token(token: &[u8], imprint: impl Into<Digest>, anchors: &Anchors) -> Result<Token> {
     let query = Query::new(imprint);
     verify(token, &query, anchors).map_err(as_token_error)
 }

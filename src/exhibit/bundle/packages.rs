@@ -10,7 +10,8 @@ use crate::error::{AtPlace, Code, Error, Result};
 use crate::evidence::sign::cades;
 use crate::exhibit::MAX_SMALL;
 use crate::hash::Digests;
-use crate::id::DocumentId;
+use crate::id::{DocumentId, PackageRef};
+use crate::package::generation::Renewal;
 use crate::package::member::{Kind, Member};
 use crate::package::{FileFacts, PINDEX, PINDEX_SIGNATURE};
 
@@ -72,9 +73,8 @@ impl Bundling<'_> {
 
     /// The files of the package, each as its chain entry lists it.
     fn stored_files(&mut self, opened: &Opened, folder: &str) -> Result<()> {
-        let facts: Vec<FileFacts> = files_of(&opened.entry.object)?;
         let stored = opened.package.list()?;
-        for file in &facts {
+        for file in &opened.files {
             let place = format!("{} {}", opened.reference, file.name);
             if !stored.iter().any(|s| s.name == file.name) {
                 return Err(Error::new(Code::PackageFileMissing, "").at(place));
@@ -96,6 +96,18 @@ pub(super) fn index_signature(opened: &Opened) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     opened.package.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES).map(Some)
+}
+
+/// The files that a renewal entry lists for one package.
+pub(in crate::exhibit) fn renewed_files(
+    object: &serde_json::Map<String, serde_json::Value>,
+    package: &PackageRef,
+) -> Result<Vec<FileFacts>> {
+    let renewal: Renewal = serde_json::from_value(object.clone().into())
+        .map_err(|e| Error::new(Code::ChainAltered, "the renewal entry does not say what it renews").because(e))?;
+    let renewed = renewal.packages.into_iter().find(|renewed| renewed.package == *package);
+    let renewed = renewed.ok_or_else(|| Error::new(Code::ChainAltered, "a renewal of other packages").at(package))?;
+    Ok(renewed.files)
 }
 
 /// The files that a package entry lists.

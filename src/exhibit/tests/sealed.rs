@@ -79,6 +79,7 @@ pub(super) struct Sealed {
     pub(super) plan: Plan,
     pub(super) folder: PathBuf,
     pub(super) entry: u64,
+    pub(super) renewals: Vec<u64>,
 }
 
 pub(super) fn clock() -> Arc<ManualClock> {
@@ -103,7 +104,7 @@ pub(super) fn sealed() -> Sealed {
     // The evidence as a closing run of two packages makes it.
     let folder = staging.package_folder();
     let mut tree = staging.tree().unwrap();
-    let run = Tree::build(&[tree.root(), Sha256::of(b"another package")]).unwrap();
+    let run = Tree::build(&[tree.root(), Sha256::of(b"another package").into()]).unwrap();
     tree.place(&run).unwrap();
     let authority = DevelopmentAuthority::create(Arc::clone(&clock) as _).unwrap();
     let reply = authority.stamp(&request(tree.run_root(), None)).unwrap();
@@ -131,7 +132,17 @@ pub(super) fn sealed() -> Sealed {
     });
     let entry = ledger.append(EntryKind::Package, object(entry)).unwrap().seq;
     ledger.append(EntryKind::Check, object(json!({ "n": 6 }))).unwrap();
-    Sealed { clock, signer, ledger, anchors: authority.anchors().unwrap(), plan, folder, entry, dir }
+    Sealed {
+        clock,
+        signer,
+        ledger,
+        anchors: authority.anchors().unwrap(),
+        plan,
+        folder,
+        entry,
+        renewals: Vec::new(),
+        dir,
+    }
 }
 
 pub(super) fn members(signer: &Signer) -> (Plan, Members) {
@@ -234,6 +245,9 @@ impl Source for Sealed {
     }
     fn entry(&self, _: &PackageRef) -> Result<Entry> {
         self.ledger.entry(self.entry)
+    }
+    fn renewals(&self, _: &PackageRef) -> Result<Vec<Entry>> {
+        self.renewals.iter().map(|seq| self.ledger.entry(*seq)).collect()
     }
     fn proof(&self, seq: u64) -> Result<Proof> {
         self.ledger.proof(seq)

@@ -1,12 +1,16 @@
 //! One document: content and metadata against the RdV and the manifest, these against the signed note, all four against the
 //! time-stamps, and the tree of the time-stamps against the chain.
 
+use std::cell::RefCell;
+
 use super::{Document, Outcome, Run};
 use crate::chain::note::{Verifier, open_note};
+use crate::clock::iso_seconds;
 use crate::document::agid;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Finding, Result};
+use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::ers::tree::{combine, group_hash};
-use crate::evidence::ers::{self, Record};
+use crate::evidence::ers::{self, Record, Verified};
 use crate::exhibit::bundle::packages::files_of;
 use crate::exhibit::bundle::revocation::{digest_of, listed, sources};
 use crate::exhibit::verify::trust::Judge;
@@ -30,17 +34,17 @@ impl Run {
         let facts = self.receipt(line, report, key);
         self.against_receipt(line, facts.as_ref());
         self.revocation(line, report);
-        let times = self.evidence(line, judge);
+        let verified = self.evidence(line, judge);
+        let since = verified.as_ref().map(Verified::since);
         if let Some(signature) = &line.rdv_signature {
-            self.signature(judge, signature, &line.rdv, times.first().copied(), None);
+            self.signature(judge, signature, &line.rdv, since, None);
         }
-        if let Some(first) = times.first()
-            && *first != line.exists_since
-        {
+        let times = verified.as_ref().map(Verified::times).unwrap_or_default();
+        if verified.is_some() && !times.contains(&line.exists_since) {
             self.bad(
                 Code::BundleInvalid,
                 REPORT,
-                format!("{}: exists_since is not the time of its time-stamp", line.id),
+                format!("{}: exists_since is not the time of one of its time-stamps", line.id),
             );
         }
         // What was found of its files when the list was read concerns it as well.
@@ -56,7 +60,7 @@ impl Run {
             package: line.package.clone(),
             sha256: self.digests.get(&line.file).map_or(line.sha256, |d| d.sha256),
             accepted_at: facts.map_or(line.accepted_at, |f| f.accepted_at),
-            exists_since: times.first().copied(),
+            exists_since: verified.as_ref().map(Verified::since),
             stamped_at: times,
             outcome: of_this.max().unwrap_or(Outcome::Good),
         }
@@ -159,23 +163,44 @@ impl Run {
         }
     }
 
-    /// The times of the document's tokens; empty when its evidence does not verify.
-    fn evidence(&mut self, line: &report::Document, judge: &Judge) -> Vec<jiff::Timestamp> {
-        let Some(der) = self.small(&line.evidence) else { return Vec::new() };
+    /// The document's evidence; `None` when it does not verify, which is noted.
+    fn evidence(&mut self, line: &report::Document, judge: &Judge) -> Option<Verified> {
+        let der = self.small(&line.evidence)?;
         let parts = [&line.file, &line.metadata_file, &line.rdv, &line.manifest];
-        let parts: Vec<&String> = parts.into_iter().chain(&line.rdv_signature).collect();
-        let members: Vec<Sha256> = parts.iter().filter_map(|part| self.digests.get(*part)).map(|d| d.sha256).collect();
-        if members.len() != parts.len() {
-            // The missing part has its own finding.
-            return Vec::new();
-        }
-        let verified = ers::verify(&der, &members, &|token, imprint| judge.time(token, imprint));
-        let times = self.noted(&line.evidence, verified).map(|v| v.times).unwrap_or_default();
+        let parts: Vec<&str> = parts.into_iter().chain(&line.rdv_signature).map(String::as_str).collect();
+        // A missing part has its own finding.
+        parts.iter().all(|part| self.digests.contains_key(*part)).then_some(())?;
+        let verified = self.verify_record(&der, &parts, judge);
+        let verified = self.noted(&line.evidence, verified);
+        self.gaps(&line.evidence, verified.as_ref());
         match self.entries.get(&line.entry).map(|entry| leads_through(&der, &entry.object)) {
             None => self.bad(Code::EvidenceAltered, &line.evidence, "the chain entry it should lead to was not proved"),
             Some(outcome) => drop(self.noted(&line.evidence, outcome)),
         }
-        times
+        verified
+    }
+
+    /// Verifies a record over these files. Their SHA-256 is known; another digest, of a renewal, is computed when it is
+    /// asked for.
+    pub(super) fn verify_record(&mut self, der: &[u8], parts: &[&str], judge: &Judge) -> Result<Verified> {
+        let (files, digests) = (RefCell::new(&mut self.files), &self.digests);
+        let members = |algorithm: Algorithm| {
+            let digest = |part: &&str| match digests.get(*part) {
+                Some(known) if algorithm == Algorithm::Sha256 => Ok(Digest::from(known.sha256)),
+                Some(known) => files.borrow_mut().digest(part, known.bytes, algorithm),
+                None => Err(Error::new(Code::BundleFileMissing, "").at(part)),
+            };
+            parts.iter().map(digest).collect::<Result<Vec<Digest>>>()
+        };
+        ers::verify(der, &members, judge)
+    }
+
+    /// Says of renewals that came late; nothing is the worse for it.
+    pub(super) fn gaps(&mut self, place: &str, verified: Option<&Verified>) {
+        for (ended, renewed) in verified.map(Verified::gaps).unwrap_or_default() {
+            let detail = format!("ended {}, renewed {}", iso_seconds(ended), iso_seconds(renewed));
+            self.findings.push(Finding::info(Code::RenewalGap, place, &detail));
+        }
     }
 }
 
@@ -183,15 +208,16 @@ impl Run {
 pub(super) fn leads_through(der: &[u8], entry: &serde_json::Map<String, serde_json::Value>) -> Result<()> {
     let record = Record::parse(der)?;
     let path = record.chains.first().and_then(|chain| chain.first()).and_then(|stamp| stamp.path.clone());
-    let mut nodes: Vec<Sha256> = Vec::new();
+    let mut nodes: Vec<Digest> = Vec::new();
     for list in path.unwrap_or_default() {
+        let Some(algorithm) = list.first().map(Digest::algorithm) else { continue };
         let node = match nodes.last() {
-            None => group_hash(&list),
-            Some(below) => combine(&[list, vec![*below]].concat()),
+            None => group_hash(algorithm, &list),
+            Some(below) => combine(algorithm, &[list, vec![*below]].concat()),
         };
         nodes.push(node);
     }
-    let root = |name: &str| entry.get(name).and_then(|v| v.as_str()).and_then(|text| text.parse::<Sha256>().ok());
+    let root = |name: &str| entry.get(name).and_then(|v| v.as_str()).and_then(|text| text.parse::<Digest>().ok());
     let wrong = |what: &str| Err(Error::new(Code::EvidenceAltered, what));
     match root("ers_root") {
         Some(root) if nodes.contains(&root) => {}

@@ -13,6 +13,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::{AtPath, Code, Error, Finding, Result};
+use crate::evidence::digest::{self, Algorithm, Digest};
 use crate::hash::{Digests, Hasher};
 
 /// Most entries read: a hundred thousand documents with all that belongs to them.
@@ -115,6 +116,13 @@ impl Files {
     /// Length and digests of a file that should have this length.
     pub fn digests(&mut self, name: &str, length: u64) -> Result<Digests> {
         let mut hasher = Hasher::new();
+        self.each_block(name, length, &mut |block| hasher.update(block))?;
+        Ok(hasher.finish())
+    }
+
+    /// Another digest of a file of this length.
+    pub fn digest(&mut self, name: &str, length: u64, algorithm: Algorithm) -> Result<Digest> {
+        let mut hasher = digest::Hasher::new(algorithm);
         self.each_block(name, length, &mut |block| hasher.update(block))?;
         Ok(hasher.finish())
     }

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 pub use trust::Trust;
 
+use super::bundle::packages::renewed_files;
 use super::report::{self, MAX_REPORT};
 use super::{
     CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, origin,
@@ -275,7 +276,7 @@ impl Run {
             Err(error) => {
                 let place = if place.is_empty() { error.place.as_str() } else { place };
                 let finding = match error.code {
-                    Code::Io | Code::FilePermission | Code::TokenUntrusted => {
+                    Code::Io | Code::FilePermission | Code::TokenUntrusted | Code::EvidenceAlgorithm => {
                         Finding::warning(error.code, place, &error.detail)
                     }
                     code => Finding::error(code, place, &error.detail),
@@ -405,31 +406,44 @@ impl Run {
             self.noted(CHECKPOINT, opened);
         }
         for package in &report.packages {
-            let (line_name, proof_name) =
-                (format!("chain/{}.json", package.entry), format!("chain/{}.tlog-proof", package.entry));
-            let (Some(line), Some(proof)) = (self.small(&line_name), self.text(&proof_name)) else { continue };
-            let proof = Proof::parse(&proof).and_then(|proof| {
-                if proof.index != package.entry || Some(&proof.checkpoint) != checkpoint.as_ref() {
-                    return Err(Error::new(
-                        Code::ChainAltered,
-                        "a proof of another entry or against another checkpoint",
-                    ));
-                }
-                proof.verify(leaf(&line), key)
-            });
-            let proved = self.noted(&proof_name, proof).is_some();
-            let entry = Entry::parse(&line).and_then(|entry| {
+            self.entry(package.entry, checkpoint.as_ref(), key, &|entry| {
                 let of = |name: &str| entry.object.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
                 let number = entry.object.get("number").and_then(serde_json::Value::as_u64);
                 let right = entry.kind == Kind::Package
-                    && entry.seq == package.entry
                     && of("series") == package.package.series.as_str()
                     && number == Some(package.package.number);
-                if right { Ok(entry) } else { Err(Error::new(Code::ChainAltered, "not the entry of this package")) }
+                if right { Ok(()) } else { Err(Error::new(Code::ChainAltered, "not the entry of this package")) }
             });
-            if let Some(entry) = self.noted(&line_name, entry).filter(|_| proved) {
-                self.entries.insert(package.entry, entry);
+            for renewal in &package.renewals {
+                self.entry(*renewal, checkpoint.as_ref(), key, &|entry| {
+                    if entry.kind != Kind::Renewal {
+                        return Err(Error::new(Code::ChainAltered, "not the entry of a renewal"));
+                    }
+                    renewed_files(&entry.object, &package.package).map(drop)
+                });
             }
+        }
+    }
+
+    /// Notes an entry that is in the chain and is what it should be.
+    fn entry(&mut self, seq: u64, checkpoint: Option<&String>, key: &Verifier, right: &dyn Fn(&Entry) -> Result<()>) {
+        let (line_name, proof_name) = (format!("chain/{seq}.json"), format!("chain/{seq}.tlog-proof"));
+        let (Some(line), Some(proof)) = (self.small(&line_name), self.text(&proof_name)) else { return };
+        let proof = Proof::parse(&proof).and_then(|proof| {
+            if proof.index != seq || Some(&proof.checkpoint) != checkpoint {
+                return Err(Error::new(Code::ChainAltered, "a proof of another entry or against another checkpoint"));
+            }
+            proof.verify(leaf(&line), key)
+        });
+        let proved = self.noted(&proof_name, proof).is_some();
+        let entry = Entry::parse(&line).and_then(|entry| {
+            if entry.seq != seq {
+                return Err(Error::new(Code::ChainAltered, "another entry than its name says"));
+            }
+            right(&entry).map(|()| entry)
+        });
+        if let Some(entry) = self.noted(&line_name, entry).filter(|_| proved) {
+            self.entries.insert(seq, entry);
         }
     }
 

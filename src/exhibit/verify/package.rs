@@ -3,21 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::document::leads_through;
 use super::trust::Judge;
 use super::{Run, report};
 use crate::error::{Code, Error, Result};
-use crate::evidence::ers::file::MAX_BYTES as MAX_TREE;
-use crate::evidence::ers::{self, TreeFile};
-use crate::exhibit::bundle::packages::files_of;
-use crate::exhibit::{REPORT, token_of};
-use crate::hash::Sha256;
+use crate::evidence::digest::Digest;
+use crate::evidence::ers::{Judge as _, Verified};
+use crate::exhibit::REPORT;
+use crate::exhibit::bundle::packages::{files_of, renewed_files};
+use crate::package::generation::{file_names, history, record_name};
 use crate::package::member::{Kind, Member};
 use crate::package::pindex::agents::Agent;
 use crate::package::pindex::check;
-use crate::package::{CONTENT, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_TREE, PINDEX, PINDEX_SIGNATURE, TOC};
+use crate::package::{CONTENT, PINDEX, PINDEX_SIGNATURE, TOC};
 
 /// Largest index read: a million documents.
 const MAX_INDEX: u64 = 4 << 30;
@@ -29,8 +27,21 @@ impl Run {
             return self.bad(Code::ChainAltered, &folder, "its entry was not proved to be in the chain");
         };
         let facts = files_of(&entry.object);
-        let Some(facts) = self.noted(&format!("chain/{}.json", line.entry), facts) else { return };
-        for needed in [CONTENT, TOC, PINDEX, EVIDENCE_RECORD, EVIDENCE_TREE, EVIDENCE_TOKEN] {
+        let Some(mut facts) = self.noted(&format!("chain/{}.json", line.entry), facts) else { return };
+        for renewal in &line.renewals {
+            let Some(entry) = self.entries.get(renewal) else {
+                return self.bad(
+                    Code::ChainAltered,
+                    &folder,
+                    "the entry of a renewal was not proved to be in the chain",
+                );
+            };
+            // The entry was read before.
+            facts.extend(renewed_files(&entry.object, &line.package).unwrap_or_default());
+        }
+        let generations = line.renewals.len() as u32 + 1;
+        let evidence = (1..=generations).flat_map(file_names);
+        for needed in [CONTENT, TOC, PINDEX].map(str::to_owned).into_iter().chain(evidence) {
             if !facts.iter().any(|file| file.name == needed) {
                 self.bad(Code::PackageFileMissing, &format!("{folder}{needed}"), "not in the chain entry");
             }
@@ -44,8 +55,11 @@ impl Run {
         }
         let agents = self.index(line, report, &folder, &entry.object);
         let signed = facts.iter().any(|file| file.name == PINDEX_SIGNATURE);
-        let evidence = self.index_evidence(&folder, signed, &entry.object, judge);
-        let time = self.noted(&format!("{folder}{EVIDENCE_RECORD}"), evidence).flatten();
+        let newest = format!("{folder}{}", record_name(generations));
+        let evidence = self.index_evidence(&folder, signed, generations, &entry.object, judge);
+        let verified = self.noted(&newest, evidence).flatten();
+        self.gaps(&newest, verified.as_ref());
+        let time = verified.as_ref().map(Verified::since);
         if signed {
             let (signature, index) = (format!("{folder}{PINDEX_SIGNATURE}"), format!("{folder}{PINDEX}"));
             self.signature(judge, &signature, &index, time, agents.as_deref());
@@ -103,35 +117,39 @@ impl Run {
         Some(index.authorised)
     }
 
-    /// The record of the index group, the tree and the token; the token's time, when all of it is there.
+    /// The newest record of the index group, and the trees and tokens of all generations, which must be those that it
+    /// was made of. `None` when a file is missing, which has its own finding.
     fn index_evidence(
         &mut self,
         folder: &str,
         signed: bool,
+        generations: u32,
         entry: &serde_json::Map<String, serde_json::Value>,
         judge: &Judge,
-    ) -> Result<Option<Timestamp>> {
-        let mut members = Vec::new();
-        for name in [PINDEX].into_iter().chain(signed.then_some(PINDEX_SIGNATURE)) {
-            match self.digests.get(&format!("{folder}{name}")) {
-                Some(digests) => members.push(digests.sha256),
-                // Its absence has its own finding.
-                None => return Ok(None),
-            }
-        }
-        let [record, tree, token] = [EVIDENCE_RECORD, EVIDENCE_TREE, EVIDENCE_TOKEN].map(|n| format!("{folder}{n}"));
-        if [&record, &tree, &token].iter().any(|name| !self.digests.contains_key(*name)) {
+    ) -> Result<Option<Verified>> {
+        let members: Vec<String> =
+            [PINDEX].into_iter().chain(signed.then_some(PINDEX_SIGNATURE)).map(|n| format!("{folder}{n}")).collect();
+        let evidence = (1..=generations).flat_map(file_names).map(|name| format!("{folder}{name}"));
+        if members.iter().cloned().chain(evidence).any(|name| !self.digests.contains_key(&name)) {
             return Ok(None);
         }
-        let der = self.files.read(&record, super::MAX_SMALL)?;
-        ers::verify(&der, &members, &|token, imprint| judge.time(token, imprint))?;
+        let der = self.files.read(&format!("{folder}{}", record_name(generations)), super::MAX_SMALL)?;
+        let parts: Vec<&str> = members.iter().map(String::as_str).collect();
+        let verified = self.verify_record(&der, &parts, judge)?;
         leads_through(&der, entry)?;
-        let tree = TreeFile::parse(&self.files.read(&tree, MAX_TREE)?)?;
-        let root: Option<Sha256> = entry.get("ers_root").and_then(|v| v.as_str()).and_then(|text| text.parse().ok());
-        if root != Some(tree.root()) {
-            return Err(Error::new(Code::EvidenceAltered, "the tree is not that of the chain entry"));
+        let files = std::cell::RefCell::new(&mut self.files);
+        let history = history(generations, &|name, limit| files.borrow_mut().read(&format!("{folder}{name}"), limit))?;
+        let wrong = |what: &str| Err(Error::new(Code::EvidenceAltered, what));
+        let root: Option<Digest> = entry.get("ers_root").and_then(|v| v.as_str()).and_then(|text| text.parse().ok());
+        if root.is_none() || root != history.sealed().map(|tree| tree.root()) {
+            return wrong("the tree is not that of the chain entry");
         }
-        let token = token_of(&self.files.read(&token, super::MAX_SMALL)?);
-        judge.time(&token, tree.run_root()).map(Some)
+        for generation in history.generations() {
+            judge.judge(&generation.token, &generation.root())?;
+        }
+        if history.record(None)?.to_der() != der {
+            return wrong("not the record that trees and tokens give");
+        }
+        Ok(Some(verified))
     }
 }

@@ -14,8 +14,9 @@ use crate::chain::Checkpoint;
 use crate::chain::merkle::verify_consistency;
 use crate::chain::note::Verifier;
 use crate::error::{Code, Error, Result};
-use crate::exhibit::{CHECKPOINT, MAX_SMALL, STAMPS, token_of};
+use crate::exhibit::{CHECKPOINT, MAX_SMALL, STAMPS};
 use crate::hash::Sha256;
+use crate::package::generation::token_of;
 
 /// A stamp that verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +67,6 @@ impl Run {
             return Err(Error::new(Code::ChainAltered, "nothing leads from the stamped checkpoint to the bundle's"));
         }
         let token = token_of(&self.files.read(reply, MAX_SMALL)?);
-        Ok(ChainStamp { size: stamped.size, at: judge.time(&token, Sha256::of(note.as_bytes()))? })
+        Ok(ChainStamp { size: stamped.size, at: judge.time(&token, &Sha256::of(note.as_bytes()).into())? })
     }
 }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use crate::chain::note::Verifier;
 use crate::error::{Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
+use crate::evidence::digest::Digest;
+use crate::evidence::ers::{Judge as Judges, Judged, judge};
 use crate::evidence::trust::{Purpose, Trust as Believed};
-use crate::evidence::tsp::verify_token;
 use crate::evidence::x509::name;
 use crate::hash::Sha256;
 use crate::package::pindex::agents::Agent;
@@ -57,7 +58,7 @@ pub(super) struct Judge {
     signers: Signers,
     missing: RefCell<BTreeSet<String>>,
     /// One token covers many documents.
-    known: RefCell<HashMap<(Sha256, Sha256), Timestamp>>,
+    known: RefCell<HashMap<(Sha256, Digest), Judged>>,
 }
 
 /// Whom to believe about signatures.
@@ -108,27 +109,44 @@ impl Judge {
     }
 
     /// Time of a token that covers `imprint`. [`Code::TokenUntrusted`] when not even the bundle's certificates lead to it.
-    pub fn time(&self, token: &[u8], imprint: Sha256) -> Result<Timestamp> {
-        let key = (Sha256::of(token), imprint);
-        if let Some(time) = self.known.borrow().get(&key) {
-            return Ok(*time);
+    pub fn time(&self, token: &[u8], imprint: &Digest) -> Result<Timestamp> {
+        let judged = self.judge(token, imprint)?;
+        match judged.untrusted {
+            None => Ok(judged.time),
+            Some(why) => Err(Error::new(Code::TokenUntrusted, why)),
         }
-        let token = match &self.given {
-            None => verify_token(token, imprint, &self.own)?,
-            Some(given) => match verify_token(token, imprint, given) {
-                Err(untrusted) if untrusted.code == Code::TokenUntrusted => {
-                    self.missing.borrow_mut().insert(untrusted.detail.clone());
-                    verify_token(token, imprint, &self.own)?
-                }
-                judged => judged?,
-            },
-        };
-        self.known.borrow_mut().insert(key, token.info().gen_time);
-        Ok(token.info().gen_time)
+    }
+
+    fn decide(&self, token: &[u8], imprint: &Digest) -> Result<Judged> {
+        let Some(given) = &self.given else { return self.own.judge(token, imprint) };
+        let judged = given.judge(token, imprint)?;
+        let Some(why) = &judged.untrusted else { return Ok(judged) };
+        let own = self.own.judge(token, imprint)?;
+        // A token that not even the bundle's certificates lead to is nobody's anchor to miss: a later one must prove all.
+        if own.untrusted.is_none() {
+            self.missing.borrow_mut().insert(why.clone());
+        }
+        Ok(own)
     }
 
     /// Issuers that no given anchor leads to.
     pub fn missing(&self) -> Vec<String> {
         self.missing.borrow().iter().cloned().collect()
+    }
+}
+
+impl Judges for Judge {
+    fn stamped(&self, token: &[u8]) -> Result<Digest> {
+        judge::stamped(token)
+    }
+
+    fn judge(&self, token: &[u8], imprint: &Digest) -> Result<Judged> {
+        let key = (Sha256::of(token), *imprint);
+        if let Some(judged) = self.known.borrow().get(&key) {
+            return Ok(judged.clone());
+        }
+        let judged = self.decide(token, imprint)?;
+        self.known.borrow_mut().insert(key, judged.clone());
+        Ok(judged)
     }
 }

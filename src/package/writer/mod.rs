@@ -20,6 +20,7 @@ pub use source::{MemberSource, recheck};
 
 use super::content::ContentWriter;
 use super::files::Folder;
+use super::generation;
 use super::member::{Kind, Member};
 use super::pindex::{Process, check, write};
 use super::plan::Plan;
@@ -98,6 +99,10 @@ impl Staging {
         }
         for entry in std::fs::read_dir(staging).at_path(staging)? {
             let folder = entry.at_path(staging)?.path();
+            // Renewals of evidence keep what is theirs in folders of their own.
+            if folder.file_name().is_some_and(|name| generation::is_staging(&name.to_string_lossy())) {
+                continue;
+            }
             if folder.join(PLAN).exists() {
                 all.push(Self::open(&folder, key)?);
             } else if folder.is_dir() {
@@ -266,15 +271,15 @@ impl Staging {
     pub fn tree(&self) -> Result<TreeFile> {
         let pindex = self.fact(PINDEX)?;
         let signature = self.kept_facts(PINDEX_SIGNATURE)?;
-        let index = std::iter::once(pindex.sha256).chain(signature.map(|facts| facts.sha256)).collect();
-        let mut groups = vec![Group { document: None, members: index }];
+        let index = std::iter::once(pindex.sha256).chain(signature.map(|facts| facts.sha256));
+        let mut groups = vec![Group::new(None, index)];
         let receipts: std::collections::HashMap<_, _> = self.plan.receipts.iter().map(|r| (r.id, r)).collect();
         let signatures = self.packed_signatures()?;
         for d in &self.plan.documents {
             let receipt = receipts.get(&d.receipt).ok_or_else(|| Error::new(Code::Internal, "no receipt").at(d.id))?;
             let mut members = vec![d.sha256, d.metadata_sha256, receipt.rdv_sha256, receipt.manifest_sha256];
             members.extend(signatures.get(&d.receipt));
-            groups.push(Group { document: Some(d.id.0), members });
+            groups.push(Group::new(Some(d.id.0), members));
         }
         TreeFile::build(groups)
     }

@@ -1,0 +1,55 @@
+//! Which packages were renewed, and by which entries: a projection of the chain, in memory.
+//!
+//! Invariant: a package's list has an entry a generation, from 2 on, in order; what does not follow is damage and stops the
+//! opening. Some ten bytes a renewal and package: it grows with what is on the chain, not with what was sealed.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, RwLock};
+
+use super::ages::Known;
+use crate::archive::state::unpoisoned;
+use crate::chain::Entry;
+use crate::error::{Code, Error, Result};
+use crate::id::PackageRef;
+use crate::package::generation::Renewal;
+
+/// The renewals of an archive.
+#[derive(Default)]
+pub(in crate::archive) struct Renewals {
+    entries: RwLock<BTreeMap<PackageRef, Vec<u64>>>,
+    working: Mutex<()>,
+    pub(super) known: Mutex<Known>,
+}
+
+impl Renewals {
+    /// Takes in a `renewal` entry, in the order of the chain.
+    pub fn note(&self, entry: &Entry) -> Result<()> {
+        let wrong = |what: &str| Error::new(Code::ChainAltered, what).at(format!("chain/entries, entry {}", entry.seq));
+        let renewal: Renewal = serde_json::from_value(entry.object.clone().into())
+            .map_err(|_| wrong("a renewal entry that does not say what it renews"))?;
+        let mut entries = unpoisoned(self.entries.write());
+        for renewed in renewal.packages {
+            let known = entries.entry(renewed.package).or_default();
+            if known.len() as u64 + 2 != u64::from(renewed.generation) {
+                return Err(wrong("a renewal that does not follow the evidence before"));
+            }
+            known.push(entry.seq);
+        }
+        Ok(())
+    }
+
+    /// What the chain says now, after it was read again.
+    pub fn replace(&self, other: Self) {
+        *unpoisoned(self.entries.write()) = unpoisoned(other.entries.into_inner());
+    }
+
+    /// The entries that renewed a package, oldest first.
+    pub fn of(&self, package: &PackageRef) -> Vec<u64> {
+        unpoisoned(self.entries.read()).get(package).cloned().unwrap_or_default()
+    }
+
+    /// One renewal at a time.
+    pub fn working(&self) -> MutexGuard<'_, ()> {
+        unpoisoned(self.working.lock())
+    }
+}
