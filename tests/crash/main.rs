@@ -12,8 +12,8 @@ mod judges;
 mod kill;
 mod load;
 mod outside;
-mod revoked;
 mod renewal;
+mod revoked;
 mod sandbox;
 #[allow(dead_code)]
 #[path = "../support/seal.rs"]
