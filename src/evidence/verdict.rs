@@ -511,6 +511,11 @@ mod tests {
         assert_eq!(report(&[(Aspect::Address, NotChecked)]).conclusion(), Conclusion::Valid);
         assert_eq!(report(&[(Aspect::Digest, Weak)]).conclusion(), Conclusion::ValidWeak);
         assert_eq!(report(&[(Aspect::Time, Absent), (Aspect::Digest, Weak)]).conclusion(), Conclusion::TimeNotProved);
+        // Which certificate is named may not be asked for; a name that could not be read is another matter.
+        let mut unasked = report(&[(Aspect::SigningCertificate, NotChecked)]);
+        assert_eq!(unasked.conclusion(), Conclusion::Indeterminate);
+        unasked.set(AspectVerdict::not_asked(Aspect::SigningCertificate));
+        assert_eq!(unasked.conclusion(), Conclusion::Valid);
         for aspect in [Aspect::Digest, Aspect::Signature, Aspect::Chain, Aspect::Revocation] {
             assert_eq!(report(&[(aspect, NotChecked)]).conclusion(), Conclusion::Indeterminate, "{aspect:?}");
             assert_eq!(report(&[(aspect, Absent)]).conclusion(), Conclusion::Indeterminate, "{aspect:?}");
