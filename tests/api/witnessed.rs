@@ -6,6 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use custode::chain::Checkpoint;
+use custode::chain::cosignature::{Cosigner, with_line};
+use custode::chain::note::{Signer, Verifier};
+use custode::hash::Sha256;
+
+use crate::authority::Web;
 use crate::server::{Archive, Server, good, problem, text};
 use crate::witness::Witness;
 
@@ -286,4 +292,36 @@ fn a_receipt_kept_elsewhere_shows_an_older_state_and_two_histories_are_not_decla
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stdout).contains("chain-forked"), "{}", text(&out.stdout));
     assert!(good(server.get("/v1/packages", &server.archive.manager).send().unwrap())["packages"].is_array());
+}
+
+#[test]
+fn a_witness_can_keep_silent_and_cannot_invent() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Witness::init(dir.path());
+    let archive = Archive::new();
+    // It says to have seen 999 entries, over its own good signature and one that only looks like the archive's.
+    let name: Verifier = std::fs::read_to_string(archive.path("chain/archive.vkey")).unwrap().trim().parse().unwrap();
+    let seen = Checkpoint { origin: name.name().to_owned(), size: 999, root: Sha256::of(b"invented") };
+    let note = Signer::for_name(name.name(), &[9; 32]).unwrap().sign_note(&seen.text()).unwrap();
+    let secret = std::fs::read_to_string(dir.path().join("witness.key")).unwrap();
+    let (witness, seed) = secret.trim().split_once('\n').unwrap();
+    let cosigner = Cosigner::for_name(witness, &hex::decode(seed).unwrap().try_into().unwrap()).unwrap();
+    let note = with_line(&note, &cosigner.cosign(&seen.text(), 1).unwrap(), &cosigner.verifier()).unwrap();
+    let conflict = "HTTP/1.1 409 Conflict\r\ncontent-type: text/x.tlog.size\r\ncontent-length: 4\r\nconnection: close\r\n\r\n999\n";
+    let web = Web::new(move |path| match path {
+        "/add-checkpoint" => Some(conflict.as_bytes().to_vec()),
+        _ => Some(note.clone().into_bytes()),
+    });
+    configure(&archive, &web.url(""), &key, true);
+    let server = archive.serve();
+    let producer = server.archive.token("producer");
+    grow(&server, &producer, "una nota");
+    wait("asking", || web.asked.lock().unwrap().iter().any(|path| path == "/add-checkpoint"));
+    grow(&server, &producer, "un'altra");
+    assert!(!server.archive.path("chain/witness").exists(), "what it shows is not kept");
+    let told = alarms(&server);
+    assert_eq!((&told["total"], &told["alarms"][0]["code"]), (&1.into(), &"witness/not-cosigned".into()), "{told}");
+    let check = server.archive.manage(&["check"]);
+    assert_eq!(check["outcome"], "good", "{check}");
+    assert!(check["coverage"]["not_looked_at"].to_string().contains("testimone.example/w1"), "{check}");
 }
