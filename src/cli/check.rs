@@ -34,7 +34,7 @@ pub struct Args {
     /// Only this package, as SERIES/N.
     #[arg(long, value_name = "SERIES/N")]
     package: Option<String>,
-    /// A checkpoint or receipt that the archive signed some day and somebody else kept: the chain is held against it.
+    /// A checkpoint or receipt that bears the archive's mark and somebody else kept: the chain is held against it.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// Takes no lock and writes nothing: reads up to the checkpoint it sees first.
