@@ -14,7 +14,6 @@ from fractions import Fraction
 
 SMALL, REPORT, INDEX = 16 << 20, 512 << 20, 4 << 30  # the largest files read whole
 PEOPLE = {"LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py", "checkpoint", "trust/tsa.pem", "trust/archive.vkey"}
-PURPOSE = ("ts", "-verify")
 ALGORITHMS = {"608648016503040201": "sha256", "608648016503040202": "sha384", "608648016503040203": "sha512"}
 
 
@@ -235,9 +234,10 @@ def sequence(contents):
 def algorithm_of(identifier):
     """AlgorithmIdentifier contents to a name that hashlib and openssl know."""
     parts = der(identifier)
-    name = ALGORITHMS.get(parts[0][1].hex()) if parts and parts[0][0] == 6 else None
-    need(name and (len(parts) == 1 or parts[1][2] == b"\x05\x00"), "a digest algorithm that records do not use")
-    return name
+    need(parts and parts[0][0] == 6 and (len(parts) == 1 or parts[1][2] == b"\x05\x00"), "not a digest algorithm")
+    if parts[0][1].hex() not in ALGORITHMS:
+        raise Unjudged("a digest algorithm that is not known here")
+    return ALGORITHMS[parts[0][1].hex()]
 
 
 def token_info(token):
@@ -263,7 +263,7 @@ def evidence(record, hashes):
     `hashes(algorithm)` gives the hashes of the members of the group."""
     parts = der(one(record))
     need(len(parts) == 3 and parts[0][2] == b"\x02\x01\x01" and parts[1][0] == parts[2][0] == 0x30, "not an evidence record")
-    named = {algorithm_of(value) for _, value, _ in der(parts[1][1])}
+    named = {ALGORITHMS.get(der(value)[0][1].hex()) for _, value, _ in der(parts[1][1])}
     stamps, before = [], b""
     for _, chain, whole in der(parts[2][1]):
         previous, in_chain = None, None
@@ -379,29 +379,37 @@ class Judge:
         raise Unjudged("no certificate leads to the signer's authority")
 
     def time(self, algorithm, root, token):
+        """Time of a token over this root, as seconds and as text, and whether an anchor leads to it; raises when it is wrong."""
         key = (root, sha256(token))
         if key not in self.known:
-            self.known[key] = self.judged(algorithm, root, token)
-        outcome = self.known[key]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+            try:
+                self.known[key] = self.judged(algorithm, root, token)
+            except (ValueError, IndexError, StopIteration) as error:
+                self.known[key] = ValueError(str(error) or "not a token")
+        if isinstance(self.known[key], Exception):
+            raise self.known[key]
+        return self.known[key]
 
     def judged(self, algorithm, root, token):
-        try:
-            imprint_algorithm, imprint, time, shown = token_info(token)
-            need((imprint_algorithm, imprint) == (algorithm, root), "the token covers something else")
-            for anchors in [self.given, self.own] if self.given is not None else [self.own]:
-                good, said = openssl(*PURPOSE, "-digest", root.hex(), "-" + algorithm, "-in", "@token", "-token_in", "-CAfile", "@ca",
-                                     "-partial_chain", "-attime", str(int(time)), token=token, ca=anchors)
-                if good:
-                    return time, shown
-                need(chain_trouble(said), "time-stamp: " + said.strip().replace("\n", " "))
-                if anchors is self.given:
-                    self.missing.add(("time-stamping authority", "no certificate given leads to the authority of the token of " + shown))
-            return Unjudged("no certificate leads to the authority of the token of " + shown)
-        except (ValueError, IndexError, StopIteration) as error:
-            return ValueError(str(error) or "not a token")
+        stamped_algorithm, stamped, seconds, shown = token_info(token)
+        need((stamped_algorithm, stamped) == (algorithm, root), "the token covers something else")
+
+        def leads_to(anchors):
+            good, said = openssl("ts", "-verify", "-digest", root.hex(), "-" + algorithm, "-in", "@token", "-token_in", "-CAfile", "@ca",
+                                 "-partial_chain", "-attime", str(int(seconds)), token=token, ca=anchors)
+            need(good or chain_trouble(said), "time-stamp: " + said.strip().replace("\n", " "))
+            return good
+
+        if self.given is not None and leads_to(self.given):
+            return seconds, shown, True
+        if leads_to(self.own):
+            if self.given is not None:
+                self.missing.add(("time-stamping authority", "no certificate given leads to the authority of the token of " + shown))
+            return seconds, shown, True
+        # No anchor: whatever else is wrong with it shows when its own certificates are taken for one.
+        good, certificates = openssl("pkcs7", "-inform", "DER", "-print_certs", "-in", "@token", token=token)
+        need(good and leads_to(certificates.encode()), "the token does not verify with its own certificates")
+        return seconds, shown, False
 
 
 # --- one verification ---------------------------------------------------------------------------------------------------
@@ -591,7 +599,10 @@ class Run:
                     second = sha256(b"\x01", second, sibling)
                 fn, sn = fn >> 1, sn >> 1
             need((first, second, sn) == (old_root, root, 0), "nothing leads from the stamped checkpoint to the bundle's")
-        return {"size": old, "at": self.judge.time("sha256", sha256(note), der(one(reply))[1][2])[1]}
+        _, shown, trusted = self.judge.time("sha256", sha256(note), der(one(reply))[1][2])
+        if not trusted:
+            raise Unjudged("no certificate leads to the authority of its time-stamp")
+        return {"size": old, "at": shown}
 
     def proved(self, seq):
         """An entry that the checkpoint covers."""
@@ -633,23 +644,23 @@ class Run:
     # Documents.
 
     def document(self, line):
-        before, times, accepted = len(self.findings), [], line["accepted_at"]
+        before, accepted = len(self.findings), line["accepted_at"]
         facts = self.attempt("report.json", self.places, line) and self.attempt(line["note"], self.receipt, line)
         if facts:
             accepted = facts[1]
             self.attempt(line["file"], self.content, line, facts[0])
             self.attempt(line["metadata_file"], self.metadata, line, facts[0])
         self.attempt("report.json", self.revocation, line)
-        times = self.attempt(line["evidence"], self.document_evidence, line) or []
+        since, times = self.attempt(line["evidence"], self.document_evidence, line) or (None, [])
         if "rdv_signature" in line:
-            self.signature(line["rdv_signature"], line["rdv"], times)
-        if times and times[0] != line["exists_since"]:
-            self.bad("report.json", "%s: exists_since is not the time of its time-stamp" % line["id"])
+            self.signature(line["rdv_signature"], line["rdv"], since)
+        if times and line["exists_since"] not in times:
+            self.bad("report.json", "%s: exists_since is not the time of one of its time-stamps" % line["id"])
         files = {line[part] for part in ("file", "metadata_file", "rdv", "note", "manifest", "evidence", "rdv_signature") if part in line}
         own = [f for n, f in enumerate(self.findings) if n >= before or f[1] in files]
         return {"id": line["id"], "name": line["name"], "file": line["file"], "class": line["class"], "package": line["package"],
                 "sha256": self.digests[line["file"]].hex() if line["file"] in self.digests else line["sha256"],
-                "accepted_at": accepted, "exists_since": times[0] if times else None, "stamped_at": times,
+                "accepted_at": accepted, "exists_since": since, "stamped_at": times,
                 "outcome": self.outcome(own)}
 
     def folder(self, line):
@@ -725,23 +736,26 @@ class Run:
         return self.record(line["evidence"], lambda algorithm: [self.hash(part, algorithm) for part in parts], self.entries.get(line["entry"]))
 
     def record(self, place, hashes, entry):
-        """The times of a record; it has to lead through the roots in the package's entry."""
+        """Since when a record proves its files, and the times of all its tokens; it has to lead through the package's roots."""
         stamps = evidence(self.small(place), hashes)
         self.attempt(place, self.leads_through, stamps[0][3], entry)
         times = [self.judge.time(algorithm, root, token) for algorithm, root, token, _ in stamps]
         need(all(a[0] < b[0] for a, b in zip(times, times[1:])), "the times of the tokens do not increase")
-        return [shown for _, shown in times]
+        proving = [shown for _, shown, trusted in times if trusted]
+        if not proving:
+            raise Unjudged("no certificate leads to the authority of its time-stamps")
+        return proving[0], [shown for _, shown, _ in times]
 
     def leads_through(self, nodes, entry):
         need(entry, "the chain entry it should lead to was not proved")
         need(bytes.fromhex(entry["ers_root"]) in nodes, "the hash tree is not that of the package in the chain")
         need("run_root" not in entry or nodes[-1].hex() == entry["run_root"], "the time-stamp is not that of the package in the chain")
 
-    def signature(self, place, over, times, agents=None):
+    def signature(self, place, over, since, agents=None):
         """A signature, judged at the time of the package's token; of the index, by somebody who may sign it."""
         before = len(self.findings)
         if place in self.digests and over in self.digests:
-            subject = self.attempt(place, self.signed, place, over, times)
+            subject = self.attempt(place, self.signed, place, over, since)
             if subject is not None and agents is not None and not any(may_sign(agent, subject) for agent in agents):
                 self.bad(place, "signed by somebody whom the index does not name as a signer")
             self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
@@ -752,10 +766,10 @@ class Run:
         self.attempt(place, self.signed, place, "report.json", [self.report["made_at"]])
         self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
 
-    def signed(self, place, over, times):
-        if not times:
+    def signed(self, place, over, since):
+        if since is None:
             raise Unjudged("no time-stamp says when the signature was there")
-        time = calendar.timegm(tuple(int(part) for part in re.split("[-T:.Z]", times[0])[:6]))
+        time = calendar.timegm(tuple(int(part) for part in re.split("[-T:.Z]", since)[:6]))
         return self.judge.signer(self.small(place), self.files.read(over, INDEX), time)
 
     def authorised(self, place):
@@ -780,9 +794,9 @@ class Run:
         group = [folder + name for name in ("PIndex.xml", "PIndex.xml.p7s") if name in sealed]
         place = folder + "evidence/%04d.ers" % (1 + len(package.get("renewals", [])))
         need(place[len(folder):] in sealed, place + ": not in the chain entry")
-        times = self.attempt(place, self.record, place, lambda algorithm: [self.hash(name, algorithm) for name in group], entry)
+        since, _ = self.attempt(place, self.record, place, lambda algorithm: [self.hash(name, algorithm) for name in group], entry) or (None, [])
         if len(group) == 2:
-            self.signature(group[1], group[0], times, self.attempt(group[0], self.authorised, group[0]))
+            self.signature(group[1], group[0], since, self.attempt(group[0], self.authorised, group[0]))
         self.attempt(folder + "evidence/0001.tree", self.tree, folder, entry)
 
     def index(self, package, folder, entry):
