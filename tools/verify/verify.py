@@ -763,7 +763,7 @@ class Run:
     def report_signature(self):
         """A signature of the report itself, judged when the report says to have been made: it cannot be on its own list."""
         before, place = len(self.findings), "report.json.p7s"
-        self.attempt(place, self.signed, place, "report.json", [self.report["made_at"]])
+        self.attempt(place, self.signed, place, "report.json", self.report["made_at"])
         self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
 
     def signed(self, place, over, since):
