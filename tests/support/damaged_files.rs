@@ -30,11 +30,11 @@ const FILES: &[(&str, &str)] = &[
     ("sdi-notification", "xades-pa-rc.xml"),
 ];
 
-/// What was read of the content, the verdicts on its signatures left out.
+/// What was read of the content, the verdicts on its signatures and what they prove left out.
 fn content(metadata: &Map<String, Value>) -> Map<String, Value> {
     metadata
         .iter()
-        .filter(|(name, _)| !name.starts_with("sign"))
+        .filter(|(name, _)| !name.starts_with("sign") && *name != "proof")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
