@@ -158,6 +158,10 @@ mod tests {
             assert_eq!(lacking(json!([known])), None);
         }
         assert_eq!(super::lacking(None), None);
+        // Of a revoked signer somebody must know, whatever else is lacking; a time-stamp's authority is judged by its own rules.
+        let revoked = |role: &str, word: &str| revoked(Some(&json!([signature(role, "good", word, early)])));
+        assert!(revoked("signature", "bad") && revoked("counter-signature", "bad"));
+        assert!(!revoked("signature", "absent") && !revoked("time-stamp", "bad") && !super::revoked(None));
     }
 
     #[test]
