@@ -115,7 +115,7 @@ fn bouncy_castle_accepts_every_record_of_ours_and_no_damaged_one() {
 
     let mut cases = Vec::new();
     for (stage, history) in &stages {
-        for group in 0..SIZES.len() {
+        for (group, size) in SIZES.iter().enumerate() {
             let record = history.record(document(group)).unwrap();
             let mut add = |what: &str, record: Vec<u8>, objects: Vec<Vec<u8>>| {
                 cases.push(Case { name: format!("{stage}-{group}-{what}"), record, objects });
@@ -125,7 +125,7 @@ fn bouncy_castle_accepts_every_record_of_ours_and_no_damaged_one() {
             let mut other = objects(group);
             other[0].push(b'!');
             add("other", record.to_der(), other);
-            if SIZES[group] > 2 {
+            if *size > 2 {
                 add("fewer", record.to_der(), objects(group)[1..].to_vec());
             }
             let der = record.to_der();

@@ -143,12 +143,12 @@ impl Policies {
     /// The newest version of the table of algorithms.
     pub fn algorithms(&self) -> Result<&Algorithms> {
         let tables = self.0.values().filter_map(|versions| versions.last_key_value());
-        let table = tables.filter_map(|(_, file)| match &file.policy {
+        let mut table = tables.filter_map(|(_, file)| match &file.policy {
             Policy::Algorithms(table) => Some(table),
             _ => None,
         });
         let missing = || Error::new(Code::NotAdopted, "there is no table of algorithms").at("policies");
-        table.last().ok_or_else(missing)
+        table.next_back().ok_or_else(missing)
     }
 
     /// The newest version of a closing rule.
