@@ -359,7 +359,7 @@ class Judge:
         self.given, self.own, self.signers, self.known, self.missing, self.signatures = given, own, signers, {}, set(), []
 
     def signer(self, p7s, content, time):
-        """The subject of who signed this content, whose certificate leads to an anchor at this time."""
+        """Certificate of who signed this content, which leads to an anchor at this time."""
         signed = der(one(der(one(p7s))[1][1]))
         need(len(der(signed[2][1])) == 1 and len(der(signed[-1][1])) == 1, "not a detached signature of one signer")
         said = ""
@@ -372,7 +372,7 @@ class Judge:
                 if good:
                     with open(who) as file:
                         lines = file.read().split("-----")
-                    return subject_of(base64.b64decode(lines[2]))
+                    return base64.b64decode(lines[2])
             need(chain_trouble(said) or not anchors.strip(), "signature: " + said.strip().replace("\n", " "))
             if anchors is self.given:
                 self.missing.add(("signer", "no certificate given with --trust leads to a signer's authority"))
@@ -751,13 +751,15 @@ class Run:
         need(bytes.fromhex(entry["ers_root"]) in nodes, "the hash tree is not that of the package in the chain")
         need("run_root" not in entry or nodes[-1].hex() == entry["run_root"], "the time-stamp is not that of the package in the chain")
 
-    def signature(self, place, over, since, agents=None):
+    def signature(self, place, over, since, agents=None, told=None):
         """A signature, judged at the time of the package's token; of the index, by somebody who may sign it."""
         before = len(self.findings)
         if place in self.digests and over in self.digests:
-            subject = self.attempt(place, self.signed, place, over, since)
-            if subject is not None and agents is not None and not any(may_sign(agent, subject) for agent in agents):
+            certificate = self.attempt(place, self.signed, place, over, since)
+            if certificate and agents is not None and not any(may_sign(agent, subject_of(certificate)) for agent in agents):
                 self.bad(place, "signed by somebody whom the index does not name as a signer")
+            if certificate and told and told["certificate_sha256"] != sha256(certificate).hex():
+                self.bad("report.json", "%s: signed by somebody else than the report says" % place)
             self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
 
     def report_signature(self):
@@ -796,7 +798,8 @@ class Run:
         need(place[len(folder):] in sealed, place + ": not in the chain entry")
         since, _ = self.attempt(place, self.record, place, lambda algorithm: [self.hash(name, algorithm) for name in group], entry) or (None, [])
         if len(group) == 2:
-            self.signature(group[1], group[0], since, self.attempt(group[0], self.authorised, group[0]))
+            self.signature(group[1], group[0], since, self.attempt(group[0], self.authorised, group[0]), package.get("signature"))
+        need((len(group) == 2) == ("signature" in package), "signed or not, the report says otherwise")
         self.attempt(folder + "evidence/0001.tree", self.tree, folder, entry)
 
     def index(self, package, folder, entry):
@@ -914,4 +917,10 @@ def main(arguments):
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    sys.exit(main(sys.argv[1:]))
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 2
+    sys.exit(status)
