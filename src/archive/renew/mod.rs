@@ -1,7 +1,7 @@
 //! Renewal of evidence: before certificates end and algorithms grow weak (RFC 4998 section 5; Linee guida AgID 4.7).
 //!
-//! [`ages`] says what the newest token of each package rests on, [`plan`] when that ends and how long renewing takes,
-//! [`run`] renews in steps that a stop may fall between, [`stamp`] and [`rehash`] are the two methods. Invariant: the
+//! `ages` says what the newest token of each package rests on, `plan` when that ends and how long renewing takes,
+//! `run` renews in steps that a stop may fall between, `stamp` and `rehash` are the two methods. Invariant: the
 //! `renewal` entry on the chain is the commit of a generation; what stands in a package without one is in nobody's view.
 //! Nothing is renewed twice: a run that a stop left half done is finished before another begins, a reply that was stored is
 //! never asked for again, and a generation follows the one before.
