@@ -29,7 +29,12 @@ pub fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
 
 /// Several values one after the other.
 pub fn concat<I: IntoIterator<Item = Vec<u8>>>(values: I) -> Vec<u8> {
-    values.into_iter().flatten().collect()
+    let mut bytes = Vec::new();
+    // Block by block: a token has thousands of bytes, and a package a hundred thousand records.
+    for value in values {
+        bytes.extend_from_slice(&value);
+    }
+    bytes
 }
 
 /// What is not as RFC 4998 and DER ask.
