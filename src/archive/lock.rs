@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
-use crate::error::{AtPath, Code, Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What `lock` says while a server holds it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,9 +78,8 @@ impl Lock {
     }
 
     fn write(&self, contents: &Contents) -> Result<()> {
-        // In place: a rename would leave the lock on a file that nobody else sees any more. A reader that comes between
-        // truncation and write finds no JSON and asks again.
+        // A reader that comes between truncation and write finds no JSON and asks again.
         let text = serde_json::to_vec(contents).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-        std::fs::write(&self.path, text).at_path(&self.path)
+        durable::overwrite(&self.path, &text)
     }
 }
