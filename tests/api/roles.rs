@@ -72,6 +72,8 @@ fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
         ("POST", "/v1/documents/validate?class=generic&name=a.txt".into(), Some(json!({})), &["producer", "operator"]),
         ("GET", "/v1/alarms".into(), None, &["holder", "manager", "operator", "auditor", "admin"]),
         ("POST", "/v1/seal".into(), Some(json!({ "class": "invoice" })), &["manager", "operator", "admin"]),
+        ("GET", "/v1/keys".into(), None, &ROLES),
+        ("POST", "/v1/keys/rotation".into(), Some(json!({ "reason": "routine" })), &["manager", "operator", "admin"]),
         ("POST", "/v1/reindex".into(), Some(json!({})), &["operator", "admin"]),
     ];
     for (method, path, body, may) in cases {
