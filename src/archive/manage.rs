@@ -1,11 +1,10 @@
-//! What people decide about the archive itself: classes, policies, manuals, persons, tokens.
+//! What people decide about the archive itself: classes, policies, persons, tokens.
 //!
 //! Invariant: a decision is on the chain before it has an effect, and says who took it; a new version of a class or policy
 //! stands beside the old.
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,8 +13,7 @@ use utoipa::ToSchema;
 use super::Archive;
 use super::access::{self, Access, Action, Actor, NewRecord, PersonKind, Role};
 use super::adoption;
-use super::config::RelevantDocument;
-use super::init::{adopted, object};
+use super::init::adopted;
 use super::state::unpoisoned;
 use crate::chain::Kind;
 use crate::document::class::Class;
@@ -180,43 +178,6 @@ impl Archive {
         }
         self.ledger.append(kind, entry)?;
         if fresh { adoption::place(&self.layout, &file) } else { Ok(()) }
-    }
-
-    /// Adopts a manual of conservation: indexes cite it from its day on.
-    pub fn adopt_manual(&self, actor: &Actor, version: &str, from: &str, sha256: Sha256) -> Result<Value> {
-        self.may(actor, Action::Adopt)?;
-        let by = actor.as_person()?;
-        let from: Date =
-            from.parse().map_err(|_| Error::new(Code::Usage, "expected a day, as 2026-01-01").at("from"))?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if version.is_empty() || version.len() > 32 || !version.chars().all(plain) {
-            return Err(Error::new(Code::Usage, "1 to 32 letters, digits, points, hyphens").at("version"));
-        }
-        let entry = json!({ "version": version, "from": from, "sha256": sha256, "by": by });
-        let seq = self.ledger.append(Kind::Manual, object(entry))?.seq;
-        Ok(json!({ "entry": seq, "version": version, "from": from, "sha256": sha256 }))
-    }
-
-    /// The manual in force: the last adopted whose day has come, else the one of custode.toml.
-    pub(super) fn manual_in_force(&self, today: Date) -> Result<Option<RelevantDocument>> {
-        let mut found = None;
-        self.ledger.each_entry(0, |entry| {
-            if entry.kind == Kind::Manual {
-                let text = |key: &str| entry.object.get(key).and_then(Value::as_str).unwrap_or_default();
-                if let (Ok(from), Ok(sha256)) = (text("from").parse::<Date>(), text("sha256").parse::<Sha256>())
-                    && from <= today
-                {
-                    found = Some(RelevantDocument {
-                        title: "Manuale di conservazione".to_owned(),
-                        version: Some(text("version").to_owned()),
-                        date: Some(from),
-                        sha256: Some(sha256),
-                    });
-                }
-            }
-            Ok(())
-        })?;
-        Ok(found.or_else(|| self.config.manual.clone()))
     }
 
     /// Persons and systems.

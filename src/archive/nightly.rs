@@ -13,6 +13,19 @@ use crate::id::CheckId;
 impl Archive {
     /// What must happen every night.
     pub fn nightly(&self, actor: &Actor) -> Result<Value> {
+        let (seal, renewal) = self.night_work(actor)?;
+        let id = CheckId::new(self.clock.now());
+        let check = self.check(actor, id, &CheckRequest::default(), &|_, _| {})?;
+        self.walk_conversations(self.clock.now())?;
+        let alarms: Vec<Value> = self.alarms(actor)?.iter().map(Alarm::to_json).collect();
+        let errors = alarms.iter().filter(|alarm| alarm["severity"] == "error").count();
+        let alarms = json!({ "total": alarms.len(), "errors": errors, "alarms": alarms });
+        Ok(json!({ "seal": seal, "renewal": renewal, "check": check, "alarms": alarms }))
+    }
+
+    /// The night's work without its check: what was sealed, and what was renewed. Reports as in [`Archive::nightly`]; for whoever
+    /// checks at another time.
+    pub fn night_work(&self, actor: &Actor) -> Result<(Value, Value)> {
         self.may(actor, Action::Check)?;
         self.tidy_revocation()?;
         self.gather_revocation();
@@ -47,12 +60,6 @@ impl Archive {
             self.stamp_when_due(true);
             self.ask_witnesses();
         }
-        let id = CheckId::new(self.clock.now());
-        let check = self.check(actor, id, &CheckRequest::default(), &|_, _| {})?;
-        self.walk_conversations(self.clock.now())?;
-        let alarms: Vec<Value> = self.alarms(actor)?.iter().map(Alarm::to_json).collect();
-        let errors = alarms.iter().filter(|alarm| alarm["severity"] == "error").count();
-        let alarms = json!({ "total": alarms.len(), "errors": errors, "alarms": alarms });
-        Ok(json!({ "seal": sealed, "renewal": renewal, "check": check, "alarms": alarms }))
+        Ok((sealed, renewal))
     }
 }

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use super::access::{Access, Action, Actor};
 use super::background::Background;
 use super::config::{Config, LogFormat, Profile};
-use super::keys::Keys;
 use super::layout::Layout;
 use super::lock::Lock;
 use super::replay::InFlight;
 use crate::catalog::Catalog;
 use crate::catalog::memory::Memory;
 use crate::chain::Ledger;
+use crate::chain::note::{Signer, Verifier};
 use crate::clock::Clock;
 use crate::document::class::Classes;
 use crate::document::malware::Scanner;
@@ -61,8 +61,9 @@ pub struct Archive {
     pub(super) clock: Arc<dyn Clock>,
     /// Name in checkpoint and receipts.
     pub(super) origin: String,
-    /// The files of the keys; whoever changes the key in force holds this lock.
-    pub(super) keys: Mutex<Keys>,
+    pub(super) vkey: Verifier,
+    pub(super) receipt_signer: Arc<Signer>,
+    pub(super) refusal_signer: Signer,
     pub(super) ledger: Ledger,
     pub(super) journal: Journal,
     pub(super) incoming: Incoming,
@@ -95,6 +96,8 @@ pub struct Archive {
     pub(super) stamping: super::stamp::Stamping,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
+    /// The manuals of conservation that were adopted.
+    pub(super) manuals: super::manual::Manuals,
     /// Renewals of evidence.
     pub(super) renewals: super::renew::Renewals,
     /// One closing run at a time.

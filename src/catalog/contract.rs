@@ -115,6 +115,10 @@ fn recording(catalog: &dyn Catalog) {
     assert_eq!(names(None), ["invoice/1", "invoice/10", "log/2"]);
     assert_eq!(names(Some("invoice")), ["invoice/1", "invoice/10"]);
     assert_eq!(names(Some("inv")), [""; 0]);
+    let last = |series: &str| catalog.last_package(&series.parse().unwrap()).unwrap();
+    let number = |series: &str| last(series).map(|row| row.package.to_string());
+    assert_eq!((number("invoice"), number("log")), (Some("invoice/10".into()), Some("log/2".into())));
+    assert_eq!((number("inv"), last("log")), (None, catalog.package(&"log/2".parse().unwrap()).unwrap()));
     assert_eq!(catalog.package(&"log/2".parse().unwrap()).unwrap(), Some(package("log/2", 8)));
     assert_eq!(catalog.package(&"log/1".parse().unwrap()).unwrap(), None);
     let page = catalog.search(&Query::default()).unwrap();

@@ -344,6 +344,11 @@ impl Catalog for Memory {
         Ok(self.read().packages.get(package).cloned())
     }
 
+    fn last_package(&self, series: &SeriesId) -> Result<Option<PackageRow>> {
+        let number = |number| PackageRef { series: series.clone(), number };
+        Ok(self.read().packages.range(number(0)..=number(u64::MAX)).next_back().map(|(_, row)| row.clone()))
+    }
+
     fn packages(&self, series: Option<&SeriesId>) -> Result<Vec<PackageRow>> {
         let inner = self.read();
         Ok(inner.packages.values().filter(|row| series.is_none_or(|s| row.series() == s)).cloned().collect())

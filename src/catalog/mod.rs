@@ -106,6 +106,9 @@ pub trait Catalog: Send + Sync {
     /// One package.
     fn package(&self, package: &PackageRef) -> Result<Option<PackageRow>>;
 
+    /// The package of a series with the highest number.
+    fn last_package(&self, series: &SeriesId) -> Result<Option<PackageRow>>;
+
     /// All packages, or those of a series; ascending.
     fn packages(&self, series: Option<&SeriesId>) -> Result<Vec<PackageRow>>;
 

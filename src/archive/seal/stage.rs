@@ -132,10 +132,8 @@ impl Archive {
     /// The number of the last package of a series, committed or being made, and the digest of its index.
     fn end_of_series(&self, series: &SeriesId) -> Result<(u64, Sha256)> {
         let mut last = (0, Sha256::ZERO);
-        for row in self.catalog.packages(Some(series))? {
-            if row.package.number > last.0 {
-                last = (row.package.number, row.pindex);
-            }
+        if let Some(row) = self.catalog.last_package(series)? {
+            last = (row.package.number, row.pindex);
         }
         // The catalog may lag behind a commit whose process stopped: the chain is the last word.
         let from = self.catalog.watermark()?.min(self.ledger.head().size);

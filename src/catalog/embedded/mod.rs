@@ -172,9 +172,13 @@ fn aside(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Sorts by series, then number.
+/// What the keys of a series begin with; numbers follow in ascending order.
+fn series_prefix(series: &SeriesId) -> Vec<u8> {
+    [series.as_str().as_bytes(), &[0]].concat()
+}
+
 fn package_key(package: &PackageRef) -> Vec<u8> {
-    let mut key = package.series.as_str().as_bytes().to_vec();
-    key.push(0);
+    let mut key = series_prefix(&package.series);
     key.extend_from_slice(&package.number.to_be_bytes());
     key
 }
@@ -239,8 +243,12 @@ impl Catalog for Embedded {
         self.state.get(PACKAGES, &package_key(package))?.map(|json| package_row(&json)).transpose()
     }
 
+    fn last_package(&self, series: &SeriesId) -> Result<Option<PackageRow>> {
+        self.state.last(PACKAGES, &series_prefix(series))?.map(|json| package_row(&json)).transpose()
+    }
+
     fn packages(&self, series: Option<&SeriesId>) -> Result<Vec<PackageRow>> {
-        let prefix = series.map(|series| [series.as_str().as_bytes(), &[0]].concat()).unwrap_or_default();
+        let prefix = series.map(series_prefix).unwrap_or_default();
         let found = self.state.scan(PACKAGES, &prefix)?;
         found.iter().map(|(_, json)| package_row(json)).collect()
     }

@@ -204,6 +204,17 @@ impl State {
         })
     }
 
+    /// The value of the highest key under a prefix.
+    pub fn last(&self, tag: u8, prefix: &[u8]) -> Result<Option<Vec<u8>>> {
+        guarded(|| match self.tree(tag).scan_prefix(prefix).next_back() {
+            Some(entry) => {
+                let (key, sealed) = entry.map_err(engine)?;
+                unseal(tag, &key, &sealed).map(|value| Some(value.to_vec()))
+            }
+            None => Ok(None),
+        })
+    }
+
     /// Every key and value under a prefix, ascending.
     pub fn scan(&self, tag: u8, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         guarded(|| {
