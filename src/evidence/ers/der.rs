@@ -4,6 +4,7 @@
 //! found to be inside the input, and there is no recursion. Each way of not being DER has a code of its own.
 
 use crate::error::{Code, Error, Result};
+use crate::evidence::asn1;
 
 pub const SEQUENCE: u8 = 0x30;
 pub const OCTETS: u8 = 0x04;
@@ -14,25 +15,30 @@ pub const NULL: u8 = 0x05;
 /// Tag, length and contents.
 pub fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(contents.len() + 6);
-    bytes.push(tag);
-    let length = contents.len();
-    if length < 0x80 {
-        bytes.push(length as u8);
-    } else {
-        let digits: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
-        bytes.push(0x80 | digits.len() as u8);
-        bytes.extend(digits);
-    }
+    push_head(&mut bytes, tag, contents.len());
     bytes.extend_from_slice(contents);
     bytes
 }
 
+/// Tag and length of a value that is written after it: what a package's hundred thousand records are put together with,
+/// without a copy for each level.
+pub fn push_head(bytes: &mut Vec<u8>, tag: u8, length: usize) {
+    bytes.push(tag);
+    asn1::push_length(bytes, length);
+}
+
+/// Length of the whole value that has contents of this length.
+pub fn size(contents: usize) -> usize {
+    let octets = if contents < 0x80 { 0 } else { (usize::BITS - contents.leading_zeros()).div_ceil(8) as usize };
+    2 + octets + contents
+}
+
 /// Several values one after the other.
-pub fn concat<I: IntoIterator<Item = Vec<u8>>>(values: I) -> Vec<u8> {
+pub fn concat<I: IntoIterator<Item: AsRef<[u8]>>>(values: I) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Block by block: a token has thousands of bytes, and a package a hundred thousand records.
     for value in values {
-        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(value.as_ref());
     }
     bytes
 }

@@ -126,16 +126,21 @@ impl TreeFile {
 
     /// The group of a document, or the index group.
     pub fn group(&self, document: Option<Uuid>) -> Option<&Group> {
+        self.position(document).map(|at| &self.groups[at])
+    }
+
+    /// Its position among the groups, which are in the order of the leaves.
+    fn position(&self, document: Option<Uuid>) -> Option<usize> {
         let found = self.by_document.binary_search_by_key(&document, |at| self.groups[*at].document).ok()?;
-        Some(&self.groups[self.by_document[found]])
+        Some(self.by_document[found])
     }
 
     /// The reduced hash tree of a group up to the token.
     pub fn path(&self, document: Option<Uuid>) -> Option<Path> {
-        let covered = self.group(document)?.covered();
-        let mut siblings = self.tree.siblings(group_hash(self.algorithm(), &covered))?;
+        let at = self.position(document)?;
+        let mut siblings = self.tree.siblings_at(at);
         siblings.extend_from_slice(&self.siblings);
-        Some(extend(first_list(&covered), &siblings))
+        Some(extend(first_list(&self.groups[at].covered()), &siblings))
     }
 
     /// The first record of a document, or of the index group, with the run's token (ContentInfo, DER).

@@ -132,9 +132,6 @@ pub fn bind(object: &Digest, before: &Digest) -> Digest {
 
 /// `ArchiveTimeStampSequence` of these chains, DER.
 pub(super) fn sequence_der(chains: &[Vec<ArchiveTimeStamp>]) -> Vec<u8> {
-    let chain = |stamps: &Vec<ArchiveTimeStamp>| {
-        let contents: Vec<u8> = stamps.iter().flat_map(|stamp| stamp.der().iter().copied()).collect();
-        tlv(SEQUENCE, &contents)
-    };
+    let chain = |stamps: &Vec<ArchiveTimeStamp>| tlv(SEQUENCE, &concat(stamps.iter().map(ArchiveTimeStamp::der)));
     tlv(SEQUENCE, &concat(chains.iter().map(chain)))
 }

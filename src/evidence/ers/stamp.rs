@@ -6,7 +6,7 @@
 //! ```
 //! Invariant: its own bytes are kept, for later hash trees cover them as they stand, attributes and all.
 
-use super::der::{NULL, OCTETS, OID, Reader, SEQUENCE, concat, malformed, tlv};
+use super::der::{NULL, OCTETS, OID, Reader, SEQUENCE, malformed, push_head, size};
 use super::tree::{Path, combine, concatenated, group_hash};
 use crate::error::{Code, Error, Result};
 use crate::evidence::Oid;
@@ -43,11 +43,7 @@ impl ArchiveTimeStamp {
         }
         // The token covers a lone hash directly.
         let path = path.filter(|path| !matches!(&path[..], [only] if only.len() == 1));
-        let tree = path.as_ref().map(|path| {
-            let list = |list: &Vec<Digest>| tlv(SEQUENCE, &concat(list.iter().map(|hash| tlv(OCTETS, hash.bytes()))));
-            tlv(REDUCED_TREE, &concat(path.iter().map(list)))
-        });
-        let der = tlv(SEQUENCE, &[&tree.unwrap_or_default()[..], &token].concat());
+        let der = encode(path.as_deref(), &token);
         Ok(Self { algorithm: None, path, token, der })
     }
 
@@ -114,6 +110,27 @@ impl ArchiveTimeStamp {
         };
         [climb(true), climb(false)]
     }
+}
+
+/// All of it, written once from the outermost length inwards.
+fn encode(path: Option<&[Vec<Digest>]>, token: &[u8]) -> Vec<u8> {
+    let list_size = |list: &Vec<Digest>| list.iter().map(|hash| size(hash.bytes().len())).sum::<usize>();
+    let tree_size = path.map(|path| path.iter().map(|list| size(list_size(list))).sum::<usize>());
+    let length = tree_size.map_or(0, size) + token.len();
+    let mut der = Vec::with_capacity(size(length));
+    push_head(&mut der, SEQUENCE, length);
+    if let (Some(path), Some(tree_size)) = (path, tree_size) {
+        push_head(&mut der, REDUCED_TREE, tree_size);
+        for list in path {
+            push_head(&mut der, SEQUENCE, list_size(list));
+            for hash in list {
+                push_head(&mut der, OCTETS, hash.bytes().len());
+                der.extend_from_slice(hash.bytes());
+            }
+        }
+    }
+    der.extend_from_slice(token);
+    der
 }
 
 /// Whether the first list of a path stands for these members of one group.

@@ -85,8 +85,12 @@ impl Tree {
     /// The siblings on the way from this leaf to the root, nearest first; empty for a tree of one leaf. `None` when it
     /// is no leaf.
     pub fn siblings(&self, leaf: Digest) -> Option<Vec<Digest>> {
-        let mut at = self.levels.first()?.binary_search(&leaf).ok()?;
-        let mut siblings = Vec::new();
+        Some(self.siblings_at(self.levels.first()?.binary_search(&leaf).ok()?))
+    }
+
+    /// As [`Tree::siblings`], of the leaf at this position, leaves ascending.
+    pub(super) fn siblings_at(&self, mut at: usize) -> Vec<Digest> {
+        let mut siblings = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
             // An odd last node has no sibling on this level and goes up as it is.
             if let Some(sibling) = level.get(at ^ 1) {
@@ -94,7 +98,7 @@ impl Tree {
             }
             at /= 2;
         }
-        Some(siblings)
+        siblings
     }
 
     /// The reduced hash tree of a group. Several members are the first list; a single one stands in it with its sibling,
@@ -114,6 +118,7 @@ pub(super) fn first_list(members: &[Digest]) -> Path {
 
 /// Appends the siblings of a tree above (the run tree over packages) to a path.
 pub fn extend(mut path: Path, siblings: &[Digest]) -> Path {
+    path.reserve(siblings.len());
     for sibling in siblings {
         match &mut path[..] {
             // A single member and its first sibling are one list.
