@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use super::config::Profile;
 use super::find::Request;
 use super::init::object;
 use crate::catalog::DocumentRow;
+use crate::chain::note::Signer;
 use crate::chain::proof::Proof;
 use crate::chain::{Entry, Head, Kind};
 use crate::clock::truncate_ms;
@@ -110,8 +112,7 @@ impl Archive {
         for package in &wanted.packages {
             self.record_access(actor, "bundle", &[], Some(package), request.reason.as_deref())?;
         }
-        let head = self.cosigned_head(&wanted)?;
-        let signer = self.receipt_signer.renamed(&self.origin)?;
+        let (head, signer) = self.cosigned_head(&wanted)?;
         let source = Sealed { archive: self, head: &head };
         let sign = |sha256| self.signed_report(&format!("bundle {id}"), sha256);
         let signature = self.signing.reports.then(|| ReportSignature { anchor: self.signer_anchor(), sign: &sign });
@@ -158,18 +159,22 @@ impl Archive {
     }
 
     /// The checkpoint to prove against: the newest that witnesses cosigned, when it holds all that is wanted; else the present
-    /// one, whoever cosigned it.
-    fn cosigned_head(&self, wanted: &Wanted) -> Result<Head> {
-        let head = self.ledger.head();
-        let Some(witnessed) = self.ledger.witnessed_head()? else { return Ok(head) };
+    /// one, whoever cosigned it. And the key that is in force there, which the bundle is signed with.
+    fn cosigned_head(&self, wanted: &Wanted) -> Result<(Head, Arc<Signer>)> {
+        let (head, signer) = self.ledger.signing();
+        let Some(witnessed) = self.ledger.witnessed_head()? else { return Ok((head, signer)) };
+        // An older key is nobody's to sign with any more.
+        if *self.ledger.keys().as_of(head.size).at(witnessed.size) != signer.verifier() {
+            return Ok((head, signer));
+        }
         let packages: BTreeSet<&PackageRef> =
             wanted.documents.iter().map(|(_, package)| package).chain(&wanted.packages).collect();
         for package in packages {
             if self.package_entry(package)?.seq >= witnessed.size {
-                return Ok(head);
+                return Ok((head, signer));
             }
         }
-        Ok(witnessed)
+        Ok((witnessed, signer))
     }
 
     /// The file of a bundle, to whoever may export every class in it; recorded as an access.

@@ -21,6 +21,7 @@ impl Archive {
         for finding in self.ledger.reopen()? {
             tracing::warn!(code = finding.code.as_str(), place = %finding.place, "{}", finding.message);
         }
+        self.settle_keys()?;
         let adopted = Adopted::of(&self.ledger)?;
         adoption::settle(&self.layout, &adopted)?;
         *unpoisoned(self.classes.write()) = Classes::load(&self.layout.schemas())?;

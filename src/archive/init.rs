@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::access;
 use super::config::{Config, Profile, Template};
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::layout::Layout;
 use super::lock::{self, Owner};
 use crate::catalog::Catalog as _;
@@ -86,7 +86,7 @@ pub fn init(root: &Path, wishes: &Wishes) -> Result<Made> {
         keys.development_authority(clock.clone())?;
     }
     let vault = LocalVault::create(&layout.packages(), "local")?;
-    let signer = keys.signer(&config.origin)?;
+    let signer = keys.signers(&config.origin)?.remove(0);
     let vkey = signer.verifier().to_string();
 
     let genesis = json!({
@@ -149,7 +149,7 @@ fn write_config(root: &Path, layout: &Layout, profile: Profile, wishes: &Wishes)
     let text = template.render();
     // Read back before anything is written: what `init` writes must be what `serve` accepts.
     let config = Config::parse(&text, root)?;
-    if config.keys.join("archive.key").exists() {
+    if config.keys.join(keys::SEED).exists() {
         return Err(Error::new(Code::ArchiveExists, "there are keys of another archive").at(config.keys.display()));
     }
     durable::write_new(&layout.unfinished(), b"", durable::MODE_PLAIN)?;

@@ -18,8 +18,8 @@ use super::keys::Keys;
 use super::layout::Layout;
 use super::open::Genesis;
 use super::witness::asked_only;
-use crate::chain::note::{Verifier, open_note};
-use crate::chain::{Checkpoint, Claim, Entry, Kind, MAX_LINE};
+use crate::chain::note::Verifier;
+use crate::chain::{Claim, Entry, Kind, MAX_LINE, Reigns};
 use crate::check::{self, Mode, Outcome, Report, Scope, Subject};
 use crate::clock::{Clock, SystemClock, iso_ms};
 use crate::durable;
@@ -58,24 +58,26 @@ impl CheckRequest {
     }
 
     /// What the checkpoint or receipt that was given claims.
-    fn claim(&self, key: &Verifier) -> Result<Option<Claim>> {
-        self.checkpoint.as_deref().map(|text| given(text, key)).transpose()
+    fn claim(&self, keys: &Reigns) -> Result<Option<Claim>> {
+        self.checkpoint.as_deref().map(|text| given(text, keys)).transpose()
     }
 }
 
 /// Reads what somebody kept: a checkpoint, the note of a receipt, or a receipt (JSON) with its note inside.
-fn given(text: &str, key: &Verifier) -> Result<Claim> {
+fn given(text: &str, keys: &Reigns) -> Result<Claim> {
     let wrong =
         || Error::new(Code::Usage, "neither a checkpoint nor a receipt that this archive signed").at("checkpoint");
     let place = "checkpoint given".to_owned();
     let receipt = serde_json::from_str::<Value>(text).ok().and_then(|value| value["note"].as_str().map(str::to_owned));
     let note = receipt.as_deref().unwrap_or(text);
-    if let Ok(checkpoint) = Checkpoint::open(note, key) {
-        return Ok(Claim { place, size: checkpoint.size, root: checkpoint.root });
+    // Signed by the archive's old key after its reign: that is no usage to be told of, but something to find out about.
+    let untimely = |e: &Error| e.code == Code::KeyNotInForce;
+    match keys.open_checkpoint(note) {
+        Ok(checkpoint) => return Ok(Claim { place, size: checkpoint.size, root: checkpoint.root }),
+        Err(e) if untimely(&e) => return Err(e.at(place)),
+        Err(_) => {}
     }
-    let key = key.renamed(&receipt::origin(key.name()))?;
-    let facts =
-        open_note(note, &[key]).and_then(|opened| receipt::NoteFacts::parse(&opened.text)).map_err(|_| wrong())?;
+    let (_, facts) = receipt::open_note(note, keys).map_err(|e| if untimely(&e) { e.at(&place) } else { wrong() })?;
     Ok(Claim { place, size: facts.chain_size, root: facts.chain_root })
 }
 
@@ -93,7 +95,7 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let layout = Layout::new(root);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let genesis = genesis(&layout);
-    let vkey = key(&layout, genesis.as_ref())?;
+    let keys = keys(&layout)?;
     let facts = genesis.as_ref().and_then(|entry| Genesis::parse(&entry.object).ok());
     let expected = facts.as_ref().and_then(|genesis| genesis.vault.clone());
     let vault = Arc::new(LocalVault::open(&layout.packages(), "local", expected.as_deref())?);
@@ -101,12 +103,12 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let opening: Vec<Finding> =
         opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
     let config = Config::load(root).ok();
-    let asked = config.as_ref().map(|config| asked_only(config, &vkey)).unwrap_or_default();
+    let asked = config.as_ref().map(|config| asked_only(config, &keys)).unwrap_or_default();
     let witnesses: Vec<Verifier> = config.iter().flat_map(|config| &config.witnesses).map(|w| w.key.clone()).collect();
-    let (claims, silent) = told(asked, request.claim(&vkey)?);
+    let (claims, silent) = told(asked, request.claim(&keys)?);
     let subject = Subject {
         root,
-        vkey: &vkey,
+        vkey: keys.current(),
         claims: &claims,
         witnesses: &witnesses,
         silent: &silent,
@@ -138,18 +140,12 @@ fn genesis(layout: &Layout) -> Option<Entry> {
     Entry::parse(line.strip_suffix(b"\n")?).ok()
 }
 
-/// The archive's key, from `archive.vkey` or from genesis: the one that opens the checkpoint, else the first there is. The
-/// check itself says when the two differ.
-fn key(layout: &Layout, genesis: Option<&Entry>) -> Result<Verifier> {
-    let path = layout.chain().join("archive.vkey");
-    let stored = durable::read_plain_text(&path).ok().and_then(|text| text.trim().parse::<Verifier>().ok());
-    let named = genesis.and_then(|entry| entry.object.get("vkey")?.as_str()?.parse::<Verifier>().ok());
-    let note = durable::read_plain_text(&layout.chain().join("checkpoint")).unwrap_or_default();
-    let keys: Vec<Verifier> = [stored, named].into_iter().flatten().collect();
-    let opens = keys.iter().find(|key| Checkpoint::open(&note, key).is_ok());
+/// The archive's keys, as its own files tell them: those that open the checkpoint, else the first there are. The check itself says
+/// when entries and `archive.vkey` differ.
+fn keys(layout: &Layout) -> Result<Reigns> {
     let code = if layout.chain().exists() { Code::ChainAltered } else { Code::ArchiveMissing };
-    let key = opens.or(keys.first()).cloned();
-    key.ok_or_else(|| Error::new(code, "no key of the archive can be read").at("chain/archive.vkey"))
+    Reigns::of_archive(layout.root(), None)
+        .ok_or_else(|| Error::new(code, "no key of the archive can be read").at("chain/archive.vkey"))
 }
 
 /// The anchors, as far as they can be read: without them tokens are unchecked, which the report says.
@@ -176,7 +172,7 @@ impl Archive {
     pub fn begin_check(&self, actor: &Actor, request: &CheckRequest) -> Result<CheckId> {
         self.may(actor, Action::Check)?;
         request.scope()?;
-        request.claim(&self.vkey)?;
+        request.claim(&self.ledger.keys())?;
         Ok(CheckId::new(self.clock.now()))
     }
 
@@ -191,13 +187,14 @@ impl Archive {
         self.may(actor, Action::Check)?;
         let scope = request.scope()?;
         // Before the chain is read: what a witness has seen when it answers is in it by then.
-        let (claims, silent) = told(self.witnesses.asked(&self.ledger), request.claim(&self.vkey)?);
+        let keys = self.ledger.keys();
+        let (claims, silent) = told(self.witnesses.asked(&self.ledger), request.claim(&keys)?);
         // The entry of this check would make a second history of an older state.
         self.witnesses.consider(&self.ledger, &claims);
         let witnesses = self.witnesses.keys();
         let subject = Subject {
             root: self.layout.root(),
-            vkey: &self.vkey,
+            vkey: keys.current(),
             claims: &claims,
             witnesses: &witnesses,
             silent: &silent,

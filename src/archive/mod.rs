@@ -32,6 +32,7 @@ mod reindex;
 pub mod renew;
 mod replay;
 mod revocation;
+mod rotation;
 mod seal;
 mod signing;
 pub mod stamp;

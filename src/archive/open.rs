@@ -26,7 +26,6 @@ use super::{adoption, init, unsealed};
 use crate::catalog::Catalog;
 use crate::catalog::embedded::{Embedded, Verdict};
 use crate::catalog::memory::Memory;
-use crate::chain::note::Verifier;
 use crate::chain::{Gate, Kind, Ledger};
 use crate::clock::{Clock, SystemClock};
 use crate::document::agid::AgidFile;
@@ -187,18 +186,13 @@ impl Archive {
             Genesis::parse(&entry.object)?
         };
         config.check_profile(genesis.profile)?;
-        let signer = keys.signer(&genesis.origin)?;
-        let stored = layout.chain().join("archive.vkey");
-        let vkey: Verifier = durable::read_plain_text(&stored)?.trim().parse()?;
-        if signer.verifier().to_string() != vkey.to_string() {
-            return Err(
-                Error::new(Code::KeyMissing, "the key is not that of chain/archive.vkey").at(config.keys.display())
-            );
-        }
-        let receipt_signer = signer.renamed(&crate::intake::receipt::origin(&genesis.origin))?;
-        let refusal_signer = signer.renamed(&refusal::origin(&genesis.origin))?;
         let (replay_key, staging_key) = (keys.replay_key(), keys.staging_key());
-        let (ledger, findings) = Ledger::open(layout.root(), signer, Arc::clone(&clock))?;
+        let opened = Ledger::open_with(layout.root(), keys.signers(&genesis.origin)?, Arc::clone(&clock));
+        let (ledger, findings) = opened.map_err(|e| match e.code {
+            Code::KeyMissing => Error::new(e.code, e.detail).at(config.keys.display()),
+            _ => e,
+        })?;
+        keys.settle(&ledger.signer())?;
         opening.extend(findings);
         let witnesses = Arc::new(super::witness::Witnesses::new(&config));
         ledger.guard(Arc::clone(&witnesses) as Arc<dyn Gate>);
@@ -282,9 +276,7 @@ impl Archive {
             layout,
             config,
             clock,
-            vkey,
-            receipt_signer: Arc::new(receipt_signer),
-            refusal_signer,
+            keys: Mutex::new(keys),
             replay_key,
             staging_key,
             readers: Turns::new(READERS),

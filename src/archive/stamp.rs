@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Archive;
 use super::state::unpoisoned;
-use crate::chain::{Checkpoint, Claim, Head, NewStamp, Stamp, Standing};
+use crate::chain::{Claim, Head, NewStamp, Stamp, Standing};
 use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::{Code, Error, Result};
@@ -153,7 +153,7 @@ impl Archive {
             return Ok(None);
         }
         let note = durable::read_plain_text(path)?;
-        let checkpoint = Checkpoint::open(&note, &self.vkey).map_err(|e| e.at(path.display()))?;
+        let checkpoint = self.ledger.keys().open_checkpoint(&note).map_err(|e| e.at(path.display()))?;
         let head = Head { size: checkpoint.size, root: checkpoint.root, checkpoint: note };
         let claim = Claim { place: path.display().to_string(), size: head.size, root: head.root };
         let done = self.ledger.stamps().iter().any(|stamp| stamp.size == head.size);

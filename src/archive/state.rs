@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use super::access::{Access, Action, Actor};
 use super::background::Background;
 use super::config::{Config, LogFormat, Profile};
+use super::keys::Keys;
 use super::layout::Layout;
 use super::lock::Lock;
 use super::replay::InFlight;
 use crate::catalog::Catalog;
 use crate::catalog::memory::Memory;
 use crate::chain::Ledger;
-use crate::chain::note::{Signer, Verifier};
 use crate::clock::Clock;
 use crate::document::class::Classes;
 use crate::document::malware::Scanner;
@@ -61,9 +61,8 @@ pub struct Archive {
     pub(super) clock: Arc<dyn Clock>,
     /// Name in checkpoint and receipts.
     pub(super) origin: String,
-    pub(super) vkey: Verifier,
-    pub(super) receipt_signer: Arc<Signer>,
-    pub(super) refusal_signer: Signer,
+    /// The files of the keys; whoever changes the key in force holds this lock.
+    pub(super) keys: Mutex<Keys>,
     pub(super) ledger: Ledger,
     pub(super) journal: Journal,
     pub(super) incoming: Incoming,

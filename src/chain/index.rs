@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{Entry, Kind, Line};
 use super::merkle::{Tree, leaf};
+use super::reign::{Change, Reigns};
 use super::standing::Restored;
 use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
@@ -114,6 +115,8 @@ pub(super) struct Index {
     pub weighty: Option<(u64, Timestamp)>,
     /// The genesis' object.
     pub genesis: Option<Map<String, Value>>,
+    /// The keys it names, and those that took their place.
+    pub keys: Option<Reigns>,
 }
 
 impl Index {
@@ -147,7 +150,17 @@ impl Index {
         if (line.kind == Kind::Genesis) != (line.seq == 0) {
             return Err(wrong("the first entry, and only it, is the genesis".into()));
         }
+        if line.kind == Kind::Key {
+            self.change(&line)?;
+        }
         Ok(line)
+    }
+
+    /// The change of key that this next line makes.
+    fn change(&self, line: &Line<'_>) -> Result<Change> {
+        let keys = self.keys.as_ref().ok_or_else(|| Error::new(Code::KeyChangeBad, "the genesis names no key"))?;
+        let root = self.tree.root_at(line.seq);
+        Change::judge(keys, line.seq, line.at, line.object.get(), root.as_ref())
     }
 
     /// Takes the bytes of the next line, and what it says when it could be read.
@@ -186,7 +199,17 @@ impl Index {
             self.restores.push(serde_json::from_str(raw).map_err(wrong)?);
         }
         match line.kind {
-            Kind::Genesis => self.genesis = Some(serde_json::from_str(raw).map_err(wrong)?),
+            Kind::Genesis => {
+                let genesis: Map<String, Value> = serde_json::from_str(raw).map_err(wrong)?;
+                let key = genesis.get("vkey").and_then(Value::as_str).and_then(|text| text.parse().ok());
+                self.keys = key.map(Reigns::only);
+                self.genesis = Some(genesis);
+            }
+            // An index that knows the records only has no keys.
+            Kind::Key if self.keys.is_some() => {
+                let change = self.change(line)?;
+                self.keys.iter_mut().for_each(|keys| keys.push(change.clone()));
+            }
             Kind::Access => self.accesses.push(serde_json::from_str(raw).map_err(wrong)?),
             Kind::Stamp => self.stamps.push(serde_json::from_str(raw).map_err(wrong)?),
             Kind::Record => {

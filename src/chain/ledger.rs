@@ -28,6 +28,7 @@ use super::merkle::leaf;
 use super::note::Signer;
 use super::pending::{Pending, PendingRecord};
 use super::record::{self, ACCESSES, RecordLine};
+use super::reign::{self, Reason, Reigns};
 use super::{recover, tiles};
 use crate::clock::{Clock, Forward};
 use crate::durable::{self, Appending};
@@ -38,7 +39,8 @@ use crate::id::RecordId;
 /// The chain and the records of one archive. `Sync`: one append at a time, reads beside it.
 pub struct Ledger {
     files: Files,
-    signer: Signer,
+    /// Name of the chain and of its keys.
+    origin: String,
     clock: Arc<dyn Clock>,
     forward: Forward,
     // Locks are taken in this order; none is held while the view is locked for writing but the ones before it.
@@ -50,6 +52,8 @@ pub struct Ledger {
 
 struct Writer {
     entries: Appending,
+    /// Whose keys may be in force when the chain is opened again: the present one and, during a change, the next.
+    signers: Vec<Signer>,
     /// Why nothing may be appended, after an error.
     closed: Option<String>,
 }
@@ -58,6 +62,8 @@ struct View {
     /// May be one entry ahead of `head` while an append is under way: readers go by `head`.
     index: Index,
     head: Head,
+    /// Changed together with the head: whoever reads both signs for a chain of that size with the key in force there.
+    signer: Arc<Signer>,
 }
 
 /// A record to be made: its kind, what it says, and its personal part.
@@ -94,12 +100,12 @@ impl Ledger {
         let head = Head { size: 0, root: index.tree.root(), checkpoint: String::new() };
         let ledger = Self {
             files,
-            signer,
+            origin: signer.name().to_owned(),
             clock,
             forward: Forward::after(Timestamp::MIN),
-            writer: Mutex::new(Writer { entries, closed: None }),
+            writer: Mutex::new(Writer { entries, signers: vec![signer.clone()], closed: None }),
             accesses: Mutex::new(accesses),
-            view: RwLock::new(View { index, head }),
+            view: RwLock::new(View { index, head, signer: Arc::new(signer) }),
             gate: OnceLock::new(),
         };
         ledger.commit(&mut *ledger.writer()?, Kind::Genesis, object, None)?;
@@ -109,16 +115,22 @@ impl Ledger {
     /// Opens a chain: all of it is read and verified, an interrupted append is completed. Findings are about records
     /// only; a chain that does not hold is an error that names the file.
     pub fn open(archive: &Path, signer: Signer, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Finding>)> {
+        Self::open_with(archive, vec![signer], clock)
+    }
+
+    /// As [`Ledger::open`], when a change of key may have been interrupted: the chain says which of these keys, all of one name, is
+    /// in force ([`Ledger::signer`]).
+    pub fn open_with(archive: &Path, signers: Vec<Signer>, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Finding>)> {
         let files = Files::of(archive);
-        let loaded = recover::load(&files, &signer.verifier())?;
+        let loaded = recover::load(&files, &signers)?;
         let ledger = Self {
             files,
-            signer,
+            origin: loaded.signer.name().to_owned(),
             clock,
             forward: Forward::after(loaded.at.unwrap_or(Timestamp::MIN)),
-            writer: Mutex::new(Writer { entries: loaded.entries, closed: None }),
+            writer: Mutex::new(Writer { entries: loaded.entries, signers, closed: None }),
             accesses: Mutex::new(loaded.accesses),
-            view: RwLock::new(View { index: loaded.index, head: loaded.head }),
+            view: RwLock::new(View { index: loaded.index, head: loaded.head, signer: Arc::new(loaded.signer) }),
             gate: OnceLock::new(),
         };
         Ok((ledger, loaded.findings))
@@ -129,10 +141,13 @@ impl Ledger {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
         writer.closed = Some("opening again".into());
-        let loaded = recover::load(&self.files, &self.signer.verifier())?;
+        let loaded = recover::load(&self.files, &writer.signers)?;
         *accesses = loaded.accesses;
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = View { index: loaded.index, head: loaded.head };
-        *writer = Writer { entries: loaded.entries, closed: None };
+        let signer = Arc::new(loaded.signer);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) =
+            View { index: loaded.index, head: loaded.head, signer };
+        let signers = std::mem::take(&mut writer.signers);
+        *writer = Writer { entries: loaded.entries, signers, closed: None };
         self.writer.clear_poison();
         self.accesses.clear_poison();
         Ok(loaded.findings)
@@ -144,7 +159,22 @@ impl Ledger {
         accesses || self.writer.lock().map_or(true, |writer| writer.closed.is_some())
     }
 
-    /// Appends an entry; durable on return. Kinds that the ledger makes itself (genesis, record, access, stamp) have their own
+    /// Puts another key in force: one entry that both keys signed, under a checkpoint that both signed; from then on the new key
+    /// signs alone. Durable on return. `next` must bear the chain's name and never have been in force; its seed must be durable
+    /// before, because nothing can be signed without it afterwards.
+    pub fn change_key(&self, next: &Signer, reason: Reason) -> Result<Entry> {
+        if next.name() != self.origin || self.keys().holds(&next.verifier()) {
+            return Err(Error::new(Code::Internal, "not a new key of this chain"));
+        }
+        let mut writer = self.writer()?;
+        let (head, signer) = self.signing();
+        let object = reign::entry_of(&self.keys(), (head.size, &head.root), (&signer, next), reason)?;
+        // Before anything is written: after an error on the way either may be in force.
+        writer.signers = vec![(*signer).clone(), next.clone()];
+        self.commit_under(&mut writer, Kind::Key, object, None, Some(next)).map(|(entry, _)| entry)
+    }
+
+    /// Appends an entry; durable on return. Kinds that the ledger makes itself (genesis, record, access, stamp, key) have their own
     /// calls, and so does an object with a member `record`.
     pub fn append(&self, kind: Kind, object: Map<String, Value>) -> Result<Entry> {
         check_object(kind, &object)?;
@@ -236,8 +266,23 @@ impl Ledger {
     }
 
     /// The key that signs checkpoints; `renamed` gives the one for receipts.
-    pub fn signer(&self) -> &Signer {
-        &self.signer
+    pub fn signer(&self) -> Arc<Signer> {
+        Arc::clone(&self.view().signer)
+    }
+
+    /// The chain as it stands and the key in force there, of one moment: what is signed for that size is signed by that key, whatever
+    /// happens meanwhile.
+    pub fn signing(&self) -> (Head, Arc<Signer>) {
+        let view = self.view();
+        (view.head.clone(), Arc::clone(&view.signer))
+    }
+
+    /// The keys this chain has had, up to its head.
+    pub fn keys(&self) -> Reigns {
+        let view = self.view();
+        let keys = view.index.keys.as_ref().map(|keys| keys.as_of(view.head.size));
+        // Only before the genesis is written is there none.
+        keys.unwrap_or_else(|| Reigns::only(view.signer.verifier()))
     }
 
     fn view(&self) -> RwLockReadGuard<'_, View> {
@@ -253,13 +298,25 @@ impl Ledger {
         }
     }
 
-    /// One append. What is refused before step 1 (clock, size, names) changes nothing and closes nothing.
     fn commit(
         &self,
         writer: &mut Writer,
         kind: Kind,
         object: Map<String, Value>,
         record: Option<NewRecord>,
+    ) -> Result<(Entry, Option<RecordLine>)> {
+        self.commit_under(writer, kind, object, record, None)
+    }
+
+    /// One append. What is refused before step 1 (clock, size, names) changes nothing and closes nothing. With `next`, that key
+    /// signs the checkpoint too and is in force afterwards.
+    fn commit_under(
+        &self,
+        writer: &mut Writer,
+        kind: Kind,
+        object: Map<String, Value>,
+        record: Option<NewRecord>,
+        next: Option<&Signer>,
     ) -> Result<(Entry, Option<RecordLine>)> {
         self.ask_gate(kind)?;
         let at = self.forward.now(&*self.clock)?;
@@ -278,12 +335,16 @@ impl Ledger {
         };
         let entry = Entry::new(view.index.size(), view.index.tip(), at, kind, object)?;
         let checkpoint = Checkpoint {
-            origin: self.signer.name().to_owned(),
+            origin: self.origin.clone(),
             size: entry.seq + 1,
             root: view.index.tree.root_with(leaf(entry.line.as_bytes())),
         };
+        let signer = Arc::clone(&view.signer);
         drop(view);
-        let note = self.signer.sign_note(&checkpoint.text())?;
+        let mut note = signer.sign_note(&checkpoint.text())?;
+        if let Some(next) = next {
+            note = next.countersign(&note)?;
+        }
         let made = record.as_ref().map(|record| made_record(record, entry.seq)).transpose()?;
         let pending = Pending { entry: entry.line.clone(), record, checkpoint: note };
         if let Err(e) = self.write(writer, &pending) {
@@ -291,7 +352,11 @@ impl Ledger {
             return Err(e);
         }
         let head = Head { size: checkpoint.size, root: checkpoint.root, checkpoint: pending.checkpoint };
-        self.view.write().unwrap_or_else(PoisonError::into_inner).head = head;
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        view.head = head;
+        if let Some(next) = next {
+            view.signer = Arc::new(next.clone());
+        }
         Ok((entry, made))
     }
 
@@ -341,7 +406,9 @@ fn made_record(record: &PendingRecord, seq: u64) -> Result<RecordLine> {
 }
 
 fn check_object(kind: Kind, object: &Map<String, Value>) -> Result<()> {
-    if matches!(kind, Kind::Genesis | Kind::Record | Kind::Access | Kind::Stamp) || object.contains_key("record") {
+    if matches!(kind, Kind::Genesis | Kind::Record | Kind::Access | Kind::Stamp | Kind::Key)
+        || object.contains_key("record")
+    {
         return Err(Error::new(Code::Internal, format!("entries of kind {kind} with this object have their own call")));
     }
     Ok(())

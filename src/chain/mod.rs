@@ -15,7 +15,7 @@
 //! | `chain/witness/<key id>.checkpoint` | what each witness cosigned last |
 //! | `chain/stamps/<size>.checkpoint`, `.tsr` | a checkpoint and the time-stamp over its bytes |
 //! | `chain/pending` | the append in progress; absent at rest |
-//! | `chain/archive.vkey` | the public key, also named by the genesis |
+//! | `chain/archive.vkey` | the public key in force: the genesis', or the one that the last entry of kind `key` names |
 //! | `chain/tile/…` | C2SP tlog-tiles, derived |
 //! | `records/<kind>.jsonl` | records, one JSON line each |
 //! | `records/<kind>/<id>.json` | a record's personal part, which can be erased |
@@ -33,6 +33,7 @@ mod pending;
 pub mod proof;
 mod record;
 mod recover;
+pub mod reign;
 mod standing;
 #[cfg(test)]
 mod testing;
@@ -46,4 +47,5 @@ pub use index::Stamp;
 pub use ledger::{Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;
 pub use record::RecordLine;
+pub use reign::Reigns;
 pub use standing::{Claim, Compared, Restored, Standing, Tip};

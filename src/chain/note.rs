@@ -61,6 +61,12 @@ impl Signer {
         Ok(format!("{text}\n{}", self.signature_line(text)))
     }
 
+    /// The note with one more signature, by this key.
+    pub fn countersign(&self, note: &str) -> Result<String> {
+        let (text, _) = super::cosignature::parts(note)?;
+        Ok(format!("{note}{}", self.signature_line(text)))
+    }
+
     fn signature_line(&self, text: &str) -> String {
         let mut payload = self.verifier().id.to_be_bytes().to_vec();
         payload.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());

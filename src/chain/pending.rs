@@ -11,8 +11,9 @@ use super::entry::MAX_LINE;
 use super::files::{MAX_RECORD, check_record_kind};
 use super::index::{Commits, Index};
 use super::merkle::leaf;
-use super::note::{MAX_NOTE, Verifier};
+use super::note::MAX_NOTE;
 use super::record;
+use super::reign::Reigns;
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
 
@@ -62,8 +63,8 @@ impl Pending {
     }
 
     /// Whether this is the signed next step of the chain in `index`; the checkpoint it makes.
-    pub fn follows(&self, index: &Index, key: &Verifier) -> Result<Checkpoint> {
-        let checkpoint = self.signed(key)?;
+    pub fn follows(&self, index: &Index, keys: &Reigns) -> Result<Checkpoint> {
+        let checkpoint = self.signed(keys)?;
         let line = index.check(&self.entry).map_err(|e| bad(&e.detail))?;
         if checkpoint.size != index.size() + 1 || checkpoint.root != index.tree.root_with(leaf(self.entry.as_bytes())) {
             return Err(bad("its checkpoint is not that of the chain with its entry"));
@@ -75,8 +76,10 @@ impl Pending {
     }
 
     /// Its checkpoint, when the archive signed it.
-    pub fn signed(&self, key: &Verifier) -> Result<Checkpoint> {
-        Checkpoint::open(&self.checkpoint, key).map_err(|e| bad(&e.detail))
+    ///
+    /// One that covers a change of key is signed by the old key too, so the keys known before it are enough.
+    pub fn signed(&self, keys: &Reigns) -> Result<Checkpoint> {
+        keys.open_checkpoint(&self.checkpoint).map_err(|e| bad(&e.detail))
     }
 
     /// Whether its record is the one the chain in `index` commits.

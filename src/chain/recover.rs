@@ -7,15 +7,15 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::accesses::{AccessLog, set_aside};
 use super::checkpoint::Checkpoint;
 use super::entry::{Head, MAX_LINE};
 use super::files::{Files, Lines, MAX_RECORD, read_bounded};
 use super::index::Index;
-use super::note::{MAX_NOTE, Verifier};
+use super::note::{MAX_NOTE, Signer};
 use super::pending::{MAX_PENDING, Pending, PendingRecord};
+use super::reign::{self, Reigns};
 use super::{record, tiles};
 use crate::durable::{self, Appending};
 use crate::error::{AtPath, Code, Error, Finding, Result};
@@ -29,23 +29,25 @@ pub(super) struct Loaded {
     pub head: Head,
     pub entries: Appending,
     pub accesses: AccessLog,
+    /// Of the signers given, the one whose key is in force.
+    pub signer: Signer,
     pub findings: Vec<Finding>,
     /// The latest instant written anywhere.
     pub at: Option<Timestamp>,
 }
 
-/// See the module.
-pub(super) fn load(files: &Files, key: &Verifier) -> Result<Loaded> {
-    check_key_file(files, key)?;
+/// See the module. `signers` hold the key in force, and the one that was about to follow it if there is such a one.
+pub(super) fn load(files: &Files, signers: &[Signer]) -> Result<Loaded> {
+    let keys = keys_of(files, signers)?;
     // A half-written pending may hold a personal part; it counts for nothing, so it goes.
-    for name in [".pending.tmp", ".checkpoint.tmp"] {
+    for name in [".pending.tmp", ".checkpoint.tmp", ".archive.vkey.tmp"] {
         if files.chain(name).exists() {
             durable::remove_file(&files.chain(name))?;
         }
     }
     let pending =
         read_bounded(&files.chain("pending"), MAX_PENDING)?.map(|bytes| Pending::parse(&bytes)).transpose()?;
-    let (mut note, size) = match read_checkpoint(files, key)? {
+    let (mut note, size) = match read_checkpoint(files, &keys)? {
         Some((note, checkpoint)) => (note, Some(checkpoint)),
         None if pending.is_some() => (String::new(), None),
         None => return Err(Error::new(Code::CheckpointBad, "missing").at("chain/checkpoint")),
@@ -54,14 +56,14 @@ pub(super) fn load(files: &Files, key: &Verifier) -> Result<Loaded> {
     let mut entries = Appending::open(&files.chain("entries"), durable::MODE_PLAIN)?;
     match pending {
         Some(pending) => {
-            note = complete(files, key, &mut index, &mut entries, note, &pending)?;
+            note = complete(files, &keys, &mut index, &mut entries, note, &pending)?;
         }
         None if entries.length() != index.end => {
             return Err(behind(format!("{} bytes after the checkpoint's last entry", entries.length() - index.end)));
         }
         None => {}
     }
-    check_genesis(&index, key)?;
+    let signer = in_force(files, &index, signers)?;
     let head = Head { size: index.size(), root: index.tree.root(), checkpoint: note };
     let (accesses, mut findings, access_at) = AccessLog::open(files, index.accesses.last())?;
     for (kind, commits) in &index.commits {
@@ -77,36 +79,42 @@ pub(super) fn load(files: &Files, key: &Verifier) -> Result<Loaded> {
         findings.extend(read.provisional);
     }
     let at = index.at.max(access_at);
-    Ok(Loaded { index, head, entries, accesses, findings, at })
+    Ok(Loaded { index, head, entries, accesses, signer, findings, at })
 }
 
-/// `chain/archive.vkey` holds exactly the key's text and a newline.
-fn check_key_file(files: &Files, key: &Verifier) -> Result<()> {
+fn missing(what: &str, place: &str) -> Error {
+    Error::new(Code::KeyMissing, what.to_owned()).at(place.to_owned())
+}
+
+/// The keys that the entries tell; one of those given must be among them. Before there is a genesis, the one given.
+fn keys_of(files: &Files, signers: &[Signer]) -> Result<Reigns> {
+    let first = signers.first().ok_or_else(|| missing("no key was given", ENTRIES))?;
+    let keys = reign::of_files(files)?.unwrap_or_else(|| Reigns::only(first.verifier()));
+    if signers.iter().any(|signer| keys.holds(&signer.verifier())) {
+        return Ok(keys);
+    }
+    Err(missing("the key is not the one that the genesis names, nor one that took its place", ENTRIES))
+}
+
+/// The signer whose key the chain says is in force; `chain/archive.vkey` holds exactly that key's text and a newline.
+fn in_force(files: &Files, index: &Index, signers: &[Signer]) -> Result<Signer> {
     let path = files.chain("archive.vkey");
-    match read_bounded(&path, MAX_NOTE)? {
-        None => Err(Error::new(Code::ArchiveMissing, "no chain/archive.vkey").at(path.display())),
-        Some(bytes) if bytes == format!("{key}\n").as_bytes() => Ok(()),
-        Some(_) => {
-            Err(Error::new(Code::KeyMissing, "the key is not that of chain/archive.vkey").at("chain/archive.vkey"))
-        }
+    let key = index.keys.as_ref().map(Reigns::current).ok_or_else(|| missing("the genesis names no key", ENTRIES))?;
+    let stored = read_bounded(&path, MAX_NOTE)?
+        .ok_or_else(|| Error::new(Code::ArchiveMissing, "no chain/archive.vkey").at(path.display()))?;
+    if stored != format!("{key}\n").as_bytes() {
+        return Err(missing("not the key that the chain says is in force", "chain/archive.vkey"));
     }
-}
-
-fn check_genesis(index: &Index, key: &Verifier) -> Result<()> {
-    let named = index.genesis.as_ref().and_then(|genesis| genesis.get("vkey")).and_then(Value::as_str);
-    if named == Some(key.to_string().as_str()) {
-        Ok(())
-    } else {
-        Err(Error::new(Code::KeyMissing, "the key is not the one that the genesis names").at(ENTRIES))
-    }
+    let signer = signers.iter().find(|signer| signer.verifier() == *key).cloned();
+    signer.ok_or_else(|| missing("the key was changed since: the one given is not in force any more", ENTRIES))
 }
 
 /// The signed checkpoint, when there is one.
-pub(super) fn read_checkpoint(files: &Files, key: &Verifier) -> Result<Option<(String, Checkpoint)>> {
+pub(super) fn read_checkpoint(files: &Files, keys: &Reigns) -> Result<Option<(String, Checkpoint)>> {
     let Some(bytes) = read_bounded(&files.chain("checkpoint"), MAX_NOTE)? else { return Ok(None) };
     let at = |e: Error| e.at("chain/checkpoint");
     let note = String::from_utf8(bytes).map_err(|_| at(Error::new(Code::CheckpointBad, "not UTF-8")))?;
-    let checkpoint = Checkpoint::open(&note, key).map_err(at)?;
+    let checkpoint = keys.open_checkpoint(&note).map_err(at)?;
     Ok(Some((note, checkpoint)))
 }
 
@@ -138,13 +146,13 @@ fn behind(detail: String) -> Error {
 /// Completes an interrupted append from wherever it stopped; the checkpoint in force afterwards.
 fn complete(
     files: &Files,
-    key: &Verifier,
+    keys: &Reigns,
     index: &mut Index,
     entries: &mut Appending,
     note: String,
     pending: &Pending,
 ) -> Result<String> {
-    if pending.signed(key)?.size == index.size() {
+    if pending.signed(keys)?.size == index.size() {
         // The checkpoint was already renamed: only the clearing up is missing.
         let same = note == pending.checkpoint && index.tip() == Sha256::of(pending.entry.as_bytes());
         if !same || entries.length() != index.end {
@@ -152,7 +160,7 @@ fn complete(
         }
         pending.check_record(index)?;
     } else {
-        pending.follows(index, key)?;
+        pending.follows(index, keys)?;
         if let Some(record) = &pending.record {
             complete_record(files, record)?;
         }
@@ -164,12 +172,16 @@ fn complete(
     Ok(pending.checkpoint.clone())
 }
 
-/// Steps 3 to 5 of an append: tiles, checkpoint, and pending goes.
+/// Steps 3 to 5 of an append: tiles, checkpoint (and the public key, when the entry changed it), and pending goes.
 pub(super) fn finish(files: &Files, index: &Index, note: &str) -> Result<()> {
     let path = files.chain("entries");
     let file = durable::open_plain(&path)?;
     tiles::write_last(&files.chain(""), index, &|seq| index.read(&file, &path, seq))?;
     durable::replace(&files.chain("checkpoint"), note.as_bytes(), durable::MODE_PLAIN)?;
+    if let Some(keys) = index.keys.as_ref().filter(|keys| keys.ended(index.size() - 1).is_some()) {
+        let vkey = format!("{}\n", keys.current());
+        durable::replace(&files.chain("archive.vkey"), vkey.as_bytes(), durable::MODE_SEALED)?;
+    }
     durable::remove_file(&files.chain("pending"))
 }
 

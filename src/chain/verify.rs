@@ -11,8 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::accesses::{check_batches, read_tail};
 use super::checkpoint::Checkpoint;
 use super::cosignature::parts;
@@ -22,6 +20,7 @@ use super::index::Index;
 use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
 use super::record::{self, ACCESSES, is_temporary};
+use super::reign::{self, Reigns};
 use super::standing::{Claim, Compared};
 use super::tiles;
 use crate::durable;
@@ -38,6 +37,8 @@ pub struct Facts {
     pub checkpoint: Option<Checkpoint>,
     /// Its signed text.
     pub note: String,
+    /// The keys it was judged by; `None` when none could be read.
+    pub keys: Option<Reigns>,
     /// Entries read, by kind.
     pub entries: BTreeMap<Kind, u64>,
     /// Records in force, by kind.
@@ -52,8 +53,8 @@ pub struct Facts {
     pub moved: bool,
 }
 
-/// Verifies everything under `chain/` and `records/`. With `key`, only what that key signed is good; without, the key is
-/// the archive's own, which proves agreement but not origin.
+/// Verifies everything under `chain/` and `records/`. With `key`, only what that key, or one that it leads to or follows, signed
+/// in its reign is good; without, the keys are the archive's own, which proves agreement but not origin.
 pub fn verify(archive: &Path, key: Option<&Verifier>) -> (Facts, Vec<Finding>) {
     verify_against(archive, key, &[], &[])
 }
@@ -137,38 +138,36 @@ impl Run {
         index
     }
 
-    /// Opens the checkpoint with the key given, else with the archive's own as file or genesis name it.
+    /// Opens the checkpoint with the key in force at its size, by the keys that the entries tell: they must hold the one given.
     fn checkpoint(&mut self, given: Option<&Verifier>) {
         let file = read_bounded(&self.files.chain("archive.vkey"), MAX_NOTE).ok().flatten().unwrap_or_default();
-        let named = std::str::from_utf8(&file).ok().and_then(|text| text.trim_end_matches('\n').parse().ok());
-        let genesis = first_line(&self.files).and_then(|line| genesis_key(&line));
-        let candidates: Vec<Verifier> = match given {
-            Some(key) => vec![key.clone()],
-            None => [named, genesis.clone()].into_iter().flatten().collect(),
-        };
-        let opened =
-            candidates.iter().find_map(|key| Some((key.clone(), Checkpoint::open(&self.facts.note, key).ok()?)));
-        let key = match (&opened, given) {
-            (Some((key, _)), _) => Some(key.clone()),
-            (None, Some(key)) => Some(key.clone()),
-            (None, None) => genesis.clone(),
-        };
-        if key.as_ref().is_none_or(|key| format!("{key}\n").as_bytes() != file) {
+        let told = reign::of_files(&self.files).ok().flatten();
+        let Some(keys) = Reigns::read(&self.files, given) else {
             self.error(Code::ChainAltered, "chain/archive.vkey", "not the archive's key");
-        }
-        if let (Some(key), Some(genesis)) = (&key, &genesis)
-            && key != genesis
-        {
+            return self.error(Code::CheckpointBad, "chain/checkpoint", "no key of the archive can be read");
+        };
+        if told.is_some_and(|told| !told.holds(keys.current())) {
             self.error(Code::ChainAltered, "chain/entries line 1", "the genesis names another key");
         }
-        match opened {
-            Some((_, checkpoint)) => self.facts.checkpoint = Some(checkpoint),
-            None => self.error(
-                Code::CheckpointBad,
-                "chain/checkpoint",
-                "missing, altered, or not signed by the archive's key",
-            ),
+        let opened = keys.open_checkpoint(&self.facts.note);
+        // When the checkpoint does not open, the newest key is the one to go by.
+        let size = opened.as_ref().map_or(u64::MAX, |checkpoint| checkpoint.size);
+        let is_key = |key: &Verifier| format!("{key}\n").as_bytes() == file;
+        if !is_key(keys.at(size)) {
+            let finding = Finding::error(Code::ChainAltered, "chain/archive.vkey", "not the archive's key");
+            // A change of key may be under way.
+            let moving = keys.keys().any(is_key);
+            if moving { &mut self.provisional } else { &mut self.firm }.push(finding);
         }
+        match opened {
+            Ok(checkpoint) => self.facts.checkpoint = Some(checkpoint),
+            Err(e) if e.code == Code::KeyNotInForce => self.error(e.code, "chain/checkpoint", &e.detail),
+            Err(_) => {
+                let detail = "missing, altered, or not signed by the archive's key";
+                self.error(Code::CheckpointBad, "chain/checkpoint", detail);
+            }
+        }
+        self.facts.keys = Some(keys);
     }
 
     fn entries(&mut self, index: &mut Index) -> Result<()> {
@@ -199,7 +198,8 @@ impl Run {
                 Err(e) => index.take(&raw.bytes, None).and(Err(e)),
             };
             if let Err(e) = taken {
-                self.error(Code::ChainAltered, place, &e.detail);
+                let code = if e.code == Code::KeyChangeBad { e.code } else { Code::ChainAltered };
+                self.error(code, place, &e.detail);
                 bad += 1;
                 if bad == MAX_FINDINGS {
                     self.error(
@@ -360,13 +360,13 @@ impl Run {
     }
 
     fn pending(&mut self, bytes: &[u8], given: Option<&Verifier>, index: &Index, grown: bool) {
-        let key = given.cloned().or_else(|| genesis_key(&first_line(&self.files)?));
+        let keys = Reigns::read(&self.files, given);
         let judged = Pending::parse(bytes).and_then(|pending| {
-            let Some(key) = key else { return Ok(()) };
-            let signed = pending.signed(&key)?;
+            let Some(keys) = keys else { return Ok(()) };
+            let signed = pending.signed(&keys)?;
             match &self.facts.checkpoint {
                 Some(checkpoint) if !grown && signed.size == checkpoint.size + 1 => {
-                    pending.follows(index, &key).map(drop)
+                    pending.follows(index, &keys).map(drop)
                 }
                 Some(checkpoint) if !grown && signed.size != checkpoint.size => {
                     Err(Error::new(Code::ChainBehind, "it does not follow the checkpoint"))
@@ -390,16 +390,6 @@ impl Run {
             }
         }
     }
-}
-
-fn first_line(files: &Files) -> Option<Vec<u8>> {
-    Some(Lines::open(&files.chain("entries"), 0, MAX_LINE).ok()??.next_line().ok()??.bytes)
-}
-
-/// The key a genesis line names.
-fn genesis_key(line: &[u8]) -> Option<Verifier> {
-    let line: Value = serde_json::from_slice(line).ok()?;
-    line.get("genesis")?.get("vkey")?.as_str()?.parse().ok()
 }
 
 /// Names in a folder; none when it is not there.

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use super::package::Look;
 use super::signature;
-use crate::chain::note::{Verifier, open_note};
+use crate::chain::Reigns;
 use crate::document::agid;
 use crate::error::{AtPlace, Code, Error, Finding as Seen, Result};
 use crate::hash::Sha256;
 use crate::id::{DocumentId, Lane, Sequence};
 use crate::intake::manifest::{Deposit, Manifest};
-use crate::intake::receipt::{Facts, note_text, origin, rdv};
+use crate::intake::receipt::{Facts, note_text, open_note, origin, rdv};
 use crate::package::member::Kind;
 use crate::package::numbers::Numbers;
 use crate::package::pindex::agents::Agent;
@@ -103,7 +103,7 @@ struct Receipt {
 }
 
 struct Described<'a> {
-    signer: Verifier,
+    keys: &'a Reigns,
     /// Who may sign, by the index.
     agents: &'a [Agent],
     receipts: HashMap<Uuid, Receipt>,
@@ -117,9 +117,8 @@ struct Described<'a> {
 
 /// Metadata files, receipts, notes and manifests, against each other and the table of contents.
 fn described(look: &mut Look<'_>, package: &Package, numbers: &Numbers, agents: &[Agent]) -> Result<()> {
-    let signer = look.subject.vkey.renamed(&origin(look.subject.vkey.name()))?;
     let mut all = Described {
-        signer,
+        keys: look.keys,
         agents,
         receipts: HashMap::new(),
         noted: HashSet::new(),
@@ -185,15 +184,15 @@ impl Described<'_> {
                 if facts.deposit.receipt.0 != record.id {
                     return wrong("it is another receipt");
                 }
-                self.receipts.insert(record.id, Receipt::of(&facts, bytes, self.signer.name())?);
+                self.receipts.insert(record.id, Receipt::of(&facts, bytes, &origin(self.keys.name()))?);
                 Ok(())
             }
             Kind::Note => {
                 let text = String::from_utf8_lossy(bytes);
-                let note = open_note(&text, std::slice::from_ref(&self.signer))?;
+                let (note, _) = open_note(&text, self.keys)?;
                 self.noted.insert(record.id);
                 match self.receipts.get(&record.id) {
-                    Some(receipt) if receipt.note == note.text => Ok(()),
+                    Some(receipt) if receipt.note == note => Ok(()),
                     Some(_) => Err(Error::new(Code::SignatureInvalid, "the signed note is of another receipt")),
                     None => wrong("a note without its receipt"),
                 }

@@ -101,7 +101,7 @@ impl Scope {
 pub struct Subject<'a> {
     /// The archive's folder.
     pub root: &'a Path,
-    /// Its public key, from a source the caller trusts.
+    /// A public key of it, from a source the caller trusts: the keys before and after it follow from the chain.
     pub vkey: &'a Verifier,
     /// Where its packages are.
     pub vault: Arc<dyn Vault>,

@@ -10,6 +10,7 @@ use super::accounting::Held;
 use super::report::{Finding, Outcome, Place};
 use super::sealed::Sealed;
 use super::{Mode, Subject, content, evidence, sealed, signature};
+use crate::chain::Reigns;
 use crate::error::{AtPlace, Code, Error, Finding as Seen, Kind, Result};
 use crate::hash::{Digests, Hasher};
 use crate::id::DocumentId;
@@ -44,14 +45,15 @@ pub(super) struct Looked {
 /// A package being looked at.
 pub(super) struct Look<'a> {
     pub subject: &'a Subject<'a>,
+    pub keys: &'a Reigns,
     pub sealed: &'a Sealed,
     pub place: Place,
     seen: Looked,
 }
 
-/// Looks at one package. `progress` is told of every step's bytes.
+/// Looks at one package of the archive that had these keys. `progress` is told of every step's bytes.
 pub(super) fn look(
-    subject: &Subject<'_>,
+    (subject, keys): (&Subject<'_>, &Reigns),
     sealed: &Sealed,
     mode: Mode,
     recent: bool,
@@ -61,7 +63,7 @@ pub(super) fn look(
     let place = Place { package: Some(sealed.package.clone()), vault, ..Place::default() };
     let seen =
         Looked { findings: Vec::new(), read: true, bytes: 0, documents: 0, numbers: None, ids: None, signatures: 0 };
-    let mut look = Look { subject, sealed, place, seen };
+    let mut look = Look { subject, keys, sealed, place, seen };
     match look.listed() {
         Ok(present) => look.files(&present, mode, progress),
         Err(error) => look.failed(&error, None),

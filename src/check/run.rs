@@ -13,7 +13,7 @@ use super::package::{self, Looked};
 use super::report::{Coverage, Finding, Findings, Place, Report};
 use super::sealed::{self, OnChain, Sealed};
 use super::{Mode, Scope, Subject, agreement, shared};
-use crate::chain;
+use crate::chain::{self, Reigns};
 use crate::error::{AtPath, Code, Result};
 use crate::id::{CheckId, Lane, PackageRef, Sequence};
 use crate::intake::journal::Unsealed;
@@ -55,6 +55,7 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         chain::verify::verify_against(subject.root, Some(subject.vkey), subject.claims, subject.witnesses);
     run.coverage.witnessed = std::mem::take(&mut facts.compared);
     run.findings.extend(seen.iter().map(Finding::of_room));
+    let keys = facts.keys.take().unwrap_or_else(|| Reigns::only(subject.vkey.clone()));
     let size = facts.checkpoint.as_ref().map(|checkpoint| checkpoint.size);
     let mut on_chain = match sealed::read(subject.root, size) {
         Ok(on_chain) => on_chain,
@@ -66,10 +67,10 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
     run.findings.extend(std::mem::take(&mut on_chain.findings));
     run.findings.extend(on_chain.series());
     if scope.mode == Mode::Full {
-        run.findings.extend(super::stamps::judge(subject, &on_chain));
+        run.findings.extend(super::stamps::judge(subject, &keys, &on_chain));
     }
     run.strangers(folders, &on_chain);
-    run.packages(&on_chain, progress);
+    run.packages(&on_chain, &keys, progress);
     run.catalog(&on_chain, facts.checkpoint.map_or(u64::MAX, |checkpoint| checkpoint.size), journal.as_ref());
     run.numbers(&on_chain, journal);
     run.coverage.oldest_full_check =
@@ -186,7 +187,7 @@ impl Run<'_> {
         }
     }
 
-    fn packages(&mut self, on_chain: &OnChain, progress: &dyn Fn(u64, u64)) {
+    fn packages(&mut self, on_chain: &OnChain, keys: &Reigns, progress: &dyn Fn(u64, u64)) {
         let wanted: Vec<&Sealed> = on_chain.packages.iter().filter(|s| self.scope.holds(&s.package)).collect();
         if let Some(only) = &self.scope.package
             && wanted.is_empty()
@@ -213,7 +214,7 @@ impl Run<'_> {
                     while let Some((at, sealed)) = take(wanted, next) {
                         // Nobody stops hearing before the last word: a word that is not heard is no loss.
                         let mut told = |bytes| drop(say.send(Word::Bytes(bytes)));
-                        let looked = package::look(subject, sealed, mode, sealed.at >= started_at, &mut told);
+                        let looked = package::look((subject, keys), sealed, mode, sealed.at >= started_at, &mut told);
                         drop(say.send(Word::Done(at, Box::new(looked))));
                     }
                 });

@@ -17,6 +17,7 @@ mod export;
 mod get;
 mod init;
 mod intake;
+mod key;
 mod nightly;
 mod persons;
 mod reindex;
@@ -129,6 +130,9 @@ enum Command {
     /// Objects refused too often, and unblocking them.
     #[command(subcommand)]
     Intake(intake::Command),
+    /// The key that the archive signs with.
+    #[command(subcommand)]
+    Key(key::Command),
     /// A witness of other archives' checkpoints (C2SP tlog-witness); needs no archive.
     #[command(subcommand)]
     Witness(witness::Command),
@@ -221,6 +225,7 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Person(command) => persons::person(command, global).await,
         Command::Token(command) => persons::token(command, global).await,
         Command::Intake(command) => intake::run(command, global).await,
+        Command::Key(command) => key::run(command, global).await,
         Command::Witness(command) => witness::run(command, global).await,
         Command::Restore(command) => restore::run(command, global).await,
         Command::Reindex(args) => reindex::run(args, global).await,

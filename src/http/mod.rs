@@ -19,6 +19,7 @@ mod deposits;
 mod documents;
 mod health;
 mod jobs;
+mod keys;
 mod metrics;
 mod packages;
 mod receipts;
@@ -150,6 +151,8 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(chain::entries))
         .routes(routes!(chain::proof))
         .routes(routes!(chain::consistency))
+        .routes(routes!(keys::keys))
+        .routes(routes!(keys::rotate))
         .routes(routes!(admin::classes))
         .routes(routes!(admin::class))
         .routes(routes!(admin::adopt_class))

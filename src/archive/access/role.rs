@@ -159,6 +159,8 @@ actions! {
     Technical = O | T, whole, anyone;
     /// Declare that an older state of the archive is the archive from now on.
     DeclareRestoration = M | O, whole, anyone;
+    /// Change the key that the archive signs with.
+    ChangeKey = M | O | T, whole, anyone;
     /// Classes, policies and settings in force.
     ReadRules = P | SEE | T, whole, anyone;
     /// Let an object be deposited again after too many refusals.

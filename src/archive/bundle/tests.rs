@@ -68,7 +68,7 @@ impl Made {
     fn trust(&self) -> Trust {
         Trust {
             anchors: Some(self.archive.authorities.anchors().clone()),
-            key: Some(self.archive.vkey.clone()),
+            key: Some(self.archive.ledger.keys().current().clone()),
             witnesses: Vec::new(),
         }
     }

@@ -18,7 +18,7 @@ use crate::hash::{Digests, Sha256};
 use crate::id::{DocumentId, ReceiptId};
 use crate::intake::journal::{Document, Numbered, Rendered};
 use crate::intake::manifest::{Deposit as Index, Depositor, Item, Manifest};
-use crate::intake::receipt::{ENGINE, Facts, Shown, note_text, origin, rdv, view};
+use crate::intake::receipt::{self, ENGINE, Facts, Shown, note_text, origin, rdv, view};
 
 /// A document about to be accepted: everything its metadata file is made of, without its bytes.
 struct Piece {
@@ -50,7 +50,7 @@ struct Rendering {
     chain: (u64, Sha256),
     trial: bool,
     origin: String,
-    signer: Arc<crate::chain::note::Signer>,
+    signer: crate::chain::note::Signer,
 }
 
 /// What is rendered, kept for the answer.
@@ -106,7 +106,8 @@ impl Archive {
             });
             documents.push(Document { id, body: spooled });
         }
-        let head = self.ledger.head();
+        // Of one moment: the receipt is under the key that is in force at the size of the chain it names.
+        let (head, signer) = self.ledger.signing();
         let rendering = Rendering {
             receipt,
             index: Index {
@@ -134,7 +135,7 @@ impl Archive {
             chain: (head.size, head.root),
             trial: self.profile == Profile::Trial,
             origin: origin(&self.origin),
-            signer: Arc::clone(&self.receipt_signer),
+            signer: signer.renamed(&origin(&self.origin))?,
         };
         let (numbered, given) = self.journal.submit(receipt, documents, move |numbered| rendering.render(numbered))?;
 
@@ -287,6 +288,5 @@ pub(in crate::archive) fn receipt_view(described: &Described, files: &[AgidFile]
 /// The text of a receipt's note, its signature verified.
 pub(in crate::archive) fn note_facts(archive: &Archive, note: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(note).map_err(|_| Error::new(Code::SignatureInvalid, "the note is not text"))?;
-    let key = archive.vkey.renamed(&origin(&archive.origin))?;
-    Ok(crate::chain::note::open_note(text, &[key])?.text)
+    Ok(receipt::open_note(text, &archive.ledger.keys())?.0)
 }

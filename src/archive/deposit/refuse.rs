@@ -107,7 +107,8 @@ impl Archive {
     }
 
     fn answer_refusal(&self, refused: Refused, limit: u32) -> Result<Answer> {
-        let refusal = self.refusals.refuse(refused, Limit::new(limit)?, &self.refusal_signer)?;
+        let signer = self.ledger.signer().renamed(&crate::intake::refusal::origin(&self.origin))?;
+        let refusal = self.refusals.refuse(refused, Limit::new(limit)?, &signer)?;
         metrics::counter!("custode_deposits_refused_total").increment(1);
         let mut body = view(&refusal).to_string().into_bytes();
         body.push(b'\n');

@@ -18,7 +18,7 @@ use super::config::Config;
 use super::state::unpoisoned;
 use crate::chain::note::{Verifier, open_note};
 use crate::chain::witness::{HttpWitness, Witness};
-use crate::chain::{Checkpoint, Claim, Gate, Kind, Ledger, Standing};
+use crate::chain::{Claim, Gate, Kind, Ledger, Reigns, Standing};
 use crate::error::{Code, Error, Result};
 
 /// The witnesses of an archive, and what comparing with them said.
@@ -172,19 +172,19 @@ impl Witnesses {
     }
 }
 
-/// What a witness says it saw last, when the archive with this key signed it and the witness did; and the note itself.
-fn seen_by(archive: &Verifier, witness: &dyn Witness) -> Result<Option<(String, Claim)>> {
+/// What a witness says it saw last, when the archive with these keys signed it and the witness did; and the note itself.
+fn seen_by(archive: &Reigns, witness: &dyn Witness) -> Result<Option<(String, Claim)>> {
     let Some(note) = witness.last(archive.name())? else { return Ok(None) };
     let place = format!("witness {}", witness.key().name());
     let wrong =
         |e: Error| Error::new(Code::WitnessDown, format!("what it shows does not verify: {}", e.detail)).at(&place);
-    let checkpoint = Checkpoint::open(&note, archive).map_err(wrong)?;
+    let checkpoint = archive.open_checkpoint(&note).map_err(wrong)?;
     open_note(&note, std::slice::from_ref(witness.key())).map_err(wrong)?;
     Ok(Some((note, Claim { place, size: checkpoint.size, root: checkpoint.root })))
 }
 
 /// What these witnesses saw last, for who only reads: by name, `None` for one that does not answer well or has seen nothing.
-pub(super) fn asked_only(config: &Config, archive: &Verifier) -> Vec<(String, Option<Claim>)> {
+pub(super) fn asked_only(config: &Config, archive: &Reigns) -> Vec<(String, Option<Claim>)> {
     let witnesses = Witnesses::new(config);
     let one = |outside: &Outside| {
         let seen = seen_by(archive, &*outside.witness).ok().flatten();
@@ -194,7 +194,7 @@ pub(super) fn asked_only(config: &Config, archive: &Verifier) -> Vec<(String, Op
 }
 
 fn seen_and_kept(ledger: &Ledger, witness: &dyn Witness) -> Result<Option<Claim>> {
-    let Some((note, claim)) = seen_by(&ledger.signer().verifier(), witness)? else { return Ok(None) };
+    let Some((note, claim)) = seen_by(&ledger.keys(), witness)? else { return Ok(None) };
     if matches!(ledger.compare(&claim), Standing::Older | Standing::Forked) {
         // Known from now on without asking.
         ledger.keep_seen(&note, witness.key())?;

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::Ledger;
-use crate::chain::checkpoint::Checkpoint;
 use crate::chain::cosignature::{lines_of, parts, with_line};
 use crate::chain::entry::{Head, Kind};
 use crate::chain::files::read_bounded;
 use crate::chain::note::{MAX_NOTE, Verifier, open_note};
+use crate::chain::reign::Reigns;
 use crate::chain::standing::{Claim, Standing};
 use crate::durable;
 use crate::error::{Code, Error, Result};
@@ -63,11 +63,12 @@ impl Ledger {
     /// Keeps a checkpoint that this witness cosigned, beside the chain; durable on return. It need not be the present one: a
     /// witness may have seen more than is here. [`Code::SignatureInvalid`] when not both have signed it.
     pub fn keep_seen(&self, note: &str, witness: &Verifier) -> Result<Claim> {
-        let archive = self.signer.verifier();
+        let archive = self.keys();
         let (file, path) = (format!("{}.checkpoint", witness.id()), self.files.chain("witness"));
         let claimed = claim(note, &format!("chain/witness/{file}"), &archive)?;
         let text = open_note(note, std::slice::from_ref(witness))?.text;
-        let kept = format!("{text}\n{}", lines_of(note, &[archive, witness.clone()])?);
+        let keys: Vec<Verifier> = archive.keys().chain([witness]).cloned().collect();
+        let kept = format!("{text}\n{}", lines_of(note, &keys)?);
         durable::create_dir_all(&path)?;
         durable::replace(&path.join(file), kept.as_bytes(), durable::MODE_PLAIN)?;
         Ok(claimed)
@@ -91,11 +92,11 @@ impl Ledger {
     /// What each witness cosigned last, as far as it can be read and the archive signed it; what cannot is the
     /// verification's to report.
     pub fn cosigned(&self) -> Result<Vec<Kept>> {
-        let key = self.signer.verifier();
+        let keys = self.keys();
         let kept = stored(&self.files.chain("witness"))?.into_iter();
         Ok(kept
             .filter_map(|(id, note)| {
-                let claim = claim(&note, &format!("chain/witness/{id}.checkpoint"), &key).ok()?;
+                let claim = claim(&note, &format!("chain/witness/{id}.checkpoint"), &keys).ok()?;
                 Some(Kept { id, note, claim })
             })
             .collect())
@@ -117,9 +118,9 @@ impl Ledger {
     }
 }
 
-/// What a note claims that the archive with this key signed.
-pub(in crate::chain) fn claim(note: &str, place: &str, key: &Verifier) -> Result<Claim> {
-    let checkpoint = Checkpoint::open(note, key)?;
+/// What a note claims that the archive with these keys signed.
+pub(in crate::chain) fn claim(note: &str, place: &str, keys: &Reigns) -> Result<Claim> {
+    let checkpoint = keys.open_checkpoint(note)?;
     Ok(Claim { place: place.to_owned(), size: checkpoint.size, root: checkpoint.root })
 }
 

@@ -3,11 +3,11 @@
 //! Invariant: a claim is compared however it came; what the archive did not sign is none. Clause: C2SP tlog-cosignature.
 
 use super::Run;
-use super::{first_line, genesis_key};
 use crate::chain::cosignature::lines_of;
 use crate::chain::index::Index;
 use crate::chain::ledger::{claim, stored};
 use crate::chain::note::{Verifier, open_note};
+use crate::chain::reign::Reigns;
 use crate::chain::standing::{Claim, Compared, Standing};
 use crate::error::{Code, Finding, Result};
 
@@ -19,12 +19,15 @@ impl Run {
         key: Option<&Verifier>,
         witnesses: &[Verifier],
     ) -> Result<()> {
-        let key = key.cloned().or_else(|| genesis_key(&first_line(&self.files)?));
-        for (id, note) in stored(&self.files.chain("witness"))? {
+        let notes = stored(&self.files.chain("witness"))?;
+        // After the notes: the keys that signed them are among those read now.
+        let keys = Reigns::read(&self.files, key);
+        for (id, note) in notes {
             let place = format!("chain/witness/{id}.checkpoint");
-            let Some(key) = &key else { break };
-            match claim(&note, &place, key) {
+            let Some(keys) = &keys else { break };
+            match claim(&note, &place, keys) {
                 Ok(claim) => claims.push(claim),
+                Err(e) if e.code == Code::KeyNotInForce => self.error(e.code, &place, &e.detail),
                 Err(e) => self.error(Code::CosignatureBad, &place, &e.detail),
             }
             if let Some(witness) = witnesses.iter().find(|witness| witness.id() == id)

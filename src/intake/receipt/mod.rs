@@ -10,7 +10,7 @@ pub mod rdv;
 mod view;
 pub(in crate::intake) mod xml;
 
-pub use note::{NoteFacts, check_note, note_text, origin};
+pub use note::{NoteFacts, check_note, note_text, open_note, origin};
 pub use view::{Shown, view};
 
 use jiff::Timestamp;

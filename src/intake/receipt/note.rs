@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 
 use super::Facts;
+use crate::chain::Reigns;
+use crate::chain::cosignature::parts;
 use crate::clock::iso_ms;
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
@@ -73,6 +75,14 @@ impl NoteFacts {
             chain_root: Sha256(root),
         })
     }
+}
+
+/// Opens the note of a receipt: the key that was in force at the size of the chain it names must have signed it. Its text, and what
+/// it says. Under another key of the archive it is [`Code::KeyNotInForce`], else [`Code::SignatureInvalid`].
+pub fn open_note(note: &str, keys: &Reigns) -> Result<(String, NoteFacts)> {
+    let facts = NoteFacts::parse(parts(note)?.0)?;
+    let opened = keys.open_note(note, &origin(keys.name()), facts.chain_size)?;
+    Ok((opened.text, facts))
 }
 
 /// Whether a note's text is the one of this RdV, byte for byte. The signature is the caller's to verify.
