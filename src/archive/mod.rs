@@ -37,6 +37,7 @@ mod seal;
 mod signing;
 pub mod stamp;
 mod state;
+mod token;
 mod turns;
 mod unsealed;
 mod verified;

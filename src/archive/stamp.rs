@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::Archive;
 use super::state::unpoisoned;
+use super::token::Once;
 use crate::chain::{Claim, Head, NewStamp, Stamp, Standing};
 use crate::clock::iso_seconds;
 use crate::durable;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::evidence::tsp;
 use crate::hash::Sha256;
 
@@ -23,8 +24,6 @@ use crate::hash::Sha256;
 const REST: SignedDuration = SignedDuration::from_mins(10);
 
 const CHECKPOINT: &str = "stamp.checkpoint";
-const REQUEST: &str = "stamp.tsq";
-const REPLY: &str = "stamp.tsr";
 
 /// One stamp at a time; when the last try failed.
 #[derive(Default)]
@@ -82,8 +81,12 @@ impl Archive {
 
     /// The checkpoint last: while it is there, what else is there belongs to it.
     fn clear_staged(&self) -> Result<()> {
-        let staging = self.layout.staging();
-        [REPLY, REQUEST, CHECKPOINT].iter().try_for_each(|name| durable::remove_file(&staging.join(name)))
+        self.stamp_files().clear()?;
+        durable::remove_file(&self.layout.staging().join(CHECKPOINT))
+    }
+
+    fn stamp_files(&self) -> Once {
+        Once::new(&self.layout.staging(), "stamp.tsq", "stamp.tsr")
     }
 
     fn is_resting(&self, now: Timestamp) -> bool {
@@ -108,8 +111,7 @@ impl Archive {
     }
 
     fn stamp_present(&self) -> Result<Value> {
-        let staging = self.layout.staging();
-        let (held, request, reply) = (staging.join(CHECKPOINT), staging.join(REQUEST), staging.join(REPLY));
+        let held = self.layout.staging().join(CHECKPOINT);
         let head = match self.staged_checkpoint(&held)? {
             Some(head) => head,
             None => {
@@ -122,29 +124,13 @@ impl Archive {
                 head
             }
         };
-        let imprint = Sha256::of(head.checkpoint.as_bytes());
-        if !request.exists() {
-            durable::write_new(&request, &tsp::new_request(imprint)?, durable::MODE_PLAIN)?;
-        }
-        let query = durable::read_plain(&request)?;
-        if tsp::Query::parse(&query)?.digest()? != imprint {
-            return Err(Error::new(Code::Internal, "the stored request is of another checkpoint").at(request.display()));
-        }
-        let (bytes, token, offset) = if reply.exists() {
-            let bytes = durable::read_plain(&reply)?;
-            // Judged at its own time: the stop may have lasted longer than the window for fresh tokens.
-            let token = tsp::verify_token(&tsp::token_of_reply(&bytes)?, imprint, self.authorities.anchors())?;
-            (bytes, token, None)
-        } else {
-            let stamped = self.authorities.stamp(&query, self.clock.as_ref())?;
-            durable::write_new(&reply, &stamped.reply, durable::MODE_PLAIN)?;
-            (stamped.reply, stamped.token, Some(stamped.offset))
-        };
+        let stamped = self.token_once(&self.stamp_files(), Sha256::of(head.checkpoint.as_bytes()).into())?;
+        let (at, offset) = (stamped.token.gen_time(), stamped.offset);
         let offset_ms = offset.and_then(|offset| i64::try_from(offset.as_millis()).ok());
-        let entry = self.ledger.add_stamp(&NewStamp { of: &head, reply: &bytes, at: token.gen_time(), offset_ms })?;
+        let entry = self.ledger.add_stamp(&NewStamp { of: &head, reply: &stamped.reply, at, offset_ms })?;
         self.clear_staged()?;
-        tracing::info!(size = head.size, at = %token.gen_time(), "the chain was time-stamped");
-        Ok(json!({ "entry": entry.seq, "size": head.size, "stamped_at": iso_seconds(token.gen_time()) }))
+        tracing::info!(size = head.size, %at, "the chain was time-stamped");
+        Ok(json!({ "entry": entry.seq, "size": head.size, "stamped_at": iso_seconds(at) }))
     }
 
     /// The checkpoint that a stop left to be stamped, unless it is done or of a history that was given up.

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::run::{Leaf, Planned, Run, Stamped};
+use super::run::{Leaf, Planned, Run};
 use super::{Progress, Report};
 use crate::archive::Archive;
 use crate::archive::init::object;
+use crate::archive::token::Stamped;
 use crate::chain::{Kind, MAX_LINE};
 use crate::clock::iso_seconds;
 use crate::durable;

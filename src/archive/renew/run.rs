@@ -13,12 +13,12 @@ use uuid::Uuid;
 use super::ages::Aging;
 use super::{Progress, Report};
 use crate::archive::Archive;
+use crate::archive::token::Once;
 use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::{AtPath as _, Code, Error, Result};
 use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::ers::Tree;
-use crate::evidence::tsp::{self, Token};
 use crate::hash::Sha256;
 use crate::id::{PackageRef, new_uuid};
 use crate::package::generation::{Method, STAGING, is_staging};
@@ -26,8 +26,6 @@ use crate::package::writer::StagingKey;
 
 const PLAN: &str = "plan.json";
 const LEAVES: &str = "leaves.json";
-const REQUEST: &str = "request.tsq";
-const REPLY: &str = "reply.tsr";
 
 /// A package of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +60,6 @@ pub(super) struct Run {
     pub plan: Plan,
     pub folder: PathBuf,
     key: StagingKey,
-}
-
-/// The token of a run, verified.
-pub(super) struct Stamped {
-    pub reply: Vec<u8>,
-    pub token: Token,
 }
 
 impl Run {
@@ -189,7 +181,7 @@ impl Archive {
         distinct.sort_unstable();
         distinct.dedup();
         let tree = Tree::build(&distinct)?;
-        let stamped = self.stamp_renewal(&run, &tree)?;
+        let stamped = self.token_once(&Once::new(&run.folder, "request.tsq", "reply.tsr"), tree.root())?;
         let (entries, packages) = self.commit_renewal(&run, &leaves, &tree, &stamped, report, progress)?;
         report.runs.push(json!({
             "id": run.plan.id, "method": run.plan.method, "digest": run.plan.algorithm,
@@ -198,28 +190,5 @@ impl Archive {
         }));
         metrics::counter!("custode_packages_renewed_total").increment(packages);
         run.remove()
-    }
-
-    /// The token of a run: the stored one, or a new one asked for with the stored request.
-    fn stamp_renewal(&self, run: &Run, tree: &Tree) -> Result<Stamped> {
-        let (request_path, reply_path) = (run.folder.join(REQUEST), run.folder.join(REPLY));
-        let root = tree.root();
-        if !request_path.exists() {
-            durable::write_new(&request_path, &tsp::new_request(root)?, durable::MODE_PLAIN)?;
-        }
-        let request = durable::read_plain(&request_path)?;
-        if tsp::Query::parse(&request)?.digest()? != root {
-            let detail = "the stored request is of another renewal";
-            return Err(Error::new(Code::StagingAltered, detail).at(request_path.display()));
-        }
-        if reply_path.exists() {
-            let reply = durable::read_plain(&reply_path)?;
-            // Judged at its own time: the stop may have lasted longer than the window for fresh tokens.
-            let token = tsp::verify_token(&tsp::token_of_reply(&reply)?, root, self.authorities.anchors())?;
-            return Ok(Stamped { reply, token });
-        }
-        let stamped = self.authorities.stamp(&request, self.clock.as_ref())?;
-        durable::write_new(&reply_path, &stamped.reply, durable::MODE_PLAIN)?;
-        Ok(Stamped { reply: stamped.reply, token: stamped.token })
     }
 }

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Archive;
-use super::stamp::{Run, Stamped};
+use super::stamp::Run;
 use crate::archive::alarms::period_of_log;
 use crate::archive::init::object;
 use crate::archive::reindex::package_row;
+use crate::archive::token::Stamped;
 use crate::catalog::Catalog as _;
 use crate::chain::{Entry, Kind};
 use crate::clock::iso_seconds;

@@ -1,7 +1,6 @@
 //! One time-stamp for all packages of a closing run (RFC 3161; tokens cost money).
 //!
-//! `staging/run.json` names the packages and their roots, `request.tsq` is what is sent, `reply.tsr` what came: each is
-//! durable before the next step, so that after a stop the same request is finished and a stored reply is used.
+//! `staging/run.json` names the packages and their roots and is durable before the token is asked for, once.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,11 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Archive;
+use crate::archive::token::{Once, Stamped};
 use crate::durable;
 use crate::error::{Code, Error, Result};
 use crate::evidence::digest::Digest;
 use crate::evidence::ers::Tree;
-use crate::evidence::tsp::{self, Token};
 use crate::id::{PackageRef, SeriesId};
 
 /// The packages that share a token.
@@ -45,15 +44,11 @@ pub(super) fn runs(staged: Vec<Staged>) -> Vec<Vec<Staged>> {
     runs.filter(|run| !run.is_empty()).collect()
 }
 
-/// The token of a run, verified.
-pub(super) struct Stamped {
-    pub reply: Vec<u8>,
-    pub token: Token,
-}
-
 const RUN: &str = "run.json";
-const REQUEST: &str = "request.tsq";
-const REPLY: &str = "reply.tsr";
+
+fn once(staging: &Path) -> Once {
+    Once::new(staging, "request.tsq", "reply.tsr")
+}
 
 impl Run {
     /// The run that a stop left half done.
@@ -61,16 +56,11 @@ impl Run {
         let path = staging.join(RUN);
         if !path.exists() {
             // Left by a run that ended between its last commit and its removal.
-            for name in [REPLY, REQUEST] {
-                if staging.join(name).exists() {
-                    durable::remove_file(&staging.join(name))?;
-                }
-            }
-            return Ok(None);
+            return once(staging).clear().map(|()| None);
         }
         let bytes = durable::read_plain(&path)?;
         let run: Self = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(Code::Internal, format!("not readable: {e}")).at(path.display()))?;
+            .map_err(|e| Error::new(Code::StagingAltered, format!("not readable: {e}")).at(path.display()))?;
         Ok(Some(Self { staging: staging.to_owned(), ..run }))
     }
 
@@ -93,35 +83,15 @@ impl Run {
 
     /// Ends the run: every package of it is committed.
     pub fn remove(self) -> Result<()> {
-        for name in [RUN, REPLY, REQUEST] {
-            durable::remove_file(&self.staging.join(name))?;
-        }
-        Ok(())
+        durable::remove_file(&self.staging.join(RUN))?;
+        once(&self.staging).clear()
     }
 }
 
 impl Archive {
-    /// The token of a run: the stored one, or a new one asked for with the stored request.
+    /// The token of a run.
     pub(super) fn stamp(&self, run: &Run) -> Result<Stamped> {
-        let staging = self.layout.staging();
-        let (request_path, reply_path) = (staging.join(REQUEST), staging.join(REPLY));
-        let root = run.tree()?.root();
-        if !request_path.exists() {
-            durable::write_new(&request_path, &tsp::new_request(root)?, durable::MODE_PLAIN)?;
-        }
-        let request = durable::read_plain(&request_path)?;
-        if tsp::Query::parse(&request)?.digest()? != root {
-            return Err(Error::new(Code::Internal, "the stored request is of another run").at(request_path.display()));
-        }
-        if reply_path.exists() {
-            let reply = durable::read_plain(&reply_path)?;
-            // Judged at its own time: the stop may have lasted longer than the window for fresh tokens.
-            let token = tsp::verify_token(&tsp::token_of_reply(&reply)?, root, self.authorities.anchors())?;
-            return Ok(Stamped { reply, token });
-        }
-        let stamped = self.authorities.stamp(&request, self.clock.as_ref())?;
-        durable::write_new(&reply_path, &stamped.reply, durable::MODE_PLAIN)?;
-        Ok(Stamped { reply: stamped.reply, token: stamped.token })
+        self.token_once(&once(&run.staging), run.tree()?.root())
     }
 }
 
