@@ -6,10 +6,35 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::error::{Code, Error, Result};
+
+/// Text form, and that in JSON, of a type with `bytes()` and [`FromStr`]: lower-case hexadecimal digits.
+macro_rules! hexadecimal {
+    ($name:ty, $expected:literal) => {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(&hex::encode(self.bytes()))
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                let text = ::std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(|_| ::serde::de::Error::custom($expected))
+            }
+        }
+    };
+}
+pub(crate) use hexadecimal;
 
 macro_rules! digest {
     ($name:ident, $doc:literal) => {
@@ -22,11 +47,9 @@ macro_rules! digest {
             pub fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
-        }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+            fn bytes(&self) -> &[u8] {
+                &self.0
             }
         }
 
@@ -46,18 +69,7 @@ macro_rules! digest {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(|_| serde::de::Error::custom("expected 64 hexadecimal digits"))
-            }
-        }
+        hexadecimal!($name, "expected 64 hexadecimal digits");
     };
 }
 

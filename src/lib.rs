@@ -2,7 +2,7 @@
 //!
 //! Rooms stand on floors and imports point downward only: `archive` (5), `intake`, `check`, `exhibit` (4), `package`,
 //! `chain` (3), `document`, `evidence`, `vault`, `catalog` (2), and the ground (1): `durable`, `clock`, `id`, `hash`,
-//! `error`. `http` and `cli` (6) call use-cases of `archive` and print.
+//! `outbound`, `error`. `http` and `cli` (6) call use-cases of `archive` and print.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -12,6 +12,7 @@ pub mod durable;
 pub mod error;
 pub mod hash;
 pub mod id;
+pub mod outbound;
 pub mod units;
 
 pub mod catalog;

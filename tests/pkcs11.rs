@@ -11,7 +11,7 @@ mod seal;
 #[path = "support/second_verifier.rs"]
 mod second_verifier;
 #[allow(dead_code)]
-#[path = "api/server.rs"]
+#[path = "support/server.rs"]
 mod server;
 
 use std::path::PathBuf;

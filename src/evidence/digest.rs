@@ -14,7 +14,7 @@ use sha2::Digest as _;
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::{Oid, asn1};
-use crate::hash::Sha256;
+use crate::hash::{Sha256, hexadecimal};
 
 /// A digest algorithm that evidence may be made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -172,11 +172,7 @@ impl PartialEq<Sha256> for Digest {
     }
 }
 
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.bytes()))
-    }
-}
+hexadecimal!(Digest, "expected 64, 96 or 128 hexadecimal digits");
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,19 +188,6 @@ impl FromStr for Digest {
         let bytes = if text.len() <= 128 { hex::decode(text).ok() } else { None };
         let digest = bytes.and_then(|bytes| Self::from_bytes(&bytes));
         digest.ok_or_else(|| Error::new(Code::Usage, "not 64, 96 or 128 hexadecimal digits"))
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(|_| serde::de::Error::custom("expected 64, 96 or 128 hexadecimal digits"))
     }
 }
 

@@ -35,6 +35,8 @@ mod seal;
 #[path = "../support/second_verifier.rs"]
 mod second_verifier;
 mod sentinel;
+#[allow(dead_code)]
+#[path = "../support/server.rs"]
 mod server;
 mod signing;
 mod stamps;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::client::Archive;
+use super::client::{Archive, packages};
 use super::office::Defect;
 
 /// What each defect is called, and a word of what is said of it.
@@ -40,14 +40,14 @@ fn each_defect_has_its_code_and_delays_sealing_without_loss() {
     for (name, defect) in Defect::ALL {
         assert!(*defect == Defect::None || named.contains(defect), "{name} is not tried");
     }
-    let archive = Archive::new(Defect::None);
+    let archive = Archive::new();
     archive.configure("#interval = \"10s\"", "interval = \"1h\"");
     let server = archive.serve();
-    let mut ids = vec![server.deposit("prima.txt")];
+    let mut ids = vec![server.file("prima.txt")];
     for (defect, code, word) in CODES {
         server.breaks(*defect);
         let started = Instant::now();
-        let reply = server.post("/v1/seal", b"{}".to_vec());
+        let reply = server.try_seal();
         assert_eq!(reply.status(), 503, "{defect:?}");
         let told: Value = reply.json().unwrap();
         let detail = told["detail"].as_str().unwrap();
@@ -55,30 +55,30 @@ fn each_defect_has_its_code_and_delays_sealing_without_loss() {
         assert!(detail.contains(&format!("({code})")) && detail.contains(word), "{defect:?}: {detail}");
         // Two tries of two seconds each, however the answer drips.
         assert!(started.elapsed() < Duration::from_secs(15), "{defect:?}: {:?}", started.elapsed());
-        assert!(server.archive.packages().is_empty(), "{defect:?}: something was published");
+        assert!(packages(&server.archive).is_empty(), "{defect:?}: something was published");
         assert!(server.archive.entries().iter().all(|entry| entry["kind"] != "package"), "{defect:?}");
         // Intake goes on; everything acknowledged is there.
-        ids.push(server.deposit(&format!("{defect:?}.txt")));
-        let content = server.get(&format!("/v1/documents/{}/content", ids[0])).bytes().unwrap();
-        assert_eq!(content, &b"prima.txt"[..], "{defect:?}");
+        ids.push(server.file(&format!("{defect:?}.txt")));
+        let content = server.content(&ids[0]);
+        assert_eq!(content, b"prima.txt", "{defect:?}");
     }
     server.breaks(Defect::None);
-    let asked = server.archive.authority.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let asked = server.asked();
     let mut sealed = 0;
     // What was staged under the broken authority first, with the request that is stored; then what came meanwhile.
     for _ in 0..2 {
-        let reply = server.post("/v1/seal", b"{}".to_vec());
+        let reply = server.try_seal();
         assert_eq!(reply.status(), 200, "{}", reply.text().unwrap());
         let told: Value = reply.json().unwrap();
         sealed += told["sealed"].as_array().unwrap().iter().map(|one| one["documents"].as_u64().unwrap()).sum::<u64>();
     }
     assert_eq!(sealed, ids.len() as u64);
-    let asked = server.archive.authority.asked.load(std::sync::atomic::Ordering::SeqCst) - asked;
+    let asked = server.asked() - asked;
     assert!(asked <= 2, "{asked} tokens for two closing runs");
     for (id, name) in
         ids.iter().zip(std::iter::once("prima.txt".to_owned()).chain(named.iter().map(|d| format!("{d:?}.txt"))))
     {
-        let content = server.get(&format!("/v1/documents/{id}/content")).bytes().unwrap();
+        let content = server.content(id);
         assert_eq!(content, name.as_bytes());
     }
     let check = server.archive.run(&["check", "--json"]);
@@ -90,16 +90,14 @@ fn a_token_is_judged_at_its_own_time_for_ever() {
     if !crate::judges::present(&["openssl"]) {
         return;
     }
-    let archive = Archive::new(Defect::None);
+    let archive = Archive::new();
     let server = archive.serve();
-    server.deposit("vecchia.txt");
-    assert_eq!(server.post("/v1/seal", b"{}".to_vec()).status(), 200);
+    server.file("vecchia.txt");
+    assert_eq!(server.try_seal().status(), 200);
     let archive = server.stop();
     // Five years on: the authority's certificates ended after ten days.
     let later = (5 * 365 * 86_400).to_string();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_custode"));
-    command.env("CUSTODE_TEST_CLOCK_SHIFT", later).env("CUSTODE_LANG", "en").arg("--archive").arg(archive.root());
-    let out = command.args(["check", "--json"]).output().unwrap();
+    let out = archive.command(&["check", "--json"]).env("CUSTODE_TEST_CLOCK_SHIFT", later).output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stdout));
 }
 
@@ -125,15 +123,15 @@ fn qualified_is_what_a_trusted_list_says_it_was_then() {
     if !crate::judges::present(&["openssl"]) {
         return;
     }
-    let archive = Archive::new(Defect::None);
-    let path = archive.root().with_file_name("list.xml");
-    let ca = super::office::pem(&std::fs::read_to_string(&archive.anchor).unwrap());
+    let archive = Archive::new();
+    let path = archive.root.with_file_name("list.xml");
+    let ca = super::office::pem(&std::fs::read_to_string(&archive.authority.anchor).unwrap());
     std::fs::write(&path, list(&ca, "withdrawn")).unwrap();
     archive.configure("#trusted_lists = []", &format!("trusted_lists = [\"{}\"]", path.display()));
     archive.configure("#require_qualified = false", "require_qualified = true");
     let server = archive.serve();
-    server.deposit("nota.txt");
-    let reply = server.post("/v1/seal", b"{}".to_vec());
+    server.file("nota.txt");
+    let reply = server.try_seal();
     assert_eq!(reply.status(), 503);
     let told: Value = reply.json().unwrap();
     assert!(told["detail"].as_str().unwrap().contains("(timestamp/not-qualified)"), "{told}");

@@ -5,8 +5,14 @@
 mod judges;
 #[path = "../../tools/tsa/office.rs"]
 mod office;
+#[allow(dead_code)]
+#[path = "../support/second_verifier.rs"]
+mod second_verifier;
 #[path = "../../tools/tsa/serve.rs"]
 mod serve;
+#[allow(dead_code)]
+#[path = "../support/server.rs"]
+mod server;
 
 mod client;
 mod defects;

@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use super::client::{Archive, read};
-use super::office::Defect;
+use super::client::{Archive, packages, read};
 
 /// Verifies a reply over a message with the authority's anchor, and must refuse it over another.
 const SCRIPT: &str = "
@@ -41,12 +40,12 @@ fn the_python_client_accepts_what_openssl_and_our_own_authority_stamped() {
     if !crate::judges::present(&["openssl"]) || !crate::judges::importable("rfc3161_client") {
         return;
     }
-    let server = Archive::new(Defect::None).serve();
-    server.deposit("nota.txt");
-    assert_eq!(server.post("/v1/seal", b"{}".to_vec()).status(), 200);
+    let server = Archive::new().serve();
+    server.file("nota.txt");
+    assert_eq!(server.try_seal().status(), 200);
     let archive = server.stop();
-    let reply = archive.packages().remove(0).join("evidence/0001.tsr");
-    let (good, said) = python(&reply, &run_root(&archive), &archive.anchor);
+    let reply = packages(&archive).remove(0).join("evidence/0001.tsr");
+    let (good, said) = python(&reply, &run_root(&archive), &archive.authority.anchor);
     assert!(good, "{said}");
     // Our own development authority, which packages of trial archives come from.
     let folder = tempfile::tempdir().unwrap();

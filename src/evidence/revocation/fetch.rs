@@ -1,17 +1,16 @@
 //! Asks lists and responders over HTTP and HTTPS, on the hosts that a person listed and on no other.
 //!
-//! Invariant: nothing is asked of a host that is not listed, not even by a redirect; an answer is bounded in size, and one exchange in
-//! time, however slowly it drips. Addresses come from certificates, which anybody may have written.
+//! Invariant: nothing is asked of a host that is not listed, not even by a redirect. Addresses come from certificates, which anybody
+//! may have written.
 
 use std::fmt;
-use std::io::Read;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::error::{Code, Error, Result};
+use crate::outbound::{Answer, Outbound};
 
 /// Largest list asked for.
 const MAX_LIST: usize = 32 << 20;
@@ -74,14 +73,27 @@ pub fn is_listed(hosts: &[Host], url: &url::Url) -> bool {
 #[derive(Debug)]
 pub struct Fetcher {
     hosts: Vec<Host>,
-    timeout: Duration,
-    client: OnceLock<Client>,
+    client: Outbound,
 }
 
 impl Fetcher {
     /// Asks these hosts; one exchange may take `timeout`.
     pub fn new(hosts: Vec<Host>, timeout: Duration) -> Self {
-        Self { hosts, timeout, client: OnceLock::new() }
+        let listed = hosts.clone();
+        let client = Outbound::set_up(Code::RevocationDown, timeout, move |builder| {
+            let listed = listed.clone();
+            let redirect = reqwest::redirect::Policy::custom(move |attempt| {
+                if attempt.previous().len() > MAX_REDIRECTS || !is_listed(&listed, attempt.url()) {
+                    // The redirect itself is then the answer, and no answer.
+                    attempt.stop()
+                } else {
+                    attempt.follow()
+                }
+            });
+            // A proxy would be asked in the place of the hosts that are listed.
+            builder.redirect(redirect).no_proxy()
+        });
+        Self { hosts, client }
     }
 
     /// Whether nobody may be asked.
@@ -116,66 +128,17 @@ impl Fetcher {
         if !self.may_ask(url) {
             return Err(Error::new(Code::RevocationHost, "").at(place(url)));
         }
-        // The blocking client may not live on a thread of an asynchronous runtime; one thread an exchange is nothing.
-        std::thread::scope(|scope| scope.spawn(|| self.talk(limit, ask)).join())
-            .unwrap_or_else(|_| Err(Error::new(Code::Internal, "the HTTP client panicked")))
-            .map_err(|error| error.at(place(url)))
+        self.client.exchange(ask, |answer| heard(answer, limit)).map_err(|error| error.at(place(url)))
     }
+}
 
-    fn talk(&self, limit: usize, ask: impl FnOnce(&Client) -> RequestBuilder) -> Result<Vec<u8>> {
-        let down = |why: String| Error::new(Code::RevocationDown, why);
-        let deadline = Instant::now() + self.timeout;
-        let mut response = ask(self.client()?).send().map_err(|e| down(reason(&e)))?;
-        if response.status() != 200 {
-            // Somebody answers there: other questions may go better.
-            let status = response.status().as_u16();
-            return Err(Error::new(Code::RevocationRefused, format!("HTTP status {status}")));
-        }
-        let mut bytes = Vec::new();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let n = response.read(&mut buffer).map_err(|e| down(e.to_string()))?;
-            if n == 0 {
-                return Ok(bytes);
-            }
-            bytes.extend_from_slice(&buffer[..n]);
-            if bytes.len() > limit {
-                // The host answers, and other addresses of it may do better.
-                return Err(Error::new(Code::RevocationRefused, format!("the answer is larger than {limit} bytes")));
-            }
-            // The client's own timeout begins anew with every part of the body.
-            if Instant::now() > deadline {
-                return Err(down("timed out".to_owned()));
-            }
-        }
+fn heard(answer: Answer, limit: usize) -> Result<Vec<u8>> {
+    // Somebody answers there: other questions may go better, and so may other addresses.
+    let refused = |why: String| Error::new(Code::RevocationRefused, why);
+    if answer.status != 200 {
+        return Err(refused(format!("HTTP status {}", answer.status)));
     }
-
-    fn client(&self) -> Result<&Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        // Whoever started the process may not have chosen a provider; a second choice is refused and does no harm.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let hosts = self.hosts.clone();
-        let redirect = reqwest::redirect::Policy::custom(move |attempt| {
-            if attempt.previous().len() > MAX_REDIRECTS || !is_listed(&hosts, attempt.url()) {
-                // The redirect itself is then the answer, and no answer.
-                attempt.stop()
-            } else {
-                attempt.follow()
-            }
-        });
-        let client = Client::builder()
-            .timeout(self.timeout)
-            .connect_timeout(self.timeout)
-            .redirect(redirect)
-            // A proxy would be asked in the place of the hosts that are listed.
-            .no_proxy()
-            .user_agent(concat!("custode/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| Error::new(Code::RevocationDown, reason(&e)))?;
-        Ok(self.client.get_or_init(|| client))
-    }
+    answer.body(limit)?.ok_or_else(|| refused(format!("the answer is larger than {limit} bytes")))
 }
 
 /// Where, for people: without a query, which may name a certificate.
@@ -184,15 +147,6 @@ fn place(url: &url::Url) -> String {
     shown.set_query(None);
     shown.set_fragment(None);
     shown.into()
-}
-
-fn reason(error: &reqwest::Error) -> String {
-    match (error.is_timeout(), error.is_connect()) {
-        (true, _) => "timed out",
-        (_, true) => "no connection",
-        _ => "no answer",
-    }
-    .to_owned()
 }
 
 #[cfg(test)]

@@ -1,17 +1,12 @@
 //! An authority over HTTP or HTTPS (RFC 3161 section 3.4).
 
-use std::io::Read as _;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use reqwest::blocking::Client;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::error::{Code, Error, Result};
 use crate::evidence::tsp::{Authority, MAX_REPLY, Policy};
-
-/// Longest time to make a connection; the rest of the timeout is the authority's.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::outbound::{Answer, Outbound};
 
 /// An authority at a URL.
 pub struct HttpAuthority {
@@ -19,13 +14,12 @@ pub struct HttpAuthority {
     url: url::Url,
     policy: Option<Policy>,
     login: Option<(String, String)>,
-    timeout: Duration,
-    client: OnceLock<Client>,
+    client: Outbound,
 }
 
 impl std::fmt::Debug for HttpAuthority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpAuthority").field("url", &self.name).field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("HttpAuthority").field("url", &self.name).field("client", &self.client).finish_non_exhaustive()
     }
 }
 
@@ -38,7 +32,9 @@ impl HttpAuthority {
         let _ = shown.set_password(None);
         shown.set_query(None);
         shown.set_fragment(None);
-        Self { name: shown.into(), url, policy: None, login: None, timeout, client: OnceLock::new() }
+        // Authorities are on the open network, where some organisations let nothing through but their proxy.
+        let client = Outbound::set_up(Code::TsaDown, timeout, |builder| builder);
+        Self { name: shown.into(), url, policy: None, login: None, client }
     }
 
     /// Basic authentication (RFC 7617).
@@ -54,73 +50,18 @@ impl HttpAuthority {
         self.policy = Some(policy);
         self
     }
-
-    fn client(&self) -> Result<&Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        // Whoever started the process may not have chosen a provider; a second choice is refused and does no harm.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(self.timeout)
-            .connect_timeout(CONNECT.min(self.timeout))
-            // A redirected POST becomes a GET; and where to send a request is the operator's choice, not the network's.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("custode/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| failed(&e))?;
-        Ok(self.client.get_or_init(|| client))
-    }
-
-    fn exchange(&self, request: &[u8]) -> Result<Vec<u8>> {
-        let deadline = Instant::now() + self.timeout;
-        let mut post = self.client()?.post(self.url.clone());
-        post = post.header(CONTENT_TYPE, "application/timestamp-query").header("Accept", "application/timestamp-reply");
-        if let Some((user, password)) = &self.login {
-            post = post.basic_auth(user, Some(password));
-        }
-        let mut response = post.body(request.to_vec()).send().map_err(|e| failed(&e))?;
-        if response.status() != 200 {
-            return Err(Error::new(Code::TsaDown, format!("HTTP status {}", response.status().as_u16())));
-        }
-        let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        let kind = String::from_utf8_lossy(kind).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if kind != "application/timestamp-reply" {
-            let kind: String = kind.chars().take(60).collect();
-            return Err(Error::new(Code::TsaDown, format!("the answer is {kind:?}, not a time-stamp reply")));
-        }
-        let (mut reply, mut buffer) = (Vec::new(), vec![0; 8 << 10]);
-        loop {
-            let n = response.read(&mut buffer).map_err(|e| Error::new(Code::TsaDown, e.to_string()))?;
-            if n == 0 {
-                return Ok(reply);
-            }
-            reply.extend_from_slice(&buffer[..n]);
-            if reply.len() > MAX_REPLY {
-                return Err(Error::new(Code::TsaDown, "the answer is larger than 64 KiB"));
-            }
-            // The client's own timeout begins anew with every part of the body.
-            if Instant::now() > deadline {
-                return Err(Error::new(Code::TsaDown, "timed out: the answer drips"));
-            }
-        }
-    }
 }
 
-fn failed(error: &reqwest::Error) -> Error {
-    use std::error::Error as _;
-    let kind = if error.is_timeout() {
-        "timed out"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "no answer"
-    };
-    let mut cause: Option<&dyn std::error::Error> = error.source();
-    while let Some(deeper) = cause.and_then(|c| c.source()) {
-        cause = Some(deeper);
+fn heard(answer: Answer) -> Result<Vec<u8>> {
+    let wrong = |what: String| Error::new(Code::TsaDown, what);
+    if answer.status != 200 {
+        return Err(wrong(format!("HTTP status {}", answer.status)));
     }
-    Error::new(Code::TsaDown, cause.map_or_else(|| kind.to_owned(), |cause| format!("{kind}: {cause}")))
+    if answer.media_type != "application/timestamp-reply" {
+        let kind: String = answer.media_type.chars().take(60).collect();
+        return Err(wrong(format!("the answer is {kind:?}, not a time-stamp reply")));
+    }
+    answer.body(MAX_REPLY)?.ok_or_else(|| wrong("the answer is larger than 64 KiB".to_owned()))
 }
 
 impl Authority for HttpAuthority {
@@ -133,8 +74,14 @@ impl Authority for HttpAuthority {
     }
 
     fn stamp(&self, request: &[u8]) -> Result<Vec<u8>> {
-        // The blocking client may not live on a thread of an asynchronous runtime; one thread a time-stamp is nothing.
-        std::thread::scope(|scope| scope.spawn(|| self.exchange(request)).join())
-            .unwrap_or_else(|_| Err(Error::new(Code::Internal, "the HTTP client panicked")))
+        let ask = |client: &reqwest::blocking::Client| {
+            let post = client.post(self.url.clone()).header(CONTENT_TYPE, "application/timestamp-query");
+            let post = post.header(ACCEPT, "application/timestamp-reply").body(request.to_vec());
+            match &self.login {
+                Some((user, password)) => post.basic_auth(user, Some(password)),
+                None => post,
+            }
+        };
+        self.client.exchange(ask, heard)
     }
 }

@@ -23,9 +23,16 @@ pub struct Archive {
 impl Archive {
     /// A new trial archive.
     pub fn new() -> Self {
+        Self::made(&[])
+    }
+
+    /// A new archive, with these options of `init`.
+    pub fn made(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("archive");
-        let out = Command::new(PROGRAM).args(["--json", "--archive"]).arg(&root).arg("init").output().unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.env_remove("CUSTODE_TOKEN").args(["--json", "--archive"]).arg(&root).arg("init").args(options);
+        let out = command.output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let made: Value = serde_json::from_slice(&out.stdout).unwrap();
         let manager = made["manager_token"].as_str().unwrap().to_owned();
@@ -114,13 +121,16 @@ pub struct Server {
     pub client: Client,
     /// Everything it wrote to its standard error so far.
     pub log: Arc<Mutex<String>>,
-    child: Child,
+    child: Running,
 }
 
-impl Drop for Server {
+/// A process that is killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -152,16 +162,21 @@ impl Server {
 
     /// Stops it politely.
     pub fn stop(&mut self) {
-        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let kill = Command::new("kill").args(["-TERM", &self.child.0.id().to_string()]).status().unwrap();
         assert!(kill.success());
         let started = Instant::now();
         loop {
-            match self.child.try_wait().unwrap() {
+            match self.child.0.try_wait().unwrap() {
                 Some(status) => return assert!(status.success(), "{status}: {}", self.log.lock().unwrap()),
                 None if started.elapsed() > Duration::from_secs(30) => panic!("it does not stop"),
                 None => std::thread::sleep(Duration::from_millis(20)),
             }
         }
+    }
+
+    /// Kills it; the archive at rest.
+    pub fn killed(self) -> Archive {
+        self.archive
     }
 
     pub fn get(&self, path: &str, token: &str) -> RequestBuilder {
@@ -170,6 +185,13 @@ impl Server {
 
     pub fn post(&self, path: &str, token: &str) -> RequestBuilder {
         self.client.post(format!("{}{path}", self.base)).bearer_auth(token)
+    }
+
+    /// The local operator's token, as it stands in `lock`.
+    pub fn operator(&self) -> String {
+        let lock = std::fs::read_to_string(self.archive.path("lock")).unwrap();
+        let lock: Value = serde_json::from_str(&lock).unwrap();
+        lock["token"].as_str().unwrap().to_owned()
     }
 
     /// JSON of a good answer.
@@ -224,7 +246,7 @@ pub struct State {
     incoming: usize,
 }
 
-fn spawn(archive: &Archive, env: &[(&str, &str)]) -> (Child, String, Arc<Mutex<String>>) {
+fn spawn(archive: &Archive, env: &[(&str, &str)]) -> (Running, String, Arc<Mutex<String>>) {
     let mut command = archive.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
     for (name, value) in env {
         command.env(name, value);
@@ -252,7 +274,7 @@ fn spawn(archive: &Archive, env: &[(&str, &str)]) -> (Child, String, Arc<Mutex<S
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut stdout.by_ref(), &mut std::io::sink());
     });
-    (child, base.to_owned(), log)
+    (Running(child), base.to_owned(), log)
 }
 
 /// JSON of an answer that must be good.
