@@ -33,7 +33,7 @@ impl Archive {
             Ok(report) => json!({ "sealed": report.sealed, "findings": report.findings }),
             // A night without an authority, or without the signer, is not a night without a check.
             Err(error)
-                if matches!(error.code, Code::TsaDown | Code::ArchiveRestored | Code::ChainForked)
+                if matches!(error.code, Code::TsaDown | Code::ArchiveRestored | Code::ArchiveForked)
                     || is_waiting(error.code) =>
             {
                 json!({

@@ -53,7 +53,7 @@ impl Outcome {
                 Self::Unchecked
             }
             // To who appends it is a reason to wait; to who looks it is damage.
-            (Code::ArchiveRestored, _) => Self::Bad,
+            (Code::ArchiveRestored | Code::ArchiveForked, _) => Self::Bad,
             (_, Kind::Io | Kind::Unavailable | Kind::Locked | Kind::Config) => Self::Unchecked,
             _ => Self::Bad,
         }

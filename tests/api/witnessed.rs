@@ -284,7 +284,9 @@ fn a_receipt_kept_elsewhere_shows_an_older_state_and_two_histories_are_not_decla
     configure(&server.archive, &witness.base, &key, true);
     server.resume(&[]);
     let refused = server.deposit(&producer, "generic", "x", &Value::Null, b"x".to_vec());
-    assert_eq!(problem(refused, 500)["code"], "chain-forked");
+    let told = problem(refused, 503);
+    assert_eq!(told["code"], "archive/forked");
+    assert!(told["hint"].as_str().unwrap().contains("bring back the archive"), "{told}");
     let out = server.archive.run(&["restore", "declare", "--reason", "prova"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("chain-forked"), "{}", text(&out.stderr));

@@ -52,7 +52,7 @@ enum State {
 /// Why nothing may be appended.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
-    /// [`Code::ArchiveRestored`], which can be declared, or [`Code::ChainForked`], which cannot.
+    /// [`Code::ArchiveRestored`], which can be declared, or [`Code::ArchiveForked`], which cannot.
     pub code: Code,
     /// What was witnessed.
     pub claim: Claim,
@@ -208,12 +208,12 @@ fn worst(ledger: &Ledger, claims: Vec<Claim>) -> Option<Held> {
     let held = claims.into_iter().filter_map(|claim| {
         let code = match ledger.compare(&claim) {
             Standing::Older => Code::ArchiveRestored,
-            Standing::Forked => Code::ChainForked,
+            Standing::Forked => Code::ArchiveForked,
             Standing::Holds | Standing::Declared => return None,
         };
         Some(Held { code, claim, found })
     });
-    held.max_by_key(|held| (held.code == Code::ChainForked, held.claim.size))
+    held.max_by_key(|held| (held.code == Code::ArchiveForked, held.claim.size))
 }
 
 impl Gate for Witnesses {

@@ -27,7 +27,8 @@ impl Archive {
         let held = self.witnesses.look_again(&self.ledger);
         let held = held.ok_or_else(|| Error::new(Code::RestoreNothing, ""))?;
         if held.code != Code::ArchiveRestored {
-            return Err(held.error());
+            // Nobody can declare which of two histories is the one.
+            return Err(Error::new(Code::ChainForked, held.error().detail).at(&held.claim.place));
         }
         let head = self.ledger.head();
         let restored = Restored {
