@@ -20,6 +20,7 @@ use serde_json::Value;
 
 /// Seconds: the development authority's certificates last twenty years.
 const NOW: u64 = 0;
+const TOMORROW: u64 = 90_000;
 const IN_19_YEARS: u64 = 606_000_000;
 const IN_20_YEARS: u64 = 631_500_000;
 
@@ -104,10 +105,13 @@ fn codes(report: &Value) -> Vec<&str> {
 #[test]
 fn evidence_is_planned_renewed_twice_and_read_by_others() {
     let sandbox = Sandbox::sealed();
+    // A day later the chain is time-stamped, and what covers the package is renewed as well as its own evidence.
+    sandbox.json(TOMORROW, &["nightly"]);
     // Nothing is due for eighteen years; then it is; then it is too late, and everybody says so.
     let plan = sandbox.json(NOW, &["renew", "--plan"]);
     let line = &plan["lines"][0];
-    assert_eq!((&plan["feasible"], plan["lines"].as_array().unwrap().len()), (&true.into(), 1));
+    assert_eq!((&plan["feasible"], plan["lines"].as_array().unwrap().len()), (&true.into(), 1), "{plan}");
+    assert_eq!((&line["stamps"], &line["bytes"].as_u64().is_some()), (&1.into(), &true), "{plan}");
     assert_eq!(
         (&line["ending"], &line["is_due"], &line["packages"]),
         (&"certificate".into(), &false.into(), &1.into())
@@ -127,6 +131,7 @@ fn evidence_is_planned_renewed_twice_and_read_by_others() {
     let (_, night) = sandbox.told(IN_19_YEARS, &["nightly"]);
     let runs = night["renewal"]["runs"].as_array().unwrap();
     assert_eq!((runs.len(), &runs[0]["method"], &runs[0]["packages"]), (1, &"time-stamp".into(), &1.into()), "{night}");
+    assert_eq!(runs[0]["stamps"], 1, "one token for the package and for the stamp: {night}");
     assert_eq!(night["check"]["outcome"], "good", "{night}");
     assert_eq!(sandbox.json(IN_19_YEARS, &["renew"])["runs"].as_array().unwrap().len(), 0);
     sandbox.json(IN_19_YEARS, &["export", "--search", "date=2026-01-01", "-o", "first.zip"]);
@@ -143,6 +148,8 @@ fn evidence_is_planned_renewed_twice_and_read_by_others() {
     );
     let renewed = sandbox.json(IN_19_YEARS, &["renew"]);
     assert_eq!(renewed["runs"][0]["digest"], "SHA-512", "{renewed}");
+    // The first stamp, and that of the night nineteen years later.
+    assert_eq!(renewed["runs"][0]["stamps"], 2, "{renewed}");
     let check = sandbox.json(IN_19_YEARS, &["check"]);
     assert_eq!(check["outcome"], "good", "{check}");
     sandbox.json(IN_19_YEARS, &["export", "--search", "date=2026-01-01", "-o", "second.zip"]);
@@ -182,6 +189,15 @@ fn judged(sandbox: &Sandbox, bundle: &str, stamps: usize) {
         cases.push(Case { name: format!("{id}-good"), record: record.clone(), objects });
         cases.push(Case { name: format!("{id}-altered"), record, objects: others });
     }
+    // The first stamp of the chain that covers the package: its record is of the checkpoint, and is renewed with the others.
+    let stamp = &verified["stamps"][0];
+    assert_eq!(stamp["stamped_at"].as_array().unwrap().len(), stamps, "{verified}");
+    assert_eq!(stamp["at"], stamp["stamped_at"][0]);
+    let file = |extension: &str| format!("chain/stamps/{:08}.{extension}", stamp["size"].as_u64().unwrap());
+    let (record, checkpoint) = (sandbox.read(bundle, &file("ers")), sandbox.read(bundle, &file("checkpoint")));
+    let altered = [&checkpoint[..], b"!"].concat();
+    cases.push(Case { name: "stamp-good".to_owned(), record: record.clone(), objects: vec![checkpoint] });
+    cases.push(Case { name: "stamp-altered".to_owned(), record, objects: vec![altered] });
     let Some(verdicts) = bouncy_castle::judge(&certificate, &cases) else { return };
     for (name, verdict) in verdicts {
         assert_eq!(verdict == "accepted", name.ends_with("-good"), "{bundle} {name}: {verdict}");

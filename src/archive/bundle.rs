@@ -22,7 +22,7 @@ use super::init::object;
 use crate::catalog::DocumentRow;
 use crate::chain::note::Signer;
 use crate::chain::proof::Proof;
-use crate::chain::{Entry, Head, Kind};
+use crate::chain::{Entry, Head, Kind, Stamp};
 use crate::clock::truncate_ms;
 use crate::durable;
 use crate::error::{AtPath as _, Code, Error, Result};
@@ -74,6 +74,13 @@ struct Wanted {
     classes: BTreeSet<ClassId>,
 }
 
+impl Wanted {
+    /// Every package that something of it is in.
+    fn packages(&self) -> BTreeSet<&PackageRef> {
+        self.documents.iter().map(|(_, package)| package).chain(&self.packages).collect()
+    }
+}
+
 impl Archive {
     /// Whether the caller may take bundles away at all; each class is asked for when a bundle is made.
     pub fn may_export(&self, actor: &Actor) -> Result<()> {
@@ -116,6 +123,7 @@ impl Archive {
         let source = Sealed { archive: self, head: &head };
         let sign = |sha256| self.signed_report(&format!("bundle {id}"), sha256);
         let signature = self.signing.reports.then(|| ReportSignature { anchor: self.signer_anchor(), sign: &sign });
+        let stamps = self.stamps_of(&head, &wanted)?;
         let made = write(
             &Exhibits {
                 bundle: id,
@@ -126,7 +134,7 @@ impl Archive {
                 anchors: self.authorities.anchors(),
                 trust: &self.trust,
                 checkpoint: head.checkpoint.clone(),
-                stamps: self.stamp_of(&head)?,
+                stamps,
                 witnesses: self.witnesses.keys(),
                 documents: wanted.documents,
                 packages: wanted.packages,
@@ -150,12 +158,28 @@ impl Archive {
         }))
     }
 
-    /// The newest time-stamp over the chain that this head continues.
-    fn stamp_of(&self, head: &Head) -> Result<Vec<ChainStamp>> {
+    /// Of the time-stamps over the chain that this head continues, the first that covers the entries of everything wanted, and
+    /// the newest; with their renewals.
+    fn stamps_of(&self, head: &Head, wanted: &Wanted) -> Result<Vec<ChainStamp>> {
+        let mut last = 0;
+        for package in wanted.packages() {
+            last = last.max(self.package_entry(package)?.seq);
+        }
         let stamps = self.ledger.stamps();
-        let Some(stamp) = stamps.iter().rfind(|stamp| stamp.size <= head.size) else { return Ok(Vec::new()) };
-        let files = self.ledger.stamp_files(stamp)?;
-        Ok(vec![ChainStamp { size: stamp.size, files, consistency: self.ledger.consistency(stamp.size, head.size)? }])
+        let known = stamps.iter().filter(|stamp| stamp.size <= head.size);
+        let first = known.clone().find(|stamp| stamp.size > last);
+        let newest = known.last().filter(|newest| first.is_none_or(|first| first.size != newest.size));
+        let evidence = self.stamp_evidence()?;
+        let one = |stamp: &Stamp| {
+            let record = evidence.is_renewed(stamp).then(|| evidence.record(stamp)).transpose()?;
+            Ok(ChainStamp {
+                size: stamp.size,
+                files: self.ledger.stamp_files(stamp)?,
+                consistency: self.ledger.consistency(stamp.size, head.size)?,
+                record: record.map(|record| record.to_der()),
+            })
+        };
+        first.into_iter().chain(newest).map(one).collect()
     }
 
     /// The checkpoint to prove against: the newest that witnesses cosigned, when it holds all that is wanted; else the present
@@ -167,9 +191,7 @@ impl Archive {
         if *self.ledger.keys().as_of(head.size).at(witnessed.size) != signer.verifier() {
             return Ok((head, signer));
         }
-        let packages: BTreeSet<&PackageRef> =
-            wanted.documents.iter().map(|(_, package)| package).chain(&wanted.packages).collect();
-        for package in packages {
+        for package in wanted.packages() {
             if self.package_entry(package)?.seq >= witnessed.size {
                 return Ok((head, signer));
             }

@@ -62,6 +62,11 @@ impl Layout {
         self.0.join("chain")
     }
 
+    /// Renewals of the stamps over the chain.
+    pub fn stamp_renewals(&self) -> PathBuf {
+        self.chain().join("stamps/renewed")
+    }
+
     /// What people decided and programs must remember.
     pub fn records(&self) -> PathBuf {
         self.0.join("records")

@@ -35,7 +35,7 @@ mod revocation;
 mod rotation;
 mod seal;
 mod signing;
-pub mod stamp;
+mod stamp;
 mod state;
 mod token;
 mod turns;

@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 use super::Archive;
 use super::state::unpoisoned;
 use super::token::Once;
-use crate::chain::{Claim, Head, NewStamp, Stamp, Standing};
+use crate::chain::{Claim, Head, NewStamp, Standing};
 use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::Result;
-use crate::evidence::tsp;
 use crate::hash::Sha256;
 
 /// How long to leave the authorities alone after none of them answered.
@@ -30,19 +29,6 @@ const CHECKPOINT: &str = "stamp.checkpoint";
 pub(super) struct Stamping {
     at_work: Mutex<()>,
     failed: Mutex<Option<Timestamp>>,
-}
-
-/// A token over a checkpoint, for whoever renews tokens before their certificates end.
-#[derive(Debug, Clone)]
-pub struct StampToken {
-    /// `chain/stamps/00000041.tsr`
-    pub file: String,
-    /// The token's DER, verified at its own time.
-    pub token: Vec<u8>,
-    /// What it covers: SHA-256 of the checkpoint file beside it.
-    pub imprint: Sha256,
-    /// Its time.
-    pub at: Timestamp,
 }
 
 impl Archive {
@@ -144,21 +130,5 @@ impl Archive {
         let claim = Claim { place: path.display().to_string(), size: head.size, root: head.root };
         let done = self.ledger.stamps().iter().any(|stamp| stamp.size == head.size);
         Ok((!done && self.ledger.compare(&claim) == Standing::Holds).then_some(head))
-    }
-
-    /// The last token of every stamp over the chain, verified, oldest first: what a renewal of evidence covers too.
-    pub fn stamp_tokens(&self) -> Result<Vec<StampToken>> {
-        let one = |stamp: Stamp| {
-            let files = self.ledger.stamp_files(&stamp)?;
-            let token = tsp::token_of_reply(&files.reply)?;
-            let at = tsp::verify_token(&token, stamp.checkpoint, self.authorities.anchors())?.gen_time();
-            Ok(StampToken {
-                file: format!("chain/stamps/{}", stamp.reply_file()),
-                token,
-                imprint: stamp.checkpoint,
-                at,
-            })
-        };
-        self.ledger.stamps().into_iter().map(one).collect()
     }
 }

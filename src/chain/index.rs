@@ -86,6 +86,13 @@ pub struct Stamp {
     pub stamped_at: Timestamp,
 }
 
+/// The part of a `renewal` entry that is about stamps.
+#[derive(serde::Deserialize)]
+struct OfStamps {
+    #[serde(default)]
+    stamps: Option<StampRenewal>,
+}
+
 impl Stamp {
     /// Name of the checkpoint file in `chain/stamps/`.
     pub fn checkpoint_file(&self) -> String {
@@ -95,6 +102,55 @@ impl Stamp {
     /// Name of the file of the reply.
     pub fn reply_file(&self) -> String {
         format!("{:08}.tsr", self.size)
+    }
+}
+
+/// A file of a renewal of stamps.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RenewalFile {
+    /// Its name in `chain/stamps/renewed/`.
+    pub name: String,
+    /// Its length.
+    pub length: u64,
+    /// SHA-256.
+    pub sha256: Sha256,
+}
+
+/// What an entry of kind `renewal` says of stamps: one more generation of their evidence.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StampRenewal {
+    /// 1, 2, 3 …, each following the one before.
+    pub generation: u32,
+    /// How many stamps it renews.
+    pub count: u64,
+    /// The tree over their evidence, and the reply over the root of its run.
+    pub files: [RenewalFile; 2],
+}
+
+impl StampRenewal {
+    /// Name of the tree of a generation in `chain/stamps/renewed/`.
+    pub fn tree_name(generation: u32) -> String {
+        format!("{generation:04}.tree")
+    }
+
+    /// Name of the reply of a generation.
+    pub fn reply_name(generation: u32) -> String {
+        format!("{generation:04}.tsr")
+    }
+
+    /// The file of the tree.
+    pub fn tree(&self) -> &RenewalFile {
+        &self.files[0]
+    }
+
+    /// The file of the reply.
+    pub fn reply(&self) -> &RenewalFile {
+        &self.files[1]
+    }
+
+    fn follows(&self, generations: usize) -> bool {
+        let names = [Self::tree_name(self.generation), Self::reply_name(self.generation)];
+        self.generation as usize == generations + 1 && [&self.files[0].name, &self.files[1].name] == names.each_ref()
     }
 }
 
@@ -110,6 +166,8 @@ pub(super) struct Index {
     pub commits: BTreeMap<String, Commits>,
     pub accesses: Vec<AccessBatch>,
     pub stamps: Vec<Stamp>,
+    /// The generations of the stamps' evidence after their own tokens.
+    pub stamp_renewals: Vec<StampRenewal>,
     pub restores: Vec<Restored>,
     /// Size up to the last entry whose loss would matter, and when that was.
     pub weighty: Option<(u64, Timestamp)>,
@@ -212,6 +270,16 @@ impl Index {
             }
             Kind::Access => self.accesses.push(serde_json::from_str(raw).map_err(wrong)?),
             Kind::Stamp => self.stamps.push(serde_json::from_str(raw).map_err(wrong)?),
+            Kind::Renewal => {
+                let object: OfStamps = serde_json::from_str(raw).map_err(wrong)?;
+                if let Some(renewal) = object.stamps {
+                    if !renewal.follows(self.stamp_renewals.len()) {
+                        let what = "a renewal of stamps that does not follow the evidence before";
+                        return Err(Error::new(Code::ChainAltered, what));
+                    }
+                    self.stamp_renewals.push(renewal);
+                }
+            }
             Kind::Record => {
                 let object: Map<String, Value> = serde_json::from_str(raw).map_err(wrong)?;
                 self.commit(line.seq, &object)?;

@@ -14,6 +14,7 @@
 //! | `chain/checkpoint` | signed note over size and root |
 //! | `chain/witness/<key id>.checkpoint` | what each witness cosigned last |
 //! | `chain/stamps/<size>.checkpoint`, `.tsr` | a checkpoint and the time-stamp over its bytes |
+//! | `chain/stamps/renewed/<generation>.tree`, `.tsr` | the renewals of those time-stamps |
 //! | `chain/pending` | the append in progress; absent at rest |
 //! | `chain/archive.vkey` | the public key in force: the genesis', or the one that the last entry of kind `key` names |
 //! | `chain/tile/…` | C2SP tlog-tiles, derived |
@@ -43,7 +44,7 @@ pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
-pub use index::Stamp;
+pub use index::{RenewalFile, Stamp, StampRenewal};
 pub use ledger::{Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;
 pub use record::RecordLine;

@@ -17,6 +17,7 @@ use super::cosignature::parts;
 use super::entry::{Kind, MAX_LINE};
 use super::files::{Files, Lines, MAX_FINDINGS, check_record_kind, read_bounded};
 use super::index::Index;
+use super::ledger::{MAX_RENEWAL, RENEWED};
 use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
 use super::record::{self, ACCESSES, is_temporary};
@@ -306,20 +307,45 @@ impl Run {
         for stamp in &index.stamps {
             let files = [(stamp.checkpoint_file(), stamp.checkpoint), (stamp.reply_file(), stamp.sha256)];
             for (name, sha256) in files {
-                if read_bounded(&folder.join(&name), MAX_NOTE)?.is_none_or(|bytes| Sha256::of(&bytes) != sha256) {
-                    self.error(Code::ChainAltered, format!("chain/stamps/{name}"), "missing or altered");
-                }
+                self.same(&format!("stamps/{name}"), MAX_NOTE, sha256);
             }
             if index.tree.root_at(stamp.size) != Some(stamp.root) {
                 let place = format!("chain/stamps/{}", stamp.checkpoint_file());
                 self.error(Code::ChainAltered, place, "it stamps another chain");
             }
         }
-        let named =
-            |name: &str| index.stamps.iter().any(|stamp| stamp.checkpoint_file() == name || stamp.reply_file() == name);
-        for name in names(&folder).at("chain/stamps")? {
-            if !is_temporary(&name) && !named(&name) {
-                let place = format!("chain/stamps/{name}");
+        let mut named: BTreeSet<String> =
+            index.stamps.iter().flat_map(|stamp| [stamp.checkpoint_file(), stamp.reply_file()]).collect();
+        named.insert(RENEWED.to_owned());
+        self.unnamed("chain/stamps", &folder, &named)?;
+        let folder = folder.join(RENEWED);
+        let mut named = BTreeSet::new();
+        for file in index.stamp_renewals.iter().flat_map(|renewal| &renewal.files) {
+            let limit = usize::try_from(file.length).unwrap_or(usize::MAX).min(MAX_RENEWAL);
+            self.same(&format!("stamps/{RENEWED}/{}", file.name), limit, file.sha256);
+            named.insert(file.name.clone());
+        }
+        self.unnamed(&format!("chain/stamps/{RENEWED}"), &folder, &named)
+    }
+
+    /// A file of `chain/` is there and is the one that an entry names.
+    fn same(&mut self, name: &str, limit: usize, sha256: Sha256) {
+        let place = format!("chain/{name}");
+        match read_bounded(&self.files.chain(name), limit) {
+            Ok(Some(bytes)) if Sha256::of(&bytes) == sha256 => {}
+            Err(error) if error.code.kind() != Trouble::Damage => {
+                self.error(Code::NotLookedAt, place, &error.detail);
+            }
+            // One that is too long is another one.
+            Ok(_) | Err(_) => self.error(Code::ChainAltered, place, "missing or altered"),
+        }
+    }
+
+    /// Files of a folder that no entry names.
+    fn unnamed(&mut self, place: &str, folder: &Path, named: &BTreeSet<String>) -> Result<()> {
+        for name in names(folder).at(place)? {
+            if !is_temporary(&name) && !named.contains(&name) {
+                let place = format!("{place}/{name}");
                 self.provisional.push(Finding::warning(Code::ChainAltered, place, "no entry names this file"));
             }
         }

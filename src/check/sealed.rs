@@ -12,7 +12,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::report::{Finding, Place};
-use crate::chain::{Entry, Kind, MAX_LINE, Stamp};
+use crate::chain::{Entry, Kind, MAX_LINE, Stamp, StampRenewal};
 use crate::durable;
 use crate::error::{AtPath, Code, Result};
 use crate::evidence::digest::Digest;
@@ -110,6 +110,14 @@ pub(super) struct Numbers {
     pub last: u64,
 }
 
+/// A renewal of the chain's stamps, as its entry has it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RenewedStamps {
+    pub root: Digest,
+    pub stamped_at: Timestamp,
+    pub stamps: StampRenewal,
+}
+
 /// Everything a check needs of the chain.
 #[derive(Default)]
 pub(super) struct OnChain {
@@ -121,6 +129,8 @@ pub(super) struct OnChain {
     pub voided: Vec<Voided>,
     /// Time-stamps over the chain.
     pub stamps: Vec<Stamp>,
+    /// Their renewals, oldest first; that they follow each other is the chain's own verification's to say.
+    pub stamp_renewals: Vec<RenewedStamps>,
     pub findings: Vec<Finding>,
 }
 
@@ -168,6 +178,15 @@ impl OnChain {
                     self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
                 }
             },
+            Kind::Renewal if entry.object.contains_key("stamps") => {
+                match serde_json::from_value::<RenewedStamps>(entry.object.into()) {
+                    Ok(renewed) => self.stamp_renewals.push(renewed),
+                    Err(_) => {
+                        let detail = format!("line {line}: a renewal entry that does not say what it renews");
+                        self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
+                    }
+                }
+            }
             Kind::Renewal => match serde_json::from_value::<Renewal>(entry.object.into()) {
                 Ok(renewal) => self.renewed(renewal, line),
                 Err(_) => {

@@ -71,10 +71,12 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
             _ => say(lang, "marca temporale", "time-stamp"),
         };
         print::line(&format!(
-            "{}: {} {}, {method}, {}",
+            "{}: {} {}, {} {}, {method}, {}",
             say(lang, "rinnovati", "renewed"),
             run["packages"],
             say(lang, "pacchetti", "packages"),
+            run["stamps"],
+            say(lang, "marche della catena", "stamps of the chain"),
             run["digest"].as_str().unwrap_or_default(),
         ))?;
         print::line(&format!(
@@ -97,7 +99,7 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
         print::line(say(lang, "nessun rinnovo da fare", "nothing was renewed"))?;
     }
     if report["left"].as_u64().unwrap_or(0) > 0 {
-        print::line(&format!("{}: {}", say(lang, "pacchetti rimandati", "packages left for later"), report["left"]))?;
+        print::line(&format!("{}: {}", say(lang, "rimandati", "left for later"), report["left"]))?;
     }
     print::findings(&report["findings"])
 }
@@ -128,11 +130,13 @@ fn table(plan: &Value, lang: Lang) -> Result<()> {
             line["key"].as_str().unwrap_or("-"),
         ))?;
         print::line(&format!(
-            "  {} {}; {} {}, {} {}, {} {}; ~{} s",
+            "  {} {}; {} {}, {} {}, {} {}, {} {}; ~{} s",
             say(lang, "dal", "from"),
             text("due"),
             line["packages"],
             say(lang, "pacchetti", "packages"),
+            line["stamps"],
+            say(lang, "marche della catena", "stamps of the chain"),
             line["documents"],
             say(lang, "documenti", "documents"),
             line["bytes"],

@@ -102,6 +102,8 @@ pub struct ChainStamp {
     pub files: StampFiles,
     /// From there to the bundle's checkpoint.
     pub consistency: Vec<Sha256>,
+    /// Its evidence record (RFC 4998, DER), when it was renewed.
+    pub record: Option<Vec<u8>>,
 }
 
 /// What was made.
@@ -367,6 +369,9 @@ impl<'a> Bundling<'a> {
             self.target.put(&name("checkpoint"), &stamp.files.checkpoint)?;
             self.target.put(&name("tsr"), &stamp.files.reply)?;
             self.target.put(&name("consistency"), proof.as_bytes())?;
+            if let Some(record) = &stamp.record {
+                self.target.put(&name("ers"), record)?;
+            }
         }
         let cosigned =
             |key: &&Verifier| lines_of(&exhibits.checkpoint, std::slice::from_ref(*key)).is_ok_and(|l| !l.is_empty());

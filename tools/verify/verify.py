@@ -599,10 +599,23 @@ class Run:
                     second = sha256(b"\x01", second, sibling)
                 fn, sn = fn >> 1, sn >> 1
             need((first, second, sn) == (old_root, root, 0), "nothing leads from the stamped checkpoint to the bundle's")
-        _, shown, trusted = self.judge.time("sha256", sha256(note), der(one(reply))[1][2])
-        if not trusted:
-            raise Unjudged("no certificate leads to the authority of its time-stamp")
-        return {"size": old, "at": shown}
+        token, record = der(one(reply))[1][2], stem + ".ers"
+        tokens = [("sha256", sha256(note), token)]
+        if record in self.files.sizes:  # renewed: the record begins with that token
+            renewed = evidence(self.small(record), lambda algorithm: [digest_of(algorithm, note)])
+            tokens = [stamp[:3] for stamp in renewed]
+            need(tokens[0][2] == token, record + ": it does not begin with the time-stamp beside it")
+        since, times = self.times(tokens)
+        return {"size": old, "at": since, "stamped_at": times}
+
+    def times(self, tokens):
+        """Since when tokens prove what the first covers and each next one renews, and the times of all of them."""
+        times = [self.judge.time(algorithm, root, token) for algorithm, root, token in tokens]
+        need(all(a[0] < b[0] for a, b in zip(times, times[1:])), "the times of the tokens do not increase")
+        proving = [shown for _, shown, trusted in times if trusted]
+        if not proving:
+            raise Unjudged("no certificate leads to the authority of its time-stamps")
+        return proving[0], [shown for _, shown, _ in times]
 
     def proved(self, seq):
         """An entry that the checkpoint covers."""
@@ -739,12 +752,7 @@ class Run:
         """Since when a record proves its files, and the times of all its tokens; it has to lead through the package's roots."""
         stamps = evidence(self.small(place), hashes)
         self.attempt(place, self.leads_through, stamps[0][3], entry)
-        times = [self.judge.time(algorithm, root, token) for algorithm, root, token, _ in stamps]
-        need(all(a[0] < b[0] for a, b in zip(times, times[1:])), "the times of the tokens do not increase")
-        proving = [shown for _, shown, trusted in times if trusted]
-        if not proving:
-            raise Unjudged("no certificate leads to the authority of its time-stamps")
-        return proving[0], [shown for _, shown, _ in times]
+        return self.times([stamp[:3] for stamp in stamps])
 
     def leads_through(self, nodes, entry):
         need(entry, "the chain entry it should lead to was not proved")

@@ -4,12 +4,13 @@
 //! when they are renewed. RFC 4998 section 5; Linee guida AgID 4.7.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Alarm;
 use crate::archive::Archive;
-use crate::archive::renew::Ending;
+use crate::archive::renew::{Ending, Task};
 use crate::clock::iso_seconds;
 use crate::error::{Code, Result, Severity};
 
@@ -18,28 +19,56 @@ const LATE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long before an end a renewal that is late becomes grave.
 const GRAVE: SignedDuration = SignedDuration::from_hours(60 * 24);
 
+/// How many packages and stamps of the chain.
+#[derive(Default)]
+struct Count {
+    packages: u64,
+    stamps: u64,
+}
+
+impl Count {
+    fn add(&mut self, task: &Task) {
+        if task.is_stamp() {
+            self.stamps += 1;
+        } else {
+            self.packages += 1;
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.stamps {
+            0 => write!(f, "{} packages", self.packages),
+            stamps => write!(f, "{} packages, {stamps} stamps of the chain", self.packages),
+        }
+    }
+}
+
 impl Archive {
     pub(super) fn renewal_alarms(&self, now: Timestamp) -> Result<Vec<Alarm>> {
         let mut findings = Vec::new();
-        // An end and what ends: since when it was due, and how many packages.
-        let mut late: BTreeMap<(Timestamp, Ending), (Timestamp, u64)> = BTreeMap::new();
-        let mut untrusted: Option<(Timestamp, u64)> = None;
+        // An end and what ends: since when it was due, and how many packages and stamps.
+        let mut late: BTreeMap<(Timestamp, Ending), (Timestamp, Count)> = BTreeMap::new();
+        let mut untrusted: Option<(Timestamp, Count)> = None;
         for task in self.tasks(&mut findings)? {
             match (task.due, task.deadline) {
                 (Some(due), Some(end)) if due.saturating_add(LATE).unwrap_or(end) <= now || end <= now => {
-                    let entry = late.entry((end, task.ending)).or_insert((due, 0));
-                    *entry = (entry.0.min(due), entry.1 + 1);
+                    let entry = late.entry((end, task.ending)).or_insert((due, Count::default()));
+                    entry.0 = entry.0.min(due);
+                    entry.1.add(&task);
                 }
                 (None, _) if task.ending == Ending::Untrusted => {
-                    let made = task.made();
-                    untrusted = Some(untrusted.map_or((made, 1), |(first, count)| (first.min(made), count + 1)));
+                    let entry = untrusted.get_or_insert((task.made(), Count::default()));
+                    entry.0 = entry.0.min(task.made());
+                    entry.1.add(&task);
                 }
                 _ => {}
             }
         }
         let mut alarms: Vec<Alarm> = late
             .into_iter()
-            .map(|((end, ending), (due, packages))| Alarm {
+            .map(|((end, ending), (due, count))| Alarm {
                 code: Code::RenewalLate,
                 severity: if end.saturating_sub(GRAVE).unwrap_or(now) <= now {
                     Severity::Error
@@ -48,19 +77,19 @@ impl Archive {
                 },
                 place: format!("renewal {}", ending.as_str()),
                 since: due,
-                detail: format!("{packages} packages; it ends {}", iso_seconds(end)),
+                detail: format!("{count}; it ends {}", iso_seconds(end)),
             })
             .collect();
-        if let Some((since, packages)) = untrusted {
+        if let Some((since, count)) = untrusted {
             alarms.push(Alarm {
                 code: Code::RenewalUntrusted,
                 severity: Severity::Warning,
                 place: "renewal".to_owned(),
                 since,
-                detail: format!("{packages} packages"),
+                detail: count.to_string(),
             });
         }
-        // A package whose newest token cannot be read cannot be renewed: `check` says what is wrong with it.
+        // What has a newest token that cannot be read cannot be renewed: `check` says what is wrong with it.
         let broken = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         if let Some(first) = findings.iter().find(|finding| finding.severity == Severity::Error) {
             alarms.push(Alarm {
@@ -68,7 +97,7 @@ impl Archive {
                 severity: Severity::Error,
                 place: first.place.clone(),
                 since: now,
-                detail: format!("{broken} packages whose newest time-stamp cannot be judged"),
+                detail: format!("{broken} packages or stamps whose newest time-stamp cannot be judged"),
             });
         }
         alarms.extend(findings.iter().filter(|finding| finding.code == Code::RenewalKey).map(|finding| Alarm {

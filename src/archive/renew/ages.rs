@@ -1,7 +1,8 @@
-//! What the newest evidence of every package rests on: its token, the certificate that signed it, the digest it covers.
+//! What the newest evidence of every package and of every stamp of the chain rests on: its token, the certificate that signed
+//! it, the digest it covers.
 //!
 //! Invariant: a token is read once and remembered by its digest; it never changes, and neither do the anchors of an open
-//! archive. A token that does not verify has no age: it is an error of its package, never an early or a late end.
+//! archive. A token that does not verify has no age: it is an error of what it is for, never an early or a late end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,13 +41,32 @@ pub(super) struct Signed {
     pub key: KeyStrength,
 }
 
-/// A package and its newest token.
+/// What has evidence that ages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A package.
+    Package(PackageRef),
+    /// A time-stamp over the chain, by the size of its checkpoint.
+    Stamp(u64),
+}
+
+impl Subject {
+    /// Where it is, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Package(package) => format!("package {package}"),
+            Self::Stamp(size) => format!("chain/stamps/{size:08}.tsr"),
+        }
+    }
+}
+
+/// Evidence and its newest token.
 #[derive(Debug, Clone)]
 pub(super) struct Aging {
-    pub package: PackageRef,
+    pub subject: Subject,
     /// Its newest generation.
     pub generation: u32,
-    /// SHA-256 of that generation's `.tsr`.
+    /// SHA-256 of the file of that generation's token.
     pub tsr: Sha256,
     pub documents: u64,
     /// Bytes of its documents.
@@ -64,7 +84,7 @@ pub(super) struct Known {
 }
 
 impl Archive {
-    /// Every package with its newest token; one whose token cannot be read or does not verify is a finding.
+    /// Every package and every stamp with its newest token; one whose token cannot be read or does not verify is a finding.
     pub(super) fn ages(&self, findings: &mut Vec<Finding>) -> Result<Vec<Aging>> {
         let mut known = unpoisoned(self.renewals.known.lock());
         let mut ages = Vec::new();
@@ -82,12 +102,34 @@ impl Archive {
                     // What is left of a disposed package is its evidence: tokens over tokens are all it can get.
                     whole: row.state == PackageState::Sealed || row.state == PackageState::Regrouped,
                     token,
-                    package: row.package,
+                    subject: Subject::Package(row.package),
                 }),
                 Err(error) => {
                     let place = format!("package {}", row.package);
                     findings.push(Finding::error(error.code, place, error.detail));
                 }
+            }
+        }
+        for newest in self.newest_of_stamps(findings)? {
+            let place = newest.subject.place();
+            let token = match known.tokens.get(&newest.tsr) {
+                Some(token) => Ok(Arc::clone(token)),
+                None => newest.read().and_then(|stored| self.look_at(&token_of(&stored))).map(Arc::new),
+            };
+            match token {
+                Ok(token) => {
+                    known.tokens.insert(newest.tsr, Arc::clone(&token));
+                    ages.push(Aging {
+                        subject: newest.subject,
+                        generation: newest.generation,
+                        tsr: newest.tsr,
+                        documents: 0,
+                        bytes: 0,
+                        whole: true,
+                        token,
+                    });
+                }
+                Err(error) => findings.push(Finding::error(error.code, place, error.detail)),
             }
         }
         Ok(ages)

@@ -1,7 +1,8 @@
 //! Renewal of evidence: before certificates end and algorithms grow weak (RFC 4998 section 5; Linee guida AgID 4.7).
 //!
-//! `ages` says what the newest token of each package rests on, `plan` when that ends and how long renewing takes,
-//! `run` renews in steps that a stop may fall between, `stamp` and `rehash` are the two methods. Invariant: the
+//! `ages` says what the newest token of each package and of each stamp of the chain rests on, `plan` when that ends and how
+//! long renewing takes, `run` renews in steps that a stop may fall between, `stamp` and `rehash` are the two methods for
+//! packages, `stamps` has both for the chain's. Invariant: the
 //! `renewal` entry on the chain is the commit of a generation; what stands in a package without one is in nobody's view.
 //! Nothing is renewed twice: a run that a stop left half done is finished before another begins, a reply that was stored is
 //! never asked for again, and a generation follows the one before.
@@ -14,6 +15,7 @@ mod read;
 mod rehash;
 mod run;
 mod stamp;
+mod stamps;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,11 +28,10 @@ use crate::error::{Code, Error, Finding, Result};
 use crate::id::new_uuid;
 use crate::package::generation::Method;
 use crate::units::Size;
-use plan::Task;
 use run::Run;
 
 pub(super) use index::Renewals;
-pub(super) use plan::Ending;
+pub(super) use plan::{Ending, Task};
 
 /// Bytes that a night re-reads for hash-tree renewals: some minutes of a disk, so that the check has the rest of the night.
 const A_NIGHT: u64 = 64 << 30;
@@ -55,7 +56,7 @@ pub(super) struct Report {
     pub runs: Vec<Value>,
     /// What could not be renewed, and why.
     pub findings: Vec<Finding>,
-    /// Packages that are due and were left for another time.
+    /// Packages and stamps that are due and were left for another time.
     pub left: u64,
 }
 

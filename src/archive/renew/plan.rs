@@ -1,6 +1,6 @@
 //! What ends when, what must be done about it, and whether there is time enough.
 //!
-//! Invariant: a package has at most one task, for what ends first; a digest that must be replaced goes before everything
+//! Invariant: a package or a stamp has at most one task, for what ends first; a digest that must be replaced goes before everything
 //! else, since it takes the documents themselves. Times to come are worked out from the speed measured here and now.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::ages::Aging;
+use super::ages::{Aging, Subject};
 use crate::archive::Archive;
 use crate::archive::access::{Action, Actor};
 use crate::archive::state::unpoisoned;
@@ -52,7 +52,7 @@ impl Ending {
     }
 }
 
-/// What is to be done about one package.
+/// What is to be done about one package or stamp.
 #[derive(Debug, Clone)]
 pub(in crate::archive) struct Task {
     pub(super) aging: Aging,
@@ -72,12 +72,17 @@ impl Task {
         self.due.is_some_and(|due| due <= now)
     }
 
+    /// Whether it is about a stamp of the chain, and not about a package.
+    pub(in crate::archive) fn is_stamp(&self) -> bool {
+        matches!(self.aging.subject, Subject::Stamp(_))
+    }
+
     /// When its newest token was made.
     pub(in crate::archive) fn made(&self) -> Timestamp {
         self.aging.token.made
     }
 
-    /// The task of a package. `None` when nothing it rests on has an end.
+    /// The task of one of them. `None` when nothing it rests on has an end.
     fn of(aging: Aging, table: &Algorithms) -> Option<Self> {
         let token = &aging.token;
         let algorithm = token.algorithm;
@@ -151,10 +156,12 @@ impl Speed {
     }
 }
 
-/// Packages with the same task.
+/// What has the same task.
 #[derive(Default)]
 struct Line {
     packages: u64,
+    /// Stamps of the chain.
+    stamps: u64,
     documents: u64,
     bytes: u64,
     due: Option<Timestamp>,
@@ -164,7 +171,7 @@ struct Line {
 type Key = (Option<Timestamp>, Ending, Method, Algorithm, Algorithm, String);
 
 impl Archive {
-    /// The task of every package that has one.
+    /// The task of every package and stamp that has one.
     pub(in crate::archive) fn tasks(&self, findings: &mut Vec<Finding>) -> Result<Vec<Task>> {
         let table = unpoisoned(self.policies.read()).algorithms()?.clone();
         let ages = self.ages(findings)?;
@@ -175,7 +182,7 @@ impl Archive {
             }
         }
         for (key, packages) in ended {
-            findings.push(Finding::warning(Code::RenewalKey, key, format!("{packages} packages")));
+            findings.push(Finding::warning(Code::RenewalKey, key, format!("{packages} packages and stamps")));
         }
         Ok(ages.into_iter().filter_map(|aging| Task::of(aging, &table)).collect())
     }
@@ -193,7 +200,10 @@ impl Archive {
             let signed = token.signed.as_ref().map_or(String::new(), |signed| signed.key.to_string());
             let key = (task.deadline, task.ending, task.method, token.algorithm, task.algorithm, signed);
             let line = lines.entry(key).or_default();
-            line.packages += 1;
+            match task.aging.subject {
+                Subject::Package(_) => line.packages += 1,
+                Subject::Stamp(_) => line.stamps += 1,
+            }
             line.documents += task.aging.documents;
             line.bytes += task.aging.bytes;
             line.due = [line.due, task.due].into_iter().flatten().min();
@@ -214,7 +224,8 @@ impl Archive {
             }
             if late {
                 feasible = false;
-                let what = format!("{} packages, end {}", line.packages, deadline.map_or(String::new(), iso_seconds));
+                let end = deadline.map_or(String::new(), iso_seconds);
+                let what = format!("{} packages, {} stamps, end {end}", line.packages, line.stamps);
                 findings.push(Finding::error(Code::RenewalLate, "renewal", what));
             }
             let due = line.due.is_some_and(|due| due <= now);
@@ -222,7 +233,7 @@ impl Archive {
                 "ending": ending, "method": method, "digest": from, "renewed_with": to,
                 "key": Some(key).filter(|key| !key.is_empty()),
                 "stamped_at": line.made.map(|(first, last)| [iso_seconds(first), iso_seconds(last)]),
-                "packages": line.packages, "documents": line.documents, "bytes": line.bytes,
+                "packages": line.packages, "stamps": line.stamps, "documents": line.documents, "bytes": line.bytes,
                 "due": line.due.map(iso_seconds), "deadline": deadline.map(iso_seconds),
                 "is_due": due, "seconds": seconds.ceil() as u64, "late": late,
             }));
@@ -243,22 +254,28 @@ impl Archive {
     /// Reads some packages as a renewal would, and times it.
     fn measure(&self, tasks: &[Task]) -> Speed {
         let (mut read, mut reading, mut opened, mut opening) = (0_u64, 0.0, 0_u32, 0.0);
-        let step = (tasks.len() / SAMPLES).max(1);
+        let package = |task: &Task| match &task.aging.subject {
+            Subject::Package(package) => Some((package.clone(), task.aging.whole)),
+            // A stamp is two small files; all of them are written as two more.
+            Subject::Stamp(_) => None,
+        };
+        let packages: Vec<_> = tasks.iter().filter_map(package).collect();
+        let step = (packages.len() / SAMPLES).max(1);
         let began = Instant::now();
-        for task in tasks.iter().step_by(step).take(SAMPLES) {
+        for (package, whole) in packages.iter().step_by(step).take(SAMPLES) {
             let started = Instant::now();
-            if self.history(&task.aging.package).and_then(|history| history.record(None)).is_err() {
+            if self.history(package).and_then(|history| history.record(None)).is_err() {
                 continue;
             }
             opening += started.elapsed().as_secs_f64();
             opened += 1;
-            if !task.aging.whole {
+            if !whole {
                 continue;
             }
             let started = Instant::now();
             let mut bytes = 0;
             let outcome = self
-                .open_package(&task.aging.package)
+                .open_package(package)
                 .and_then(|package| object_digests(&package, &[Algorithm::Sha512], &mut |n| bytes += n));
             // A package that is damaged says nothing of the speed; `check` says what it is.
             if outcome.is_ok() {

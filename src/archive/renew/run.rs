@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::ages::Aging;
+use super::ages::{Aging, Subject};
+use super::stamps::PlannedStamps;
 use super::{Progress, Report};
 use crate::archive::Archive;
 use crate::archive::token::Once;
@@ -18,7 +19,7 @@ use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::{AtPath as _, Code, Error, Result};
 use crate::evidence::digest::{Algorithm, Digest};
-use crate::evidence::ers::Tree;
+use crate::evidence::ers::{Roll, Tree};
 use crate::hash::Sha256;
 use crate::id::{PackageRef, new_uuid};
 use crate::package::generation::{Method, STAGING, is_staging};
@@ -26,6 +27,8 @@ use crate::package::writer::StagingKey;
 
 const PLAN: &str = "plan.json";
 const LEAVES: &str = "leaves.json";
+/// What to do about a folder that somebody else wrote to.
+const ANEW: &str = "move the folder out of the archive and keep it: the renewal is planned anew";
 
 /// A package of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,9 @@ pub(super) struct Plan {
     pub method: Method,
     pub algorithm: Algorithm,
     pub packages: Vec<Planned>,
+    /// The chain's stamps of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamps: Option<PlannedStamps>,
 }
 
 /// What a package has in the tree.
@@ -53,6 +59,14 @@ pub(super) struct Plan {
 pub(super) struct Leaf {
     pub package: PackageRef,
     pub leaf: Digest,
+}
+
+/// What the tree of a run is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Leaves {
+    pub packages: Vec<Leaf>,
+    /// Root of the tree over the stamps.
+    pub stamps: Option<Digest>,
 }
 
 /// A run.
@@ -123,7 +137,7 @@ impl Run {
     }
 
     /// The leaves, once fixed.
-    pub fn leaves(&self) -> Result<Option<Vec<Leaf>>> {
+    pub fn leaves(&self) -> Result<Option<Leaves>> {
         if !self.folder.join(LEAVES).exists() {
             return Ok(None);
         }
@@ -139,8 +153,7 @@ impl Run {
 fn kept<T: serde::de::DeserializeOwned>(folder: &Path, name: &str, file: &str, key: &StagingKey) -> Result<T> {
     let path = folder.join(file);
     let altered = || {
-        let hint = "move the folder out of the archive and keep it: the renewal is planned anew";
-        Error::new(Code::StagingAltered, "not what the archive wrote").at(path.display()).hint(hint)
+        Error::new(Code::StagingAltered, "not what the archive wrote").at(path.display()).hint(ANEW)
     };
     let bytes = durable::read_plain(&path)?;
     let text = key.unmarked(&format!("{name}/{file}"), &bytes).ok_or_else(altered)?;
@@ -148,45 +161,60 @@ fn kept<T: serde::de::DeserializeOwned>(folder: &Path, name: &str, file: &str, k
 }
 
 impl Archive {
-    /// Fixes the packages of a run.
-    pub(super) fn fix_run(&self, method: Method, algorithm: Algorithm, packages: Vec<Aging>) -> Result<Run> {
-        let planned = |aging: Aging| Planned {
-            package: aging.package,
-            generation: aging.generation + 1,
-            tsr: aging.tsr,
-            bytes: aging.bytes,
+    /// Fixes what a run renews.
+    pub(super) fn fix_run(&self, method: Method, algorithm: Algorithm, agings: Vec<Aging>) -> Result<Run> {
+        let stamps = PlannedStamps::among(&agings, self.ledger.stamp_renewals().len() as u32);
+        let planned = |aging: Aging| match aging.subject {
+            Subject::Package(package) => {
+                Some(Planned { package, generation: aging.generation + 1, tsr: aging.tsr, bytes: aging.bytes })
+            }
+            Subject::Stamp(_) => None,
         };
-        let packages = packages.into_iter().map(planned).collect();
-        let plan = Plan { id: new_uuid(self.clock.now()), method, algorithm, packages };
+        let packages = agings.into_iter().filter_map(planned).collect();
+        let plan = Plan { id: new_uuid(self.clock.now()), method, algorithm, packages, stamps };
         Run::fix(&self.layout.staging(), plan, &self.staging_key)
     }
 
     /// Takes a run from where it is to its end.
     pub(super) fn go_on(&self, run: Run, report: &mut Report, progress: Progress<'_>) -> Result<()> {
+        let roll = self.roll_of_stamps(&run, report)?;
         let leaves = match run.leaves()? {
             Some(leaves) => leaves,
             None => {
-                let leaves = match run.plan.method {
+                let packages = match run.plan.method {
                     Method::TimeStamp => self.leaves_of_tokens(&run, report)?,
                     Method::HashTree => self.leaves_of_objects(&run, report, progress)?,
                 };
+                let leaves = Leaves { packages, stamps: roll.as_ref().map(Roll::root) };
                 run.keep(LEAVES, &leaves)?;
                 leaves
             }
         };
-        if leaves.is_empty() {
+        if roll.as_ref().map(Roll::root) != leaves.stamps {
+            let detail = "the stamps of the chain are not those that are to be time-stamped";
+            return Err(Error::new(Code::StagingAltered, detail).at(run.folder.display()).hint(ANEW));
+        }
+        let mut distinct: Vec<Digest> = leaves.packages.iter().map(|leaf| leaf.leaf).chain(leaves.stamps).collect();
+        if distinct.is_empty() {
             return run.remove();
         }
-        let mut distinct: Vec<Digest> = leaves.iter().map(|leaf| leaf.leaf).collect();
         distinct.sort_unstable();
         distinct.dedup();
         let tree = Tree::build(&distinct)?;
         let stamped = self.token_once(&Once::new(&run.folder, "request.tsq", "reply.tsr"), tree.root())?;
-        let (entries, packages) = self.commit_renewal(&run, &leaves, &tree, &stamped, report, progress)?;
+        let (mut entries, packages) =
+            self.commit_renewal(&run, &leaves.packages, &tree, &stamped, report, progress)?;
+        let mut stamps = 0;
+        if let Some(roll) = roll {
+            let count = roll.numbers().count();
+            let entry = self.commit_stamps(&run, roll, &tree, &stamped)?;
+            stamps = entry.map_or(0, |_| count);
+            entries.extend(entry);
+        }
         report.runs.push(json!({
             "id": run.plan.id, "method": run.plan.method, "digest": run.plan.algorithm,
             "stamped_at": iso_seconds(stamped.token.gen_time()), "until": iso_seconds(stamped.token.valid_until()),
-            "packages": packages, "entries": entries,
+            "packages": packages, "stamps": stamps, "entries": entries,
         }));
         metrics::counter!("custode_packages_renewed_total").increment(packages);
         run.remove()

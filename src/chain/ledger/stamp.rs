@@ -10,13 +10,18 @@ use serde_json::{Value, json};
 use super::Ledger;
 use crate::chain::entry::{Entry, Head, Kind};
 use crate::chain::files::read_bounded;
-use crate::chain::index::Stamp;
+use crate::chain::index::{RenewalFile, Stamp, StampRenewal};
 use crate::chain::note::MAX_NOTE;
 use crate::chain::standing::{Claim, Standing};
 use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
+
+/// The folder of renewals, in `chain/stamps/`.
+pub(in crate::chain) const RENEWED: &str = "renewed";
+/// Largest file of a renewal read: a stamp a day for some thousand years.
+pub(in crate::chain) const MAX_RENEWAL: usize = 64 << 20;
 
 /// A verified time-stamp over a checkpoint, about to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -89,5 +94,19 @@ impl Ledger {
             checkpoint: read(&stamp.checkpoint_file(), stamp.checkpoint)?,
             reply: read(&stamp.reply_file(), stamp.sha256)?,
         })
+    }
+
+    /// The renewals of stamps, oldest first.
+    pub fn stamp_renewals(&self) -> Vec<StampRenewal> {
+        self.view().index.stamp_renewals.clone()
+    }
+
+    /// A file of a renewal of stamps, as the chain names it; else [`Code::ChainAltered`].
+    pub fn renewal_file(&self, file: &RenewalFile) -> Result<Vec<u8>> {
+        let name = format!("stamps/{RENEWED}/{}", file.name);
+        let limit = usize::try_from(file.length).unwrap_or(usize::MAX).min(MAX_RENEWAL);
+        let bytes = read_bounded(&self.files.chain(&name), limit)?;
+        let bytes = bytes.filter(|bytes| Sha256::of(bytes) == file.sha256);
+        bytes.ok_or_else(|| Error::new(Code::ChainAltered, "missing or altered").at(format!("chain/{name}")))
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Invariant: a judge gives a time only for a token that verified in everything but, perhaps, the way to an anchor.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::error::{Code, Error, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::tsp::{TstInfo, verify_token};
+use crate::hash::Sha256;
 
 /// A token that was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,35 @@ pub fn stamped(token: &[u8]) -> Result<Digest> {
     let algorithm = Algorithm::from_oid(&info.algorithm)?;
     let digest = Digest::from_bytes(&info.imprint).filter(|digest| digest.algorithm() == algorithm);
     digest.ok_or_else(|| Error::new(Code::TokenInvalid, "the imprint has a wrong length"))
+}
+
+/// Judges each token once: one covers many objects.
+pub struct Remembering<'a> {
+    judge: &'a dyn Judge,
+    known: RefCell<HashMap<(Sha256, Digest), Judged>>,
+}
+
+impl<'a> Remembering<'a> {
+    /// What this judge says, remembered.
+    pub fn of(judge: &'a dyn Judge) -> Self {
+        Self { judge, known: RefCell::default() }
+    }
+}
+
+impl Judge for Remembering<'_> {
+    fn stamped(&self, token: &[u8]) -> Result<Digest> {
+        self.judge.stamped(token)
+    }
+
+    fn judge(&self, token: &[u8], imprint: &Digest) -> Result<Judged> {
+        let key = (Sha256::of(token), *imprint);
+        if let Some(judged) = self.known.borrow().get(&key) {
+            return Ok(judged.clone());
+        }
+        let judged = self.judge.judge(token, imprint)?;
+        self.known.borrow_mut().insert(key, judged.clone());
+        Ok(judged)
+    }
 }
 
 impl Judge for Anchors {

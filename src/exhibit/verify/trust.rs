@@ -108,15 +108,6 @@ impl Judge {
         self.signers.missing.borrow().iter().cloned().collect()
     }
 
-    /// Time of a token that covers `imprint`. [`Code::TokenUntrusted`] when not even the bundle's certificates lead to it.
-    pub fn time(&self, token: &[u8], imprint: &Digest) -> Result<Timestamp> {
-        let judged = self.judge(token, imprint)?;
-        match judged.untrusted {
-            None => Ok(judged.time),
-            Some(why) => Err(Error::new(Code::TokenUntrusted, why)),
-        }
-    }
-
     fn decide(&self, token: &[u8], imprint: &Digest) -> Result<Judged> {
         let Some(given) = &self.given else { return self.own.judge(token, imprint) };
         let judged = given.judge(token, imprint)?;
