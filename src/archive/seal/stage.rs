@@ -44,6 +44,7 @@ impl Archive {
                 self.let_go(staging)?;
             } else if in_run.contains(package) {
                 self.pack(&staging)?;
+                staging.mend_signature()?;
             } else {
                 staged.extend(self.build(&staging, unsigned, report)?);
             }

@@ -251,9 +251,40 @@ impl Staging {
         Ok(signatures.map(|record| (ReceiptId(record.id), record.sha256)).collect())
     }
 
-    /// `PIndex.xml.p7s`: the caller signs the index file.
+    /// `PIndex.xml.p7s`: the caller signs the index file. Kept twice until the commit, for no second signature is like the first,
+    /// and what was time-stamped is the first.
     pub fn signature(&self, der: &[u8]) -> Result<FileFacts> {
+        let folder = self.folder.join(SIGNATURES);
+        durable::create_dir_all(&folder)?;
+        let marked = self.key.marked(&self.facts_place(PINDEX_SIGNATURE), der.to_vec());
+        durable::replace(&folder.join(PINDEX_SIGNATURE), &marked, MODE_PLAIN)?;
         self.put(PINDEX_SIGNATURE, der)
+    }
+
+    /// Puts the signature of the index in its place again when what is there is not what was made: for a package that is
+    /// time-stamped already. [`Code::StagingAltered`] when the other copy is not it either.
+    pub fn mend_signature(&self) -> Result<()> {
+        let Some(facts) = self.kept_facts(PINDEX_SIGNATURE)? else { return Ok(()) };
+        if self.done(PINDEX_SIGNATURE)?.is_some() {
+            return Ok(());
+        }
+        let kept = durable::read_plain(&self.folder.join(SIGNATURES).join(PINDEX_SIGNATURE));
+        let kept = match kept {
+            Err(error) if error.code != Code::FileMissing => return Err(error),
+            kept => kept.unwrap_or_default(),
+        };
+        let der = self.key.unmarked(&self.facts_place(PINDEX_SIGNATURE), &kept);
+        match der.filter(|der| Sha256::of(der) == facts.sha256) {
+            Some(der) => self.put(PINDEX_SIGNATURE, der).map(drop),
+            None => {
+                let path = self.package_folder().join(PINDEX_SIGNATURE);
+                let hint = "move this file and staging/run.json out of the archive and keep them: the package is signed, and \
+                            those of its run are time-stamped, again";
+                Err(Error::new(Code::StagingAltered, "not the signature that was time-stamped")
+                    .at(path.display())
+                    .hint(hint))
+            }
+        }
     }
 
     /// The facts of a step already done and still matching its file.
