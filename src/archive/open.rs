@@ -199,7 +199,9 @@ impl Archive {
         // An older state of the archive opens, to be read; only nothing is appended to it.
         let held = |error: Error| -> Result<Finding> {
             match error.code {
-                Code::ArchiveRestored | Code::ArchiveForked => Ok(Finding::error(error.code, error.place, error.detail)),
+                Code::ArchiveRestored | Code::ArchiveForked => {
+                    Ok(Finding::error(error.code, error.place, error.detail))
+                }
                 _ => Err(error),
             }
         };

@@ -9,8 +9,8 @@ mod stamp;
 mod witness;
 
 pub use read::{PAGE_BYTES, PAGE_ENTRIES, Page};
-pub use stamp::{NewStamp, StampFiles};
 pub(super) use stamp::{MAX_RENEWAL, RENEWED};
+pub use stamp::{NewStamp, StampFiles};
 pub use witness::{Gate, Kept};
 pub(super) use witness::{claim, stored};
 

@@ -83,10 +83,7 @@ pub(super) fn judge(subject: &Subject<'_>, keys: &Reigns, on_chain: &OnChain) ->
 }
 
 /// Reads a renewal; its tree is that over the root which the chain names.
-fn generation<'a>(
-    subject: &Subject<'_>,
-    renewal: &'a RenewedStamps,
-) -> Result<Generation, (&'a str, Error)> {
+fn generation<'a>(subject: &Subject<'_>, renewal: &'a RenewedStamps) -> Result<Generation, (&'a str, Error)> {
     let folder = subject.root.join("chain/stamps/renewed");
     let read = |file: &'a RenewalFile, limit: u64| {
         let path = folder.join(&file.name);

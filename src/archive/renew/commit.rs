@@ -16,7 +16,7 @@ use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::{Code, Error, Finding, Result};
 use crate::evidence::ers::history::Covers;
-use crate::evidence::ers::{Link, Tree};
+use crate::evidence::ers::{Link, Tree, record};
 use crate::hash::Digests;
 use crate::id::PackageRef;
 use crate::package::FileFacts;
@@ -101,7 +101,13 @@ impl Archive {
         let (package, generation) = (&planned.package, planned.generation);
         let mut history = self.history(package)?;
         let newest = token_name(generation - 1);
-        let unchanged = self.committed_files(package)?.file(&newest).is_some_and(|file| file.sha256 == planned.tsr);
+        let committed = self.committed_files(package)?;
+        let unchanged = committed.file(&newest).is_some_and(|file| file.sha256 == planned.tsr);
+        // Nothing is made of them, and yet nothing is built upon evidence of which a part is damaged.
+        let reader = self.open_package(package)?;
+        for before in 1..generation {
+            committed.read(&reader, package, &record_name(before), record::MAX_BYTES as u64)?;
+        }
         if history.generations().len() as u32 + 1 != generation || !unchanged {
             return Err(Error::new(Code::StagingAltered, "its evidence is not the one that was planned for"));
         }
@@ -120,14 +126,14 @@ impl Archive {
             }
         };
         history.add(covers, stamped.token.der().to_vec());
-        let record = history.record(None)?.to_der();
+        let whole = history.record(None)?.to_der();
 
         let folder = run.folder.join(format!("{}-{}", package.series, package.number));
         durable::create_dir_all(&folder.join("evidence"))?;
         let contents = [
             (tree_name(generation), bytes),
             (token_name(generation), stamped.reply.clone()),
-            (record_name(generation), record),
+            (record_name(generation), whole),
         ];
         let mut files = Vec::new();
         for (name, bytes) in &contents {

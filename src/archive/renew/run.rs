@@ -152,9 +152,7 @@ impl Run {
 
 fn kept<T: serde::de::DeserializeOwned>(folder: &Path, name: &str, file: &str, key: &StagingKey) -> Result<T> {
     let path = folder.join(file);
-    let altered = || {
-        Error::new(Code::StagingAltered, "not what the archive wrote").at(path.display()).hint(ANEW)
-    };
+    let altered = || Error::new(Code::StagingAltered, "not what the archive wrote").at(path.display()).hint(ANEW);
     let bytes = durable::read_plain(&path)?;
     let text = key.unmarked(&format!("{name}/{file}"), &bytes).ok_or_else(altered)?;
     serde_json::from_slice(text).map_err(|_| altered())
@@ -202,8 +200,7 @@ impl Archive {
         distinct.dedup();
         let tree = Tree::build(&distinct)?;
         let stamped = self.token_once(&Once::new(&run.folder, "request.tsq", "reply.tsr"), tree.root())?;
-        let (mut entries, packages) =
-            self.commit_renewal(&run, &leaves.packages, &tree, &stamped, report, progress)?;
+        let (mut entries, packages) = self.commit_renewal(&run, &leaves.packages, &tree, &stamped, report, progress)?;
         let mut stamps = 0;
         if let Some(roll) = roll {
             let count = roll.numbers().count();

@@ -11,9 +11,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Report;
 use super::ages::{Aging, Subject};
 use super::run::Run;
-use super::Report;
 use crate::archive::Archive;
 use crate::archive::init::object;
 use crate::archive::token::Stamped;
@@ -177,7 +177,15 @@ impl Archive {
         if let Some(kept) = run.kept_bytes(ROLL)? {
             return Roll::parse(&kept).map(Some);
         }
-        let evidence = self.stamp_evidence()?;
+        let evidence = match self.stamp_evidence() {
+            Ok(evidence) => evidence,
+            Err(error) if matches!(error.code, Code::Io | Code::DiskFull) => return Err(error),
+            // The packages of the run are none the worse for it.
+            Err(error) => {
+                report.findings.push(Finding::error(error.code, error.place, error.detail));
+                return Ok(None);
+            }
+        };
         let stamps: BTreeMap<u64, Stamp> = self.ledger.stamps().into_iter().map(|stamp| (stamp.size, stamp)).collect();
         let mut leaves = Vec::new();
         for (size, tsr) in &planned.stamps {
