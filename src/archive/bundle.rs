@@ -131,6 +131,7 @@ impl Archive {
                 holder: self.config.holder.agent.name.to_string(),
                 trial: self.profile == Profile::Trial,
                 signer: &signer,
+                keys: self.ledger.keys().as_of(head.size),
                 anchors: self.authorities.anchors(),
                 trust: &self.trust,
                 checkpoint: head.checkpoint.clone(),
@@ -309,6 +310,10 @@ struct Sealed<'a> {
 impl Source for Sealed<'_> {
     fn package(&self, package: &PackageRef) -> Result<Package> {
         self.archive.open_package(package)
+    }
+
+    fn line(&self, seq: u64) -> Result<Entry> {
+        self.archive.ledger.entry(seq)
     }
 
     fn entry(&self, package: &PackageRef) -> Result<Entry> {

@@ -164,12 +164,13 @@ impl Ledger {
     /// signs alone. Durable on return. `next` must bear the chain's name and never have been in force; its seed must be durable
     /// before, because nothing can be signed without it afterwards.
     pub fn change_key(&self, next: &Signer, reason: Reason) -> Result<Entry> {
-        if next.name() != self.origin || self.keys().holds(&next.verifier()) {
-            return Err(Error::new(Code::Internal, "not a new key of this chain"));
-        }
         let mut writer = self.writer()?;
-        let (head, signer) = self.signing();
-        let object = reign::entry_of(&self.keys(), (head.size, &head.root), (&signer, next), reason)?;
+        let ((head, signer), keys) = (self.signing(), self.keys());
+        let many = keys.changes().len() as u64 >= reign::MAX_CHANGES;
+        if next.name() != self.origin || keys.holds(&next.verifier()) || many {
+            return Err(Error::new(Code::Internal, "not a new key of this chain, or one change too many"));
+        }
+        let object = reign::entry_of(&keys, (head.size, &head.root), (&signer, next), reason)?;
         // Before anything is written: after an error on the way either may be in force.
         writer.signers = vec![(*signer).clone(), next.clone()];
         self.commit_under(&mut writer, Kind::Key, object, None, Some(next)).map(|(entry, _)| entry)
@@ -342,10 +343,11 @@ impl Ledger {
         };
         let signer = Arc::clone(&view.signer);
         drop(view);
-        let mut note = signer.sign_note(&checkpoint.text())?;
-        if let Some(next) = next {
-            note = next.countersign(&note)?;
-        }
+        // The key that is in force there signs first: by that one the instructions in bundles go.
+        let note = match next {
+            Some(next) => signer.countersign(&next.sign_note(&checkpoint.text())?)?,
+            None => signer.sign_note(&checkpoint.text())?,
+        };
         let made = record.as_ref().map(|record| made_record(record, entry.seq)).transpose()?;
         let pending = Pending { entry: entry.line.clone(), record, checkpoint: note };
         if let Err(e) = self.write(writer, &pending) {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::checkpoint::Checkpoint;
 use super::merkle::verify_inclusion;
 use super::note::{MAX_NOTE, Verifier};
+use super::reign::Reigns;
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
 
@@ -69,7 +70,12 @@ impl Proof {
 
     /// Verifies that a line with this leaf hash is in the chain that `key` signs; the checkpoint it is shown against.
     pub fn verify(&self, leaf: Sha256, key: &Verifier) -> Result<Checkpoint> {
-        let checkpoint = Checkpoint::open(&self.checkpoint, key)?;
+        self.verify_under(leaf, &Reigns::only(key.clone()))
+    }
+
+    /// As [`Proof::verify`], when the chain has had several keys.
+    pub fn verify_under(&self, leaf: Sha256, keys: &Reigns) -> Result<Checkpoint> {
+        let checkpoint = keys.open_checkpoint(&self.checkpoint)?;
         if verify_inclusion(leaf, self.index, checkpoint.size, &self.path, &checkpoint.root) {
             Ok(checkpoint)
         } else {

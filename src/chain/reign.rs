@@ -9,8 +9,8 @@
 mod change;
 mod scan;
 
-pub(super) use change::entry_of;
 pub use change::{Change, Reason, origin};
+pub(super) use change::{MAX_CHANGES, entry_of};
 pub(super) use scan::of_files;
 
 use std::path::Path;

@@ -72,6 +72,17 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
             print::printable(signature["signer"]["subject"].as_str().unwrap_or("?")),
         ))?;
     }
+    for change in report["anchors"]["changes"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let why = match change["reason"].as_str() {
+            Some("compromised") => say(lang, "chiave precedente compromessa", "previous key compromised"),
+            _ => say(lang, "cambio programmato", "routine change"),
+        };
+        print::line(&format!(
+            "  {} {} ({why})",
+            say(lang, "la chiave dell'archivio è cambiata il", "the archive's key was changed on"),
+            change["at"].as_str().unwrap_or("?"),
+        ))?;
+    }
     for seen in report["anchors"]["witnesses"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let name = seen["witness"].as_str().and_then(|vkey| vkey.split('+').next()).unwrap_or_default();
         let at = seen["at"].as_str().unwrap_or_default();

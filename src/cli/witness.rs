@@ -35,7 +35,8 @@ pub enum Command {
         /// Folder of the witness.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
-        /// An archive it witnesses: its public key (vkey), or a file that holds it, as chain/archive.vkey.
+        /// An archive it witnesses: its public key (vkey), or a file that holds it, as chain/archive.vkey. Of an archive that changed
+        /// its key, every key, oldest first: once a newer one has signed, an older one is not taken any more.
         #[arg(long, value_name = "VKEY", required = true)]
         log: Vec<String>,
     },

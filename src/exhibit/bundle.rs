@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::report::{Document, Package as PackageLine, Report, SCHEMA};
+use super::report::{Document, KeyChange, Package as PackageLine, Report, SCHEMA};
 use super::{
     CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, STAMPS, TSA_ANCHORS, VKEY, WITNESSES,
     instructions, name, page,
@@ -23,7 +23,7 @@ use super::{
 use crate::chain::cosignature::lines_of;
 use crate::chain::note::{Signer, Verifier};
 use crate::chain::proof::Proof;
-use crate::chain::{Entry, StampFiles};
+use crate::chain::{Entry, Reigns, StampFiles};
 use crate::document::agid::{self, AgidFile};
 use crate::error::{Code, Error, Lang, Result};
 use crate::evidence::anchors::Anchors;
@@ -43,6 +43,8 @@ use target::Target;
 pub trait Source {
     /// The reader of a package.
     fn package(&self, package: &PackageRef) -> Result<Package>;
+    /// The entry of this number.
+    fn line(&self, seq: u64) -> Result<Entry>;
     /// The entry that committed it.
     fn entry(&self, package: &PackageRef) -> Result<Entry>;
     /// The entries that committed renewals of its evidence, oldest first.
@@ -69,8 +71,10 @@ pub struct Exhibits<'a> {
     pub holder: String,
     /// Whether the archive has profile `trial`.
     pub trial: bool,
-    /// The archive's key, under the archive's own name.
+    /// The key in force at the checkpoint, under the archive's own name.
     pub signer: &'a Signer,
+    /// The keys the archive has had, up to the checkpoint.
+    pub keys: Reigns,
     /// What its time-stamps lead to.
     pub anchors: &'a Anchors,
     /// Whom the archive believes about signatures: what theirs lead to.
@@ -363,6 +367,9 @@ impl<'a> Bundling<'a> {
         let vkey = signer.verifier();
         self.target.put(CHECKPOINT, exhibits.checkpoint.as_bytes())?;
         self.target.put(VKEY, format!("{vkey}\n").as_bytes())?;
+        for change in exhibits.keys.changes() {
+            self.proved_entry(&exhibits.source.line(change.seq)?)?;
+        }
         for stamp in &exhibits.stamps {
             let name = |extension: &str| format!("{STAMPS}{:08}.{extension}", stamp.size);
             let proof: String = stamp.consistency.iter().map(|hash| BASE64.encode(hash.0) + "\n").collect();
@@ -397,6 +404,7 @@ impl<'a> Bundling<'a> {
             notice: exhibits.trial.then(|| TRIAL.to_owned()),
             documents: self.documents,
             packages: self.packages,
+            keys: exhibits.keys.changes().iter().map(KeyChange::from).collect(),
             files: Vec::new(),
         };
         self.target.put("VERIFICA.txt", instructions::text(&report, Lang::It).as_bytes())?;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::report::{Document, Report};
+use crate::chain::reign::Reason;
 use crate::clock::iso_seconds;
 use crate::error::Lang;
 use crate::intake::receipt::TRIAL;
@@ -76,8 +77,42 @@ pub fn page(report: &Report, lang: Lang) -> String {
         }
         html.push_str("</table></section>\n");
     }
+    if !report.keys.is_empty() {
+        keys(&mut html, report, lang);
+    }
     html.push_str("</body></html>\n");
     html
+}
+
+/// The changes of the archive's key: when, why, and what follows.
+fn keys(html: &mut String, report: &Report, lang: Lang) {
+    let say = |it: &'static str, en: &'static str| if lang == Lang::It { it } else { en };
+    let _ = writeln!(
+        html,
+        "<section><h2>{}</h2>\n<p>{}</p>\n<table>",
+        say("La chiave dell'archivio è cambiata", "The archive's key was changed"),
+        say(
+            "Ogni chiave firma dalla propria voce nella catena fino alla successiva; la vecchia ha firmato per la nuova. Ciò che fu \
+             contrassegnato con una chiave nel suo periodo resta valido; con una chiave <b>compromessa</b> vale solo se altro ne prova \
+             l'esistenza prima del cambio.",
+            "Each key signs from its entry on the chain to the next; the old one signed for the new one. What a key marked in its \
+             reign stays valid; under a <b>compromised</b> key only where something else proves that it existed before the change.",
+        )
+    );
+    for change in &report.keys {
+        let why = match change.reason {
+            Reason::Routine => say("cambio programmato", "routine change"),
+            Reason::Compromised => say("chiave precedente compromessa", "previous key compromised"),
+        };
+        let entry = link(&format!("chain/{}.json", change.entry), say("voce della catena", "entry on the chain"));
+        let told = format!(
+            "{why} · {entry}<br><code>{}</code><br>→ <code>{}</code>",
+            escape(&change.old),
+            escape(&change.new)
+        );
+        raw(html, &iso_seconds(change.at), &told);
+    }
+    html.push_str("</table></section>\n");
 }
 
 fn section(html: &mut String, document: &Document, lang: Lang) {

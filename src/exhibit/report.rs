@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::chain::reign::{Change, Reason};
 use crate::clock::iso_ms;
 use crate::document::Metadata;
 use crate::error::{Code, Error, Result};
@@ -83,6 +84,33 @@ pub struct Package {
     pub renewals: Vec<u64>,
 }
 
+/// A change of the archive's key, as its entry on the chain says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyChange {
+    /// The entry: both keys signed it.
+    pub entry: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// The key until then (vkey).
+    pub old: String,
+    /// The key from then on (vkey).
+    pub new: String,
+}
+
+impl From<&Change> for KeyChange {
+    fn from(change: &Change) -> Self {
+        Self {
+            entry: change.seq,
+            at: change.at,
+            reason: change.reason,
+            old: change.old.to_string(),
+            new: change.new.to_string(),
+        }
+    }
+}
+
 /// One file of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
@@ -118,6 +146,9 @@ pub struct Report {
     pub documents: Vec<Document>,
     /// Their packages.
     pub packages: Vec<Package>,
+    /// Every change of the archive's key before the bundle's checkpoint, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyChange>,
     /// Every file but the report and its note.
     pub files: Vec<Listed>,
 }

@@ -18,6 +18,7 @@ mod exchange;
 mod forged;
 #[path = "../support/judges.rs"]
 mod judges;
+mod keys;
 mod logs;
 mod many;
 mod pec;

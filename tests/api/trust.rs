@@ -12,7 +12,10 @@ use crate::server::{Archive, text};
 fn a_configuration_or_a_key_that_others_can_write_to_stops_the_start() {
     let archive = Archive::new();
     let keys = archive.root.with_extension("keys");
-    for path in [archive.path("custode.toml"), keys.join("archive.key"), keys.join("development-tsa.pem")] {
+    for path in [archive.path("custode.toml")]
+        .into_iter()
+        .chain(["archive.key", "secret.key", "development-tsa.pem"].map(|name| keys.join(name)))
+    {
         let before = std::fs::metadata(&path).unwrap().permissions();
         for mode in [0o660, 0o602] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();

@@ -14,6 +14,7 @@ mod load;
 mod outside;
 mod renewal;
 mod revoked;
+mod rotation;
 mod sandbox;
 #[allow(dead_code)]
 #[path = "../support/seal.rs"]

@@ -35,6 +35,11 @@ pub fn agree(bundle: &Path, arguments: &[&str], status: i32, report: Option<&Val
     for field in ["outcome", "bundle", "archive", "trial", "made_at", "packages", "files", "stamps"] {
         assert_eq!(first[field], second[field], "{field}: {}", both());
     }
+    let changes = |list: &Value| -> Vec<Value> {
+        let all = list.as_array().expect("changes of key").iter();
+        all.map(|line| ["entry", "at", "reason"].iter().map(|field| line[field].clone()).collect()).collect()
+    };
+    assert_eq!(changes(&first["anchors"]["changes"]), changes(&second["changes"]), "{}", both());
     let documents = |report: &Value| -> Vec<Value> {
         let fields = [
             "id",

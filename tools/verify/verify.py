@@ -170,15 +170,15 @@ def note_lines(note):
     return text + "\n", signatures
 
 
-def open_note(note, name, public):
-    """The lines of a note signed under this name by this key."""
-    if (note, name) not in opened_notes:
+def open_note(note, name, *keys):
+    """The lines of a note signed under this name by one of these keys, or by several."""
+    if (note, name, keys) not in opened_notes:
         text, signatures = note_lines(note)
-        own = [s for n, k, s in signatures if n == name and k == sha256(name.encode() + b"\n\x01" + public)[:4]]
-        need(own, "not signed by " + name)
-        need(all(ed25519(public, text.encode(), signature) for signature in own), "the signature of %s does not verify" % name)
-        opened_notes[note, name] = text.split("\n")
-    return opened_notes[note, name]
+        own = [(key, s) for n, k, s in signatures for key in keys if n == name and k == sha256(name.encode() + b"\n\x01" + key)[:4]]
+        need(own, "not signed by %s with the key in force" % name)
+        need(all(ed25519(key, text.encode(), signature) for key, signature in own), "the signature of %s does not verify" % name)
+        opened_notes[note, name, keys] = text.split("\n")
+    return opened_notes[note, name, keys]
 
 
 def cosigned(note, name, public):
@@ -438,6 +438,7 @@ class Run:
             self.report = json.loads(data)
             need(self.report["schema"] == "urn:custode:bundle:1", "another schema")
             [d["id"] for d in self.report["documents"]], [p["entry"] for p in self.report["packages"]], self.report["files"]
+            [k["entry"] for k in self.report.get("keys", [])]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise NoBundle("report.json: %s" % error)
         self.archive = self.report["archive"]
@@ -448,17 +449,25 @@ class Run:
             self.bad("trust/archive.vkey", str(error))
             if key is None:
                 raise NoBundle("trust/archive.vkey: %s" % error)
-        name, self.public = key or own
-        if own and key and own != key:
-            self.bad("trust/archive.vkey", "not the key that was given with --key")
-        if name != self.archive:
+        self.name, newest = own or key
+        # From the size of the chain on, the key in force, since when, and why the one before it ended.
+        self.keys = self.attempt("report.json", self.changes, newest) or [(-1, newest, None, None)]
+        known = [public for _, public, _, _ in self.keys]
+        if key and (key[0] != self.name or key[1] not in known):
+            self.bad("trust/archive.vkey", "not the key that was given with --key, nor one that it leads to")
+            self.name, self.keys = key[0], [(-1, key[1], None, None)]
+        elif key and any(reason == "compromised" for _, _, _, reason in self.keys[known.index(key[1]) + 1:]):
+            self.unjudged("archive key", "declared compromised, or leads on through one that was: give the newest")
+        if self.name != self.archive:
             self.bad("report.json", "of an archive whose name is not that of the key")
-        self.name = name
+        self.public = self.keys[-1][1]
         self.attempt("report.note", self.report_note, data)
         self.listed_files()
         self.checkpoint = None
         self.attempt("checkpoint", self.open_checkpoint)
         self.witnesses = self.attempt("checkpoint", self.seen, witnesses) or []
+        for change in self.report.get("keys", []):
+            self.attempt("chain/%s.json" % change["entry"], self.proved, change["entry"])
         for package in self.report["packages"]:
             self.attempt("chain/%s.json" % package["entry"], self.chain_entry, package)
         signers = "trust/signers.pem" if "trust/signers.pem" in self.files.sizes else None
@@ -517,6 +526,43 @@ class Run:
     def same(self, name, expected, what):
         need(self.hash(name).hex() == expected, "%s: %s" % (name, what))
 
+    # The keys of the archive: each signs from its entry on the chain to the next one.
+
+    def changes(self, newest):
+        """The changes of key, each signed by the old key and the new: from any key one gets to all."""
+        keys, shown = [], self.report.get("keys", [])
+        need(len(shown) <= 1000, "more changes of key than any archive makes")
+        for number, told in enumerate(shown, 1):
+            entry = json.loads(self.files.read("chain/%d.json" % told["entry"], 60 << 10))
+            said, seq, at = entry["key"], entry["seq"], instant(entry["at"])
+            (name, old), (new_name, new) = parse_vkey(said["old"]), parse_vkey(said["new"])
+            keys = keys or [(-1, old, None, None)]
+            right = entry["kind"] == "key" and said["number"] == number and set(said) == {"number", "old", "new", "reason", "note"}
+            need(right and said["reason"] in ("routine", "compromised"), "a change of key is missing, or out of order")
+            need(keys[-1][1] == old and seq > keys[-1][0] and name == new_name == self.name, "not a change of the key in force")
+            need(new not in [public for _, public, _, _ in keys], "a key that was in force before")
+            for public in (old, new):
+                lines = open_note(said["note"], name + "/key", public)
+            root = base64.b64decode(lines[3], validate=True)
+            right = [name + "/key", str(number), str(seq), lines[3], said["old"], said["new"], said["reason"], ""]
+            need(lines == right and len(root) == 32, "the signed note is of another change of key")
+            same = [told["entry"], instant(told["at"]), told["reason"], told["old"], told["new"]]
+            need(same == [seq, at, said["reason"], said["old"], said["new"]], "not what the entry of the change of key says")
+            keys.append((seq, new, at, said["reason"]))
+        need(not shown or keys[-1][1] == newest, "the last change of key put another key in force")
+        return keys
+
+    def key_at(self, size):
+        return [public for seq, public, _, _ in self.keys if seq < size][-1]
+
+    def open_checkpoint_note(self, note):
+        """Text of a checkpoint: by the key in force at its size; the first one of a reign is signed by the old key as well."""
+        size = int(note.split("\n")[1])
+        old = [self.keys[n - 1][1] for n, key in enumerate(self.keys) if n and key[0] + 1 == size]
+        text = open_note(note, self.name, self.key_at(size), *old)
+        need(len(text) == 4 and text[3] == "" and text[0] == self.name and str(size) == text[1], "not a checkpoint of this archive")
+        return text
+
     # The list of files and its note.
 
     def report_note(self, data):
@@ -551,8 +597,7 @@ class Run:
 
     def open_checkpoint(self):
         note = self.small("checkpoint").decode()
-        text = open_note(note, self.name, self.public)
-        need(text[0] == self.name and str(int(text[1])) == text[1], "a checkpoint of another archive")
+        text = self.open_checkpoint_note(note)
         self.checkpoint = note, int(text[1]), base64.b64decode(text[2], validate=True)
 
     def seen(self, given):
@@ -567,15 +612,15 @@ class Run:
                 seen.append({"witness": key[0], "at": at})
             elif ("bad", "checkpoint") not in [finding[:2] for finding in self.findings]:
                 self.unjudged("checkpoint", "not cosigned by " + key[0])
-        if len(note_lines(note)[1]) > 1 and not given:
+        if any(name != self.name for name, _, _ in note_lines(note)[1]) and not given:
             self.unjudged("witness", "the key of no witness was given (--witness)")
         return seen
 
     def stamp(self, stem):
         """A time-stamp over an earlier checkpoint, which the bundle's own continues (RFC 9162 section 2.1.4.2)."""
         note, reply, proof = (self.small(stem + part) for part in (".checkpoint", ".tsr", ".consistency"))
-        text = open_note(note.decode(), self.name, self.public)
-        need(text[0] == self.name and self.checkpoint, "a checkpoint of another archive")
+        text = self.open_checkpoint_note(note.decode())
+        need(self.checkpoint, "no checkpoint that it could lead to")
         (_, size, root), old, old_root = self.checkpoint, int(text[1]), base64.b64decode(text[2], validate=True)
         path = [base64.b64decode(line, validate=True) for line in proof.decode().splitlines()[:64]]
         need(0 < old <= size, "not an earlier checkpoint")
@@ -665,6 +710,8 @@ class Run:
             self.attempt(line["metadata_file"], self.metadata, line, facts[0])
         self.attempt("report.json", self.revocation, line)
         since, times = self.attempt(line["evidence"], self.document_evidence, line) or (None, [])
+        if facts:
+            self.attempt(line["note"], self.under_compromised, line, facts[2], since)
         if "rdv_signature" in line:
             self.signature(line["rdv_signature"], line["rdv"], since)
         if times and line["exists_since"] not in times:
@@ -699,7 +746,8 @@ class Run:
         rdv, manifest = xml(data), json.loads(manifest_data)
         value = lambda name: rdv.find(RDV + name).text
         chain = rdv.find(RDV + "Catena")
-        text = open_note(self.small(line["note"]).decode(), self.name + "/receipt", self.public)
+        size = int(chain.get("dimensione"))
+        text = open_note(self.small(line["note"]).decode(), self.name + "/receipt", self.key_at(size))
         right = [self.name + "/receipt", value("Identificativo"), value("Corsia"), value("Numero"), sha256(data).hex(),
                  sha256(manifest_data).hex(), value("Emissione"), chain.get("dimensione"), chain.get("radice"), ""]
         need(text == right, "the signed note is of another receipt")
@@ -714,7 +762,14 @@ class Run:
         item = item[0]
         need(told == (item["sha256"], item["blake3"], item["metadata_sha256"], item["bytes"], item["media_type"]),
              "RdV and manifest disagree")
-        return item, instant(value("Emissione"))
+        return item, instant(value("Emissione")), size
+
+    def under_compromised(self, line, size, since):
+        """A receipt under a key that was declared compromised: its package's entry or a time-stamp must be older than that."""
+        ended = [(seq, at, reason) for seq, _, at, reason in self.keys if seq >= size][:1]
+        for seq, at, reason in ended:
+            if reason == "compromised" and not (line["entry"] in self.entries and line["entry"] < seq) and not (since and since[:-1] < at[:-1]):
+                raise Unjudged("receipt under a key that was declared compromised, and nothing else older proves it")
 
     def content(self, line, item):
         self.same(line["file"], item["sha256"], "not the document received")
@@ -903,16 +958,21 @@ def main(arguments):
     outcome = run.outcome()
     if as_json:
         findings = [dict(zip(("outcome", "place", "message"), finding)) for finding in run.findings]
+        changes = [{"entry": seq, "at": at, "reason": reason} for seq, _, at, reason in run.keys[1:]]
         packages = [p["package"] for p in run.report["packages"] if p["whole"]]
         print(json.dumps({"outcome": outcome, "bundle": run.report["bundle"], "archive": run.archive, "trial": run.report["trial"],
                           "made_at": run.report["made_at"], "files": len(run.digests), "documents": run.documents,
-                          "packages": packages, "signatures": run.judge.signatures, "witnesses": run.witnesses, "stamps": run.stamps, "findings": findings}, indent=1))
+                          "packages": packages, "signatures": run.judge.signatures, "witnesses": run.witnesses, "changes": changes, "stamps": run.stamps,
+                          "findings": findings}, indent=1))
     else:
         print({"good": "VERIFIED / VERIFICATO", "bad": "BAD / NON INTEGRO"}.get(outcome, "NOT FULLY VERIFIED / NON DEL TUTTO VERIFICATO"))
         for document in run.documents:
             print(" ", document["id"], "existed at the latest at / esisteva al più tardi il", document["exists_since"] or "?", ascii(document["name"]))
         for signature in run.judge.signatures:
             print(" ", signature["file"], "signature / firma:", signature["outcome"])
+        for _, _, at, reason in run.keys[1:]:
+            why = {"compromised": "previous key compromised / chiave precedente compromessa"}.get(reason, "routine / cambio programmato")
+            print("  the archive's key was changed on / la chiave dell'archivio è cambiata il", at, why)
         for witness in run.witnesses:
             print("  chain seen by the witness / catena vista dal testimone", witness["witness"], witness["at"])
         for stamp in run.stamps:

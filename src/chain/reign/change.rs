@@ -19,6 +19,9 @@ use crate::chain::note::{Signer, Verifier, open_note};
 use crate::error::{Code, Error, Result};
 use crate::hash::Sha256;
 
+/// Most changes of one archive: one a week for twenty years. A bundle of a stranger's must not decide our time.
+pub(in crate::chain) const MAX_CHANGES: u64 = 1_000;
+
 /// Why a key was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -139,6 +142,9 @@ impl Change {
                 "change number {}, expected {number}: one is missing, or out of order",
                 said.number
             )));
+        }
+        if number > MAX_CHANGES {
+            return Err(bad(format!("more than {MAX_CHANGES} changes")));
         }
         let key = |text: &str| text.parse::<Verifier>().map_err(|e| bad(e.detail));
         let (old, new) = (key(&said.old)?, key(&said.new)?);

@@ -2,7 +2,8 @@
 //!
 //! Invariant: no two cosigned checkpoints of a log disagree, whatever is asked at the same time and wherever the process
 //! stops: the new one is durable before its cosignature leaves. A kept checkpoint that does not verify stops the witness: it
-//! would not know any more what it has seen. Clause: C2SP tlog-witness.
+//! would not know any more what it has seen. A log may change its key: its operator gives all of them, and once a newer one has
+//! signed what was kept, an older one does not go on. Clause: C2SP tlog-witness.
 //!
 //! | file | what |
 //! |---|---|
@@ -49,7 +50,8 @@ pub struct Keeper {
 
 #[derive(Debug)]
 struct Log {
-    key: Verifier,
+    /// Oldest first; never none.
+    keys: Vec<Verifier>,
     path: PathBuf,
     last: Mutex<Option<Kept>>,
 }
@@ -57,6 +59,8 @@ struct Log {
 /// The last checkpoint of a log.
 #[derive(Debug, Clone)]
 struct Kept {
+    /// Which of the log's keys, counted from 0, is the newest that signed it.
+    key: usize,
     size: u64,
     root: Sha256,
     time: u64,
@@ -121,22 +125,29 @@ pub fn forget(folder: &Path, origin: &str) -> Result<Option<PathBuf>> {
 }
 
 impl Keeper {
-    /// Opens the witness in `folder` for these logs, each named as its key. Every checkpoint kept of them must verify.
+    /// Opens the witness in `folder` for these logs, each named as its key; a log that changed its key with all its keys, oldest
+    /// first. Every checkpoint kept of them must verify.
     pub fn open(folder: &Path, logs: &[Verifier], clock: Arc<dyn Clock>) -> Result<Self> {
         let cosigner = read_key(folder)?;
         let lock = lock(folder)?;
         let ours = cosigner.verifier();
-        let mut known = BTreeMap::new();
+        let mut keys: BTreeMap<&str, Vec<Verifier>> = BTreeMap::new();
         for key in logs {
             if key.is_witness() {
                 return Err(Error::new(Code::Usage, "the key of a witness, not of a log").at(key));
             }
-            let path = folder_of(folder, key.name()).join("checkpoint");
-            let last = read_bounded(&path, MAX_NOTE)?.map(|bytes| Kept::parse(&bytes, key, &ours)).transpose();
-            let last = Mutex::new(last.map_err(|e| e.at(path.display()))?);
-            if known.insert(key.name().to_owned(), Log { key: key.clone(), path, last }).is_some() {
-                return Err(Error::new(Code::Usage, "two keys for one log").at(key.name()));
+            let known = keys.entry(key.name()).or_default();
+            if known.contains(key) {
+                return Err(Error::new(Code::Usage, "the same key twice").at(key));
             }
+            known.push(key.clone());
+        }
+        let mut known = BTreeMap::new();
+        for (name, keys) in keys {
+            let path = folder_of(folder, name).join("checkpoint");
+            let last = read_bounded(&path, MAX_NOTE)?.map(|bytes| Kept::parse(&bytes, &keys, &ours)).transpose();
+            let last = Mutex::new(last.map_err(|e| e.at(path.display()))?);
+            known.insert(name.to_owned(), Log { keys, path, last });
         }
         Ok(Self { cosigner, logs: known, clock, _lock: lock })
     }
@@ -154,8 +165,8 @@ impl Keeper {
         let (text, _) = parts(&request.checkpoint).map_err(malformed)?;
         let checkpoint = Checkpoint::parse_any(text).map_err(malformed)?;
         let log = self.logs.get(&checkpoint.origin).ok_or_else(|| Error::new(Code::WitnessLog, ""))?;
-        open_note(&request.checkpoint, std::slice::from_ref(&log.key))
-            .map_err(|e| Error::new(Code::WitnessSignature, e.detail))?;
+        open_note(&request.checkpoint, &log.keys).map_err(|e| Error::new(Code::WitnessSignature, e.detail))?;
+        let key = newest(&log.keys, &request.checkpoint)?;
         if request.old > checkpoint.size {
             return Err(Error::new(Code::WitnessRequest, "the old size is larger than the checkpoint's"));
         }
@@ -166,6 +177,9 @@ impl Keeper {
         if request.old != old {
             return Ok(Answer::OtherSize(old));
         }
+        if last.as_ref().is_some_and(|kept| key < kept.key) {
+            return Err(Error::new(Code::WitnessSignature, "by an older key of the log than one that signed before"));
+        }
         let continues = verify_consistency((old, old_root), (checkpoint.size, &checkpoint.root), &request.proof)
             && (checkpoint.size > 0 || checkpoint.root == empty);
         if !continues {
@@ -175,11 +189,11 @@ impl Keeper {
         // A clock that stepped back does not make a checkpoint older than the one before it.
         let time = u64::try_from(self.clock.now().as_second()).unwrap_or(0).max(before);
         let line = self.cosigner.cosign(text, time)?;
-        let log_lines = lines_of(&request.checkpoint, std::slice::from_ref(&log.key))?;
+        let log_lines = lines_of(&request.checkpoint, &log.keys)?;
         let note = format!("{text}\n{log_lines}{line}");
         durable::create_dir_all(log.path.parent().unwrap_or(Path::new(".")))?;
         durable::replace(&log.path, note.as_bytes(), durable::MODE_PLAIN)?;
-        *last = Some(Kept { size: checkpoint.size, root: checkpoint.root, time, note });
+        *last = Some(Kept { key, size: checkpoint.size, root: checkpoint.root, time, note });
         Ok(Answer::Cosigned(line))
     }
 
@@ -199,20 +213,34 @@ impl std::fmt::Debug for Keeper {
     }
 }
 
+/// Which of these keys is the newest that signed a note; the caller has verified the signatures.
+fn newest(keys: &[Verifier], note: &str) -> Result<usize> {
+    let mut signed = None;
+    for (at, key) in keys.iter().enumerate() {
+        if !lines_of(note, std::slice::from_ref(key))?.is_empty() {
+            signed = Some(at);
+        }
+    }
+    signed.ok_or_else(|| Error::new(Code::WitnessSignature, "signed by no key of the log"))
+}
+
 impl Kept {
-    fn parse(bytes: &[u8], log: &Verifier, ours: &Verifier) -> Result<Self> {
+    fn parse(bytes: &[u8], log: &[Verifier], ours: &Verifier) -> Result<Self> {
         let damaged = |detail: &str| Error::new(Code::WitnessDamaged, detail.to_owned());
         let note = std::str::from_utf8(bytes).map_err(|_| damaged("not UTF-8"))?;
-        let opened = open_note(note, &[log.clone(), ours.clone()]).map_err(|e| damaged(&e.detail))?;
+        let known: Vec<Verifier> = log.iter().chain([ours]).cloned().collect();
+        let opened = open_note(note, &known).map_err(|e| damaged(&e.detail))?;
         let by_log = opened.signed_by.iter().any(|signed| signed.time.is_none());
         let (true, Some(time)) = (by_log, opened.signed_by.iter().find_map(|signed| signed.time)) else {
-            return Err(damaged("not signed by the log and by this witness"));
+            return Err(damaged(
+                "not signed by this witness and by a key of the log that was given: all of them are needed",
+            ));
         };
         let checkpoint = Checkpoint::parse_any(&opened.text).map_err(|e| damaged(&e.detail))?;
-        if checkpoint.origin != log.name() {
+        if log.iter().any(|key| checkpoint.origin != key.name()) {
             return Err(damaged("of another log"));
         }
-        Ok(Self { size: checkpoint.size, root: checkpoint.root, time, note: note.to_owned() })
+        Ok(Self { key: newest(log, note)?, size: checkpoint.size, root: checkpoint.root, time, note: note.to_owned() })
     }
 }
 

@@ -243,6 +243,9 @@ impl Source for Sealed {
         assert_eq!(*package, self.plan.package);
         Package::open_folder(&self.folder)
     }
+    fn line(&self, seq: u64) -> Result<Entry> {
+        self.ledger.entry(seq)
+    }
     fn entry(&self, _: &PackageRef) -> Result<Entry> {
         self.ledger.entry(self.entry)
     }
@@ -264,7 +267,8 @@ impl Sealed {
                 made_at: self.clock.now(),
                 holder: "Titolare Esempio & figli".into(),
                 trial: true,
-                signer: &self.signer,
+                signer: &self.ledger.signer(),
+                keys: self.ledger.keys(),
                 anchors: &self.anchors,
                 trust: crate::evidence::trust::Trust::nobody(),
                 signature: None,

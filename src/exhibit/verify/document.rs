@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::{Document, Outcome, Run};
-use crate::chain::note::{Verifier, open_note};
+use crate::chain::Reigns;
 use crate::clock::iso_seconds;
 use crate::document::agid;
 use crate::error::{Code, Error, Finding, Result};
@@ -17,7 +17,7 @@ use crate::exhibit::verify::trust::Judge;
 use crate::exhibit::{REPORT, name, report};
 use crate::hash::Sha256;
 use crate::intake::manifest::Manifest;
-use crate::intake::receipt::{Facts, check_note, origin, rdv};
+use crate::intake::receipt::{Facts, check_note, open_note, origin, rdv};
 use crate::package::TRUST;
 
 impl Run {
@@ -26,16 +26,19 @@ impl Run {
         &mut self,
         line: &report::Document,
         report: &report::Report,
-        key: &Verifier,
+        keys: &Reigns,
         judge: &Judge,
     ) -> Document {
         let before = self.findings.len();
         self.places(line, report);
-        let facts = self.receipt(line, report, key);
+        let facts = self.receipt(line, report, keys);
         self.against_receipt(line, facts.as_ref());
         self.revocation(line, report);
         let verified = self.evidence(line, judge);
         let since = verified.as_ref().map(Verified::since);
+        if let Some(facts) = &facts {
+            self.under_compromised(line, keys, facts.chain_size, since);
+        }
         if let Some(signature) = &line.rdv_signature {
             self.signature(judge, signature, &line.rdv, since, None);
         }
@@ -92,15 +95,14 @@ impl Run {
     }
 
     /// RdV and manifest, verified against the note that the archive signed.
-    fn receipt(&mut self, line: &report::Document, report: &report::Report, key: &Verifier) -> Option<Facts> {
+    fn receipt(&mut self, line: &report::Document, report: &report::Report, keys: &Reigns) -> Option<Facts> {
         let (rdv_bytes, manifest, note) = (self.small(&line.rdv), self.small(&line.manifest), self.text(&line.note));
         let rdv_bytes = rdv_bytes?;
         let facts = rdv::parse(&rdv_bytes);
         let facts = self.noted(&line.rdv, facts)?;
-        let name = origin(key.name());
+        let name = origin(keys.name());
         let note = note?;
-        let signed = key.renamed(&name).and_then(|key| open_note(&note, &[key]));
-        let signed = signed.and_then(|opened| check_note(&opened.text, &name, &facts, &rdv_bytes));
+        let signed = open_note(&note, keys).and_then(|(text, _)| check_note(&text, &name, &facts, &rdv_bytes));
         self.noted(&line.note, signed)?;
         let manifest = manifest?;
         let agrees = Manifest::parse(&manifest).and_then(|read| {

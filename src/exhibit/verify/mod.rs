@@ -7,6 +7,7 @@
 
 mod document;
 mod files;
+mod keys;
 mod package;
 mod stamps;
 mod trust;
@@ -21,15 +22,13 @@ use serde::Serialize;
 pub use trust::Trust;
 
 use super::bundle::packages::renewed_files;
-use super::report::{self, MAX_REPORT};
+use super::report::{self, KeyChange, MAX_REPORT};
 use super::{
     CHECKPOINT, FOR_PEOPLE, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, TSA_ANCHORS, VKEY, origin,
 };
-use crate::chain::checkpoint::Checkpoint;
 use crate::chain::merkle::leaf;
-use crate::chain::note::{Verifier, open_note};
 use crate::chain::proof::Proof;
-use crate::chain::{Entry, Kind};
+use crate::chain::{Entry, Kind, Reigns};
 use crate::error::{Code, Error, Finding, Lang, Result, Severity};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::sign::cades;
@@ -113,8 +112,10 @@ pub struct AnchorsUsed {
     pub time_stamps: &'static str,
     /// `given` with `--key`, or `bundle`.
     pub archive: &'static str,
-    /// The key that was used (vkey).
+    /// The key that was used (vkey): the one given, else the bundle's.
     pub key: String,
+    /// The changes of key that lead to it or from it, oldest first.
+    pub changes: Vec<KeyChange>,
     /// Witnesses whose cosignature of the checkpoint verified, and when each saw it.
     pub witnesses: Vec<witness::Cosigned>,
 }
@@ -164,25 +165,25 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
 
     let bytes = run.files.read(REPORT, MAX_REPORT)?;
     let report = report::Report::parse(&bytes)?;
-    let key = run.key(trust, &report)?;
-    run.report_note(&report, &bytes, &key);
+    let keys = run.keys(trust, &report)?;
+    run.report_note(&report, &bytes, &keys);
     drop(bytes);
     run.listed_files(&report);
     for name in FOR_PEOPLE.iter().chain(&[CHECKPOINT, TSA_ANCHORS, VKEY]) {
         run.expect(name);
     }
-    run.chain(&report, &key);
-    let witnesses = run.witnesses(trust);
+    run.chain(&report, &keys);
+    let witnesses = run.witnesses(trust, &keys);
     let judge = run.judge(trust);
     run.report_signature(&report, &judge);
-    let stamps = run.stamps(&key, &judge);
+    let stamps = run.stamps(&keys, &judge);
     let mut documents = Vec::with_capacity(report.documents.len());
     let mut ids = BTreeSet::new();
     for line in &report.documents {
         if !ids.insert(line.id) {
             run.bad(Code::BundleInvalid, REPORT, format!("{} stands twice", line.id));
         }
-        documents.push(run.document(line, &report, &key, &judge));
+        documents.push(run.document(line, &report, &keys, &judge));
     }
     let whole: Vec<_> = report.packages.iter().filter(|p| p.whole).collect();
     for line in &whole {
@@ -205,7 +206,8 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
         anchors: AnchorsUsed {
             time_stamps: if trust.anchors.is_some() { "given" } else { "bundle" },
             archive: if trust.key.is_some() { "given" } else { "bundle" },
-            key: key.to_string(),
+            key: trust.key.as_ref().unwrap_or(keys.current()).to_string(),
+            changes: keys.changes().iter().map(KeyChange::from).collect(),
             witnesses,
         },
         findings,
@@ -313,36 +315,11 @@ impl Run {
         self.noted(name, text)
     }
 
-    /// The archive's key: the one given, or the bundle's own.
-    fn key(&mut self, trust: &Trust, report: &report::Report) -> Result<Verifier> {
-        let own = self.files.read(VKEY, 4096).and_then(|bytes| {
-            let text = String::from_utf8(bytes).map_err(|_| Error::new(Code::BundleFileAltered, "not UTF-8"))?;
-            text.trim().parse::<Verifier>().map_err(|e| Error::new(Code::BundleFileAltered, e.detail))
-        });
-        let key = match (&trust.key, own) {
-            (Some(given), Ok(own)) => {
-                if *given != own {
-                    self.bad(Code::BundleInvalid, VKEY, "not the key that was given with --key");
-                }
-                given.clone()
-            }
-            (Some(given), Err(error)) => {
-                self.noted::<()>(VKEY, Err(error));
-                given.clone()
-            }
-            (None, own) => own.map_err(|e| e.at(VKEY))?,
-        };
-        if key.name() != report.archive {
-            self.bad(Code::BundleInvalid, REPORT, "of an archive whose name is not that of the key");
-        }
-        Ok(key)
-    }
-
-    fn report_note(&mut self, report: &report::Report, bytes: &[u8], key: &Verifier) {
+    fn report_note(&mut self, report: &report::Report, bytes: &[u8], keys: &Reigns) {
         self.used.extend([REPORT.to_owned(), REPORT_NOTE.to_owned()]);
         let verified = self.files.read(REPORT_NOTE, MAX_SMALL).and_then(|note| {
             let note = String::from_utf8(note).map_err(|_| Error::new(Code::SignatureInvalid, "not UTF-8"))?;
-            let opened = open_note(&note, &[key.renamed(&origin(key.name()))?])?;
+            let opened = keys.open_note(&note, &origin(keys.name()), u64::MAX)?;
             if opened.text != report.note_text(bytes) {
                 return Err(Error::new(Code::SignatureInvalid, "the signed note is of another report"));
             }
@@ -399,14 +376,21 @@ impl Run {
     }
 
     /// The checkpoint's signature, and each entry's way to it.
-    fn chain(&mut self, report: &report::Report, key: &Verifier) {
+    fn chain(&mut self, report: &report::Report, keys: &Reigns) {
         let checkpoint = self.text(CHECKPOINT);
         if let Some(note) = &checkpoint {
-            let opened = Checkpoint::open(note, key);
+            let opened = keys.open_checkpoint(note);
             self.noted(CHECKPOINT, opened);
         }
+        for change in &report.keys {
+            // What it says was judged when the keys were read.
+            self.entry(change.entry, checkpoint.as_ref(), keys, &|entry| match entry.kind {
+                Kind::Key => Ok(()),
+                _ => Err(Error::new(Code::KeyChangeBad, "not an entry of a change of key")),
+            });
+        }
         for package in &report.packages {
-            self.entry(package.entry, checkpoint.as_ref(), key, &|entry| {
+            self.entry(package.entry, checkpoint.as_ref(), keys, &|entry| {
                 let of = |name: &str| entry.object.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
                 let number = entry.object.get("number").and_then(serde_json::Value::as_u64);
                 let right = entry.kind == Kind::Package
@@ -415,7 +399,7 @@ impl Run {
                 if right { Ok(()) } else { Err(Error::new(Code::ChainAltered, "not the entry of this package")) }
             });
             for renewal in &package.renewals {
-                self.entry(*renewal, checkpoint.as_ref(), key, &|entry| {
+                self.entry(*renewal, checkpoint.as_ref(), keys, &|entry| {
                     if entry.kind != Kind::Renewal {
                         return Err(Error::new(Code::ChainAltered, "not the entry of a renewal"));
                     }
@@ -426,14 +410,14 @@ impl Run {
     }
 
     /// Notes an entry that is in the chain and is what it should be.
-    fn entry(&mut self, seq: u64, checkpoint: Option<&String>, key: &Verifier, right: &dyn Fn(&Entry) -> Result<()>) {
+    fn entry(&mut self, seq: u64, checkpoint: Option<&String>, keys: &Reigns, right: &dyn Fn(&Entry) -> Result<()>) {
         let (line_name, proof_name) = (format!("chain/{seq}.json"), format!("chain/{seq}.tlog-proof"));
         let (Some(line), Some(proof)) = (self.small(&line_name), self.text(&proof_name)) else { return };
         let proof = Proof::parse(&proof).and_then(|proof| {
             if proof.index != seq || Some(&proof.checkpoint) != checkpoint {
                 return Err(Error::new(Code::ChainAltered, "a proof of another entry or against another checkpoint"));
             }
-            proof.verify(leaf(&line), key)
+            proof.verify_under(leaf(&line), keys)
         });
         let proved = self.noted(&proof_name, proof).is_some();
         let entry = Entry::parse(&line).and_then(|entry| {

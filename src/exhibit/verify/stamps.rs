@@ -11,9 +11,8 @@ use serde::Serialize;
 
 use super::Run;
 use super::trust::Judge;
-use crate::chain::Checkpoint;
+use crate::chain::Reigns;
 use crate::chain::merkle::verify_consistency;
-use crate::chain::note::Verifier;
 use crate::error::{Code, Error, Result};
 use crate::evidence::ers::{Record, Verified};
 use crate::exhibit::{CHECKPOINT, MAX_SMALL, STAMPS};
@@ -32,7 +31,7 @@ pub struct ChainStamp {
 }
 
 impl Run {
-    pub(super) fn stamps(&mut self, key: &Verifier, judge: &Judge) -> Vec<ChainStamp> {
+    pub(super) fn stamps(&mut self, keys: &Reigns, judge: &Judge) -> Vec<ChainStamp> {
         let extension = ".checkpoint";
         let stems: Vec<String> = self
             .files
@@ -48,7 +47,7 @@ impl Run {
                 .filter(|n| self.expect(n).is_some())
                 .collect();
             let [note, reply, proof] = all.as_slice() else { continue };
-            let (record, stamp) = (name(".ers"), self.stamp([note, reply, proof], key));
+            let (record, stamp) = (name(".ers"), self.stamp([note, reply, proof], keys));
             let Some((size, token)) = self.noted(note, stamp) else { continue };
             let verified = if self.files.contains(&record) {
                 let verified = self.renewed(&record, note, &token, judge);
@@ -69,9 +68,9 @@ impl Run {
     }
 
     /// The size of a stamp's checkpoint, which leads to the bundle's, and its token, not judged yet.
-    fn stamp(&mut self, [note, reply, proof]: [&str; 3], key: &Verifier) -> Result<(u64, Vec<u8>)> {
+    fn stamp(&mut self, [note, reply, proof]: [&str; 3], keys: &Reigns) -> Result<(u64, Vec<u8>)> {
         let (note, present) = (self.words(note)?, self.words(CHECKPOINT)?);
-        let (stamped, present) = (Checkpoint::open(&note, key)?, Checkpoint::open(&present, key)?);
+        let (stamped, present) = (keys.open_checkpoint(&note)?, keys.open_checkpoint(&present)?);
         let mut path = Vec::new();
         for line in self.words(proof)?.lines().take(64) {
             let hash = BASE64.decode(line).ok().and_then(|bytes| bytes.try_into().ok()).map(Sha256);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Run, Trust};
+use crate::chain::Reigns;
 use crate::chain::cosignature::{lines_of, parts};
 use crate::chain::note::{Verifier, open_note};
 use crate::error::{Code, Error, Finding};
@@ -23,7 +24,7 @@ pub struct Cosigned {
 
 impl Run {
     /// The witnesses given must have cosigned; those of the bundle are verified when none were given.
-    pub(super) fn witnesses(&mut self, trust: &Trust) -> Vec<Cosigned> {
+    pub(super) fn witnesses(&mut self, trust: &Trust, keys: &Reigns) -> Vec<Cosigned> {
         let own = if self.files.contains(WITNESSES) { self.own_witnesses() } else { Vec::new() };
         let Some(note) = self.text(CHECKPOINT) else { return Vec::new() };
         let given = !trust.witnesses.is_empty();
@@ -43,7 +44,9 @@ impl Run {
                 None => self.bad(Code::SignatureInvalid, CHECKPOINT, "the key of a log, not of a witness"),
             }
         }
-        let cosigned = parts(&note).is_ok_and(|(_, lines)| lines.len() > 1);
+        // The archive itself may have signed twice: the first checkpoint of a key's reign bears both.
+        let own = format!("\u{2014} {} ", keys.name());
+        let cosigned = parts(&note).is_ok_and(|(_, lines)| lines.iter().any(|line| !line.starts_with(&own)));
         if cosigned && !given {
             let detail = "the key of no witness was given (--witness)";
             self.findings.push(Finding::warning(Code::AnchorMissing, "witness", detail));

@@ -158,3 +158,42 @@ fn a_witness_that_does_not_know_what_it_saw_does_not_start() {
     drop(keeper);
     assert_eq!(create_key(stage.folder.path(), "x").unwrap_err().code, Code::ArchiveExists);
 }
+
+#[test]
+fn a_log_goes_on_under_its_next_key_and_never_back() {
+    let stage = Stage::new();
+    let next = Signer::for_name("archivio.example", &[8; 32]).unwrap();
+    let (old_key, new_key) = (stage.log.verifier(), next.verifier());
+    let open = |keys: &[&Verifier]| {
+        let keys: Vec<Verifier> = keys.iter().map(|key| (*key).clone()).collect();
+        Keeper::open(stage.folder.path(), &keys, stage.clock.clone())
+    };
+    let by_next = |old: u64, size: u64| {
+        let text = parts(&stage.note(size)).unwrap().0.to_owned();
+        AddCheckpoint { checkpoint: next.sign_note(&text).unwrap(), ..stage.request(old, size) }
+    };
+    assert_eq!(open(&[&old_key, &old_key]).unwrap_err().code, Code::Usage);
+    let keeper = open(&[&old_key]).unwrap();
+    assert!(matches!(ask(&keeper, &stage.request(0, 9)).unwrap(), Answer::Cosigned(_)));
+    refused(&keeper, &by_next(9, 11), Code::WitnessSignature);
+    // The first checkpoint of the new reign, which both signed, is good for who knows only the old key.
+    let both = AddCheckpoint { checkpoint: next.countersign(&stage.note(10)).unwrap(), ..stage.request(9, 10) };
+    assert!(matches!(ask(&keeper, &both).unwrap(), Answer::Cosigned(_)));
+    drop(keeper);
+    assert_eq!(open(&[&new_key]).unwrap_err().code, Code::WitnessDamaged, "what was kept is under the old key");
+    let keeper = open(&[&old_key, &new_key]).unwrap();
+    assert!(matches!(ask(&keeper, &by_next(10, 11)).unwrap(), Answer::Cosigned(_)));
+    // Whoever has the old key goes on alone: no more, not even with a right proof, nor after a stop.
+    refused(&keeper, &stage.request(11, 20), Code::WitnessSignature);
+    drop(keeper);
+    let keeper = open(&[&old_key, &new_key]).unwrap();
+    refused(&keeper, &stage.request(11, 20), Code::WitnessSignature);
+    let wrong = AddCheckpoint {
+        checkpoint: stage.log.countersign(&by_next(11, 20).checkpoint.replace("\n20\n", "\n21\n")).unwrap(),
+        ..by_next(11, 20)
+    };
+    refused(&keeper, &wrong, Code::WitnessSignature);
+    assert!(matches!(ask(&keeper, &by_next(11, 20)).unwrap(), Answer::Cosigned(_)));
+    drop(keeper);
+    assert!(open(&[&new_key]).is_ok(), "from here on the old key is not needed");
+}
