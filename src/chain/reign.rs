@@ -122,22 +122,28 @@ impl Reigns {
     /// key alone. Without one, what opens the checkpoint: the entries' keys, else the one in `chain/archive.vkey`. The chain's own
     /// verification says when they differ. `None` when no key can be read.
     pub fn of_archive(archive: &Path, given: Option<&Verifier>) -> Option<Self> {
-        Self::read(&Files::of(archive), given)
+        Self::read(&Files::of(archive), given).map(|(keys, _)| keys)
     }
 
-    pub(super) fn read(files: &Files, given: Option<&Verifier>) -> Option<Self> {
+    /// As [`Reigns::of_archive`], and whether the entries tell of other keys than these.
+    pub(super) fn read(files: &Files, given: Option<&Verifier>) -> Option<(Self, bool)> {
         let read = |name: &str| read_bounded(&files.chain(name), MAX_NOTE).ok().flatten();
         let text = |name: &str| read(name).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
         // Before the entries: what is in force under this checkpoint is among the keys read after it.
         let note = text("checkpoint");
         let scanned = of_files(files).ok().flatten();
         if let Some(given) = given {
-            return Some(scanned.filter(|keys| keys.holds(given)).unwrap_or_else(|| Self::only(given.clone())));
+            return Some(match scanned {
+                Some(keys) if keys.holds(given) => (keys, false),
+                other => (Self::only(given.clone()), other.is_some()),
+            });
         }
         let stored = text("archive.vkey").trim().parse().ok().map(Self::only);
         let opens = |keys: &&Self| keys.open_checkpoint(&note).is_ok();
         let found = [&scanned, &stored].into_iter().flatten().find(opens).cloned();
-        found.or(scanned).or(stored)
+        let keys = found.or_else(|| scanned.clone()).or(stored)?;
+        let differ = scanned.is_some_and(|scanned| scanned != keys);
+        Some((keys, differ))
     }
 
     /// Notes a change that [`Change::judge`] let through.

@@ -21,7 +21,7 @@ use super::ledger::{MAX_RENEWAL, RENEWED};
 use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
 use super::record::{self, ACCESSES, is_temporary};
-use super::reign::{self, Reigns};
+use super::reign::Reigns;
 use super::standing::{Claim, Compared};
 use super::tiles;
 use crate::durable;
@@ -142,12 +142,11 @@ impl Run {
     /// Opens the checkpoint with the key in force at its size, by the keys that the entries tell: they must hold the one given.
     fn checkpoint(&mut self, given: Option<&Verifier>) {
         let file = read_bounded(&self.files.chain("archive.vkey"), MAX_NOTE).ok().flatten().unwrap_or_default();
-        let told = reign::of_files(&self.files).ok().flatten();
-        let Some(keys) = Reigns::read(&self.files, given) else {
+        let Some((keys, differ)) = Reigns::read(&self.files, given) else {
             self.error(Code::ChainAltered, "chain/archive.vkey", "not the archive's key");
             return self.error(Code::CheckpointBad, "chain/checkpoint", "no key of the archive can be read");
         };
-        if told.is_some_and(|told| !told.holds(keys.current())) {
+        if differ {
             self.error(Code::ChainAltered, "chain/entries line 1", "the genesis names another key");
         }
         let opened = keys.open_checkpoint(&self.facts.note);
@@ -386,7 +385,7 @@ impl Run {
     }
 
     fn pending(&mut self, bytes: &[u8], given: Option<&Verifier>, index: &Index, grown: bool) {
-        let keys = Reigns::read(&self.files, given);
+        let keys = Reigns::read(&self.files, given).map(|(keys, _)| keys);
         let judged = Pending::parse(bytes).and_then(|pending| {
             let Some(keys) = keys else { return Ok(()) };
             let signed = pending.signed(&keys)?;

@@ -12,7 +12,9 @@ use custode::hash::Sha256;
 use custode::intake::receipt::open_note;
 use serde_json::{Value, json};
 
+use crate::seal::{SUBJECT, Seal};
 use crate::server::{Archive, Server, good, problem, text};
+use crate::signing::{archive, served};
 use crate::witness::Witness;
 
 fn seed(archive: &Archive) -> [u8; 32] {
@@ -161,6 +163,30 @@ fn what_rests_on_a_compromised_key_alone_is_said_to_be_unproved() {
     assert_eq!((verified[0].0, codes(&verified[0].1)), (2, vec!["key/compromised"]), "{verified:#?}");
     assert!(verified[0].1["findings"][0]["place"].as_str().unwrap().ends_with(".note"));
     assert_eq!(server.archive.manage(&["check"])["outcome"], "good");
+}
+
+#[test]
+fn a_receipt_that_a_certificate_signed_does_not_rest_on_the_key() {
+    if !crate::judges::present(&["openssl"]) {
+        return;
+    }
+    let seal = Seal::new("P-256", SUBJECT, "300");
+    let (server, producer) = served(archive(&seal, "receipts = true"));
+    let open = server.generic(&producer, "aperta.txt", b"sigillata dopo");
+    let done = rotate(&server, "compromised");
+    server.seal();
+    let bundle = server.archive.path("../bundle.zip").display().to_string();
+    server.archive.manage(&["export", "-o", &bundle, "--document", id(&open)]);
+    let anchor = server.archive.root.with_extension("keys").join("development-tsa-root.pem").display().to_string();
+    let ca = seal.path("ca.pem").display().to_string();
+    let new = done["new"].as_str().unwrap();
+    let out = server.archive.run(&["verify", &bundle, "--json", "--trust", &anchor, "--trust", &ca, "--key", new]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((out.status.code(), codes(&report)), (Some(0), vec![]), "{report}");
+    // Whose certificate it is, nobody says who does not believe its authority; nothing else is wrong.
+    let out = server.archive.run(&["verify", &bundle, "--json", "--trust", &anchor, "--key", new]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((out.status.code(), codes(&report)), (Some(2), vec!["anchor-missing"]), "{report}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::seal::{PASSWORD, SUBJECT, Seal, must};
 use crate::server::{Archive, Server, problem, text};
 
 /// An archive whose index names "Esempio S.p.A." as who may sign, with this signer.
-fn archive(seal: &Seal, more: &str) -> Archive {
+pub fn archive(seal: &Seal, more: &str) -> Archive {
     let archive = Archive::new();
     let path = archive.path("custode.toml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -17,7 +17,8 @@ fn archive(seal: &Seal, more: &str) -> Archive {
     archive
 }
 
-fn served(archive: Archive) -> (Server, String) {
+/// Served, so that it seals only when it is told to; and a producer's token.
+pub fn served(archive: Archive) -> (Server, String) {
     archive.configure("#interval = \"10s\"", "interval = \"1h\"");
     let server = archive.serve();
     let producer = server.archive.token("producer");

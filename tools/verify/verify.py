@@ -710,10 +710,10 @@ class Run:
             self.attempt(line["metadata_file"], self.metadata, line, facts[0])
         self.attempt("report.json", self.revocation, line)
         since, times = self.attempt(line["evidence"], self.document_evidence, line) or (None, [])
-        if facts:
-            self.attempt(line["note"], self.under_compromised, line, facts[2], since)
         if "rdv_signature" in line:
             self.signature(line["rdv_signature"], line["rdv"], since)
+        if facts:
+            self.attempt(line["note"], self.under_compromised, line, facts[2], since)
         if times and line["exists_since"] not in times:
             self.bad("report.json", "%s: exists_since is not the time of one of its time-stamps" % line["id"])
         files = {line[part] for part in ("file", "metadata_file", "rdv", "note", "manifest", "evidence", "rdv_signature") if part in line}
@@ -765,10 +765,11 @@ class Run:
         return item, instant(value("Emissione")), size
 
     def under_compromised(self, line, size, since):
-        """A receipt under a key that was declared compromised: its package's entry or a time-stamp must be older than that."""
+        """A receipt under a key that was declared compromised needs an entry or a time-stamp older than that, or a signature."""
+        signed = {"file": line.get("rdv_signature"), "outcome": "good"} in self.judge.signatures
         ended = [(seq, at, reason) for seq, _, at, reason in self.keys if seq >= size][:1]
         for seq, at, reason in ended:
-            if reason == "compromised" and not (line["entry"] in self.entries and line["entry"] < seq) and not (since and since[:-1] < at[:-1]):
+            if reason == "compromised" and not signed and not (line["entry"] in self.entries and line["entry"] < seq) and not (since and since[:-1] < at[:-1]):
                 raise Unjudged("receipt under a key that was declared compromised, and nothing else older proves it")
 
     def content(self, line, item):

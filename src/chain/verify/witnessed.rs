@@ -21,7 +21,7 @@ impl Run {
     ) -> Result<()> {
         let notes = stored(&self.files.chain("witness"))?;
         // After the notes: the keys that signed them are among those read now.
-        let keys = Reigns::read(&self.files, key);
+        let keys = Reigns::read(&self.files, key).map(|(keys, _)| keys);
         for (id, note) in notes {
             let place = format!("chain/witness/{id}.checkpoint");
             let Some(keys) = &keys else { break };

@@ -36,11 +36,11 @@ impl Run {
         self.revocation(line, report);
         let verified = self.evidence(line, judge);
         let since = verified.as_ref().map(Verified::since);
-        if let Some(facts) = &facts {
-            self.under_compromised(line, keys, facts.chain_size, since);
-        }
         if let Some(signature) = &line.rdv_signature {
             self.signature(judge, signature, &line.rdv, since, None);
+        }
+        if let Some(facts) = &facts {
+            self.under_compromised(line, keys, facts.chain_size, since);
         }
         let times = verified.as_ref().map(Verified::times).unwrap_or_default();
         if verified.is_some() && !times.contains(&line.exists_since) {

@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 
-use super::{Run, Trust};
+use super::{Outcome, Run, Trust};
 use crate::chain::note::Verifier;
 use crate::chain::reign::Reason;
 use crate::chain::{MAX_LINE, Reigns};
@@ -67,8 +67,8 @@ impl Run {
         Ok(keys)
     }
 
-    /// A receipt under a key that was declared compromised needs another proof that it is older than that: its package's entry
-    /// before the change, under the newest key, or a time-stamp.
+    /// A receipt under a key that was declared compromised needs another proof: that it is older than that (its package's entry
+    /// before the change, under the newest key, or a time-stamp), or its signature by a certificate.
     pub(super) fn under_compromised(
         &mut self,
         line: &report::Document,
@@ -78,7 +78,9 @@ impl Run {
     ) {
         let Some(change) = keys.ended(size).filter(|change| change.reason == Reason::Compromised) else { return };
         let chained = self.entries.contains_key(&line.entry) && line.entry < change.seq;
-        if !chained && since.is_none_or(|since| since >= change.at) {
+        let stamped = since.is_some_and(|since| since < change.at);
+        let good = |file: &String| self.signatures.iter().any(|s| s.file == *file && s.outcome == Outcome::Good);
+        if !chained && !stamped && !line.rdv_signature.as_ref().is_some_and(good) {
             let detail =
                 format!("receipt under the key {}, whose reign ended with entry {}", change.old.id(), change.seq);
             self.findings.push(Finding::warning(Code::KeyCompromised, &line.note, detail));
