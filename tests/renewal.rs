@@ -3,6 +3,8 @@
 
 #[path = "support/bouncy_castle.rs"]
 mod bouncy_castle;
+#[path = "renewal/damage.rs"]
+mod damage;
 #[path = "support/judges.rs"]
 mod judges;
 #[path = "support/second_verifier.rs"]
@@ -43,6 +45,14 @@ impl Sandbox {
         }
         sandbox.json(NOW, &["seal"]);
         sandbox
+    }
+
+    /// The same files again, elsewhere.
+    fn twin(&self) -> Self {
+        let twin = Self { folder: tempfile::tempdir().unwrap(), manager: self.manager.clone() };
+        let copied = Command::new("cp").arg("-a").arg(self.folder.path().join(".")).arg(twin.folder.path()).status();
+        assert!(copied.unwrap().success());
+        twin
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -15,6 +15,7 @@ use super::reader::{Package, content_error};
 use super::{FileFacts, PINDEX, PINDEX_SIGNATURE};
 use crate::error::{AtPlace, Code, Error, Result};
 use crate::evidence::digest::{Algorithm, Digest, Hasher};
+use crate::evidence::ers::stamp::ArchiveTimeStamp;
 use crate::evidence::ers::{History, TreeFile, file};
 use crate::evidence::tsp;
 use crate::hash::Sha256;
@@ -103,7 +104,9 @@ pub fn token_of(stored: &[u8]) -> Vec<u8> {
 pub fn history(generations: u32, read: &dyn Fn(&str, u64) -> Result<Vec<u8>>) -> Result<History> {
     let token = |generation| {
         let name = token_name(generation);
-        read(&name, tsp::MAX_REPLY as u64).map(|bytes| token_of(&bytes))
+        let token = token_of(&read(&name, tsp::MAX_REPLY as u64)?);
+        // What is no token at all is this file's fault, and not that of the generation after it.
+        ArchiveTimeStamp::new(None, token).map(|stamp| stamp.token).map_err(|error| error.at(&name))
     };
     let first = tree_name(1);
     let tree = TreeFile::parse(&read(&first, file::MAX_BYTES)?).map_err(|error| error.at(&first))?;

@@ -90,7 +90,12 @@ impl History {
 
     /// Reads the tree of a hash-tree renewal of this evidence, which no token may cover yet.
     pub fn parse_next(&self, tree: &[u8]) -> Result<TreeFile> {
-        let before = |document, algorithm| self.before(document, algorithm).map(Some);
+        let before = |document, algorithm| match self.before(document, algorithm) {
+            Err(error) if error.code == Code::NotFound => {
+                Err(Error::new(Code::EvidenceAltered, "it has groups that the evidence before has not"))
+            }
+            other => other.map(Some),
+        };
         TreeFile::parse_bound(tree, &before)
     }
 
