@@ -1,7 +1,8 @@
 //! Tiles: the tree and its entries cut in files that any static web server can serve and any log client can read.
 //!
-//! Invariant: derived, never read for a verdict about anything else; `tile/` holds exactly the tiles of the checkpoint's
-//! size (of the partial ones only the widest). Clause: C2SP tlog-tiles.
+//! Invariant: derived, never read for a verdict about anything else; `tile/` holds the tiles of the checkpoint's size, and of a
+//! tile that is not full yet the narrower ones too: who holds an older checkpoint asks for the width that goes with it. They
+//! go when the full tile is there, which everybody asks for then. Clause: C2SP tlog-tiles.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,18 @@ impl Tile {
         path
     }
 
+    /// The beginning of this tile's bytes that is the partial tile of so many hashes or entries.
+    pub fn narrower<'a>(&self, bytes: &'a [u8], width: u64) -> Option<&'a [u8]> {
+        let mut end = 0;
+        for _ in 0..width {
+            end += match self.level {
+                Some(_) => 32,
+                None => 2 + usize::from(u16::from_be_bytes(bytes.get(end..end + 2)?.try_into().ok()?)),
+            };
+        }
+        bytes.get(..end)
+    }
+
     /// Most bytes a file of this tile can have.
     pub fn limit(&self) -> usize {
         let each = if self.level.is_some() { 32 } else { usize::from(u16::MAX) + 2 };
@@ -133,7 +146,7 @@ fn touched(size: u64) -> Vec<Tile> {
     }
 }
 
-/// Writes what the last entry changed, and removes the narrower partial tiles it replaces. May be repeated.
+/// Writes what the last entry changed, and removes the partial tiles that a full one replaces. May be repeated.
 pub(super) fn write_last(chain: &Path, index: &Index, line: &dyn Fn(u64) -> Result<Vec<u8>>) -> Result<()> {
     touched(index.size()).into_iter().try_for_each(|tile| write(chain, tile, index, line))
 }
@@ -151,12 +164,8 @@ fn write(chain: &Path, tile: Tile, index: &Index, line: &dyn Fn(u64) -> Result<V
     durable::create_dir_all(folder)?;
     durable::replace(&path, &bytes, durable::MODE_PLAIN)?;
     let partials = chain.join(tile.stem(".p"));
-    if tile.full() {
-        if partials.is_dir() {
-            durable::remove_dir_all(&partials)?;
-        }
-    } else if tile.width > 1 {
-        durable::remove_file(&partials.join((tile.width - 1).to_string()))?;
+    if tile.full() && partials.is_dir() {
+        durable::remove_dir_all(&partials)?;
     }
     Ok(())
 }

@@ -233,9 +233,14 @@ impl Run {
         let path = self.files.chain("entries");
         let file = durable::open_plain(&path)?;
         let expected = tiles::expected(index.size());
+        // Tiles that are not full yet: who holds an older checkpoint may still ask for a narrower one.
+        let mut growing = BTreeMap::new();
         for (name, tile) in &expected {
             let place = format!("chain/{}", name.display());
             let wanted = tile.bytes(index, &|seq| index.read(&file, &path, seq))?;
+            if let Some(wanted) = wanted.as_ref().filter(|_| !tile.full()) {
+                growing.insert((tile.level, tile.number), (*tile, wanted.clone()));
+            }
             match read_bounded(&self.files.chain("").join(name), tile.limit()) {
                 Ok(Some(found)) if Some(&found) == wanted.as_ref() => self.facts.tiles += 1,
                 Ok(Some(_)) => self.error(Code::TileAltered, place, ""),
@@ -246,7 +251,25 @@ impl Run {
         }
         let mut found = Vec::new();
         walk(&self.files.chain(""), Path::new("tile"), 0, &mut found).at("chain/tile")?;
-        for name in found.into_iter().filter(|name| !expected.contains_key(name)).take(MAX_FINDINGS) {
+        let mut strangers = Vec::new();
+        for name in found.into_iter().filter(|name| !expected.contains_key(name)) {
+            let tile = name.strip_prefix("tile").ok().and_then(|name| tiles::Tile::parse(name.to_str()?));
+            let wider = tile.and_then(|tile| growing.get(&(tile.level, tile.number)).map(|wider| (tile, wider)));
+            match wider {
+                Some((tile, (wider, bytes))) if tile.width < wider.width => {
+                    let place = format!("chain/{}", name.display());
+                    match read_bounded(&self.files.chain("").join(&name), tile.limit()) {
+                        Ok(Some(found)) if Some(&found[..]) == wider.narrower(bytes, tile.width) => {}
+                        // Gone since the folder was read: there is a full one now.
+                        Ok(None) => {}
+                        Ok(Some(_)) => self.error(Code::TileAltered, place, ""),
+                        Err(e) => self.error(Code::TileAltered, place, &e.detail),
+                    }
+                }
+                _ => strangers.push(name),
+            }
+        }
+        for name in strangers.into_iter().take(MAX_FINDINGS) {
             let place = format!("chain/{}", name.display());
             self.provisional.push(Finding::error(Code::TileAltered, place, "no tile of this chain"));
         }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::server::{Server, problem};
+use crate::server::{Server, problem, text};
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -70,8 +70,30 @@ fn the_tiles_hold_the_chain_and_lead_to_the_checkpoint() {
     assert_eq!(STANDARD.encode(root(&leaves)), lines[2]);
     assert_eq!([tile("0/000"), tile(&format!("0/001.p/{rest}"))].concat(), leaves.concat());
     assert_eq!(tile("1/000.p/1"), root(&leaves[..256]));
-    // What an older checkpoint leads to is given too, though on disk a wider tile took its place.
+    // What an older checkpoint leads to is given too, though on disk a full tile took its place.
     assert_eq!(tile("0/000.p/7"), leaves[..7].concat());
+    // Until there is a full one every width that a checkpoint went with is a file, for whoever serves the folder as it is.
+    for width in 1..=rest {
+        let (hashes, lines) = (format!("0/001.p/{width}"), format!("entries/001.p/{width}"));
+        let on_disk = |name: &str| std::fs::read(server.archive.path(&format!("chain/tile/{name}"))).unwrap();
+        assert_eq!(on_disk(&hashes), leaves[256..256 + width].concat());
+        assert_eq!(entries(&on_disk(&lines)), held[256..256 + width]);
+    }
+    assert!(
+        !server.archive.path("chain/tile/0/000.p").exists()
+            && !server.archive.path("chain/tile/entries/000.p").exists()
+    );
+    let check = || server.archive.run(&["check", "--read-only", "--json"]);
+    assert_eq!(check().status.code(), Some(0), "{}", text(&check().stdout));
+    // A narrower one that is bent, too short or of nobody is told.
+    let narrow = server.archive.path("chain/tile/0/001.p/1");
+    let good = std::fs::read(&narrow).unwrap();
+    for bad in [vec![0; 32], good[..31].to_vec(), [&good[..], &[0]].concat()] {
+        std::fs::write(&narrow, bad).unwrap();
+        assert_eq!(check().status.code(), Some(1));
+        assert!(text(&check().stdout).contains("chain/tile/0/001.p/1"), "{}", text(&check().stdout));
+    }
+    std::fs::write(&narrow, good).unwrap();
     assert_eq!(std::fs::read(server.archive.path("chain/tile/0/000")).unwrap(), tile("0/000"));
     assert_eq!(std::fs::read(server.archive.path("chain/tile/1/000.p/1")).unwrap(), tile("1/000.p/1"));
     for path in

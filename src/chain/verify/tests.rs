@@ -57,7 +57,9 @@ fn a_changed_byte_anywhere_is_found_and_the_file_named() {
         overwrite(&path, &[bytes.as_slice(), b"\n"].concat());
         assert!(names_file(&verify(dir.path(), None).1, name), "{name} with a newline more");
         fs::remove_file(&path).unwrap();
-        assert!(names_file(&verify(dir.path(), None).1, name), "{name} removed");
+        // Of a tile that grows only the present width has to be there.
+        let narrower = name.contains(".p/") && !name.ends_with("/6");
+        assert!(names_file(&verify(dir.path(), None).1, name) != narrower, "{name} removed");
         fs::write(&path, &bytes).unwrap();
     }
     assert!(bytes_changed > 4_000, "{bytes_changed}");
