@@ -211,6 +211,13 @@ fn hostile_zips_are_refused_without_panic() {
     std::fs::write(&changed, doubled).unwrap();
     assert!(verify(&changed, &sealed.trust()).map_or(true, |r| r.outcome == Outcome::Bad));
 
+    // A header that has another name than the directory: who unpacks from the front reads another bundle.
+    let at = bytes.windows(10).position(|window| window == b"VERIFY.txt").unwrap();
+    let mut renamed = bytes.clone();
+    renamed[at] = b'v';
+    std::fs::write(&changed, renamed).unwrap();
+    assert_eq!(verify(&changed, &sealed.trust()).unwrap().outcome, Outcome::Bad);
+
     // A bomb: the list says ten bytes, the file inflates to a hundred megabytes.
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&changed).unwrap());
     for (name, bytes) in &files {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use zip::result::ZipError;
@@ -37,6 +38,7 @@ impl Files {
         if entries > MAX_ENTRIES || directory > MAX_DIRECTORY {
             return Err(invalid(format!("{entries} entries are more than any bundle has")));
         }
+        let own = file.try_clone().at_path(path)?;
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|e| match e {
             ZipError::Io(e) => Error::io(path.display(), e),
             other => invalid(other.to_string()),
@@ -67,6 +69,8 @@ impl Files {
                 _ if entry.unix_mode().is_some_and(|mode| mode & 0o170_000 & !0o100_000 != 0) => {
                     Some("not a plain file")
                 }
+                // Who unpacks from the front would read another bundle than who reads the directory.
+                _ if !is_named(&own, entry.header_start(), entry.name_raw()) => Some("its own header has another name"),
                 _ if entry.encrypted() => Some("encrypted"),
                 _ if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) => {
                     Some("a compression that bundles do not use")
@@ -161,6 +165,14 @@ fn read_error(name: &str, error: io::Error) -> Error {
         None => Error::new(Code::BundleFileAltered, error.to_string()).at(name).because(error),
         Some(_) => Error::io(name, error),
     }
+}
+
+/// Whether the header before an entry has this name (APPNOTE 4.3.7).
+fn is_named(file: &File, header: u64, name: &[u8]) -> bool {
+    let mut found = vec![0; 30 + name.len()];
+    file.read_exact_at(&mut found, header).is_ok()
+        && usize::from(u16::from_le_bytes([found[26], found[27]])) == name.len()
+        && &found[30..] == name
 }
 
 /// Relative, of plain components, nothing that a shell, a terminal or Windows would take for something else.
