@@ -109,13 +109,23 @@ impl Signing {
 }
 
 impl Archive {
+    /// Signs the bytes with this SHA-256; `None` without a signer. [`Code::SignerRevoked`] where a revoked one must not.
+    pub(super) fn signed(&self, sha256: Sha256) -> Option<Result<Vec<u8>>> {
+        if self.signing.is_configured()
+            && let Err(error) = self.signer_may_sign()
+        {
+            return Some(Err(error));
+        }
+        self.signing.sign(sha256, self.clock.as_ref())
+    }
+
     /// The signature of a report, where reports are signed. A signer that fails is an alarm: what was found must be read all the
     /// same.
     pub(super) fn signed_report(&self, what: &str, sha256: Sha256) -> Option<Vec<u8>> {
         if !self.signing.reports {
             return None;
         }
-        match self.signing.sign(sha256, self.clock.as_ref())? {
+        match self.signed(sha256)? {
             Ok(der) => Some(der),
             Err(error) => {
                 tracing::warn!(code = error.code.as_str(), what, detail = %error.detail, "the report is not signed");

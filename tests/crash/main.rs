@@ -4,6 +4,9 @@
 //! is accounted for. Every test ends in [`audit::sealed`], which believes nothing but the plain files.
 
 mod audit;
+#[allow(dead_code)]
+#[path = "../support/authority.rs"]
+mod authority;
 mod clock;
 mod disk;
 mod forged;

@@ -41,6 +41,10 @@ impl Archive {
             }
             _ => {}
         }
+        if let Some(since) = self.signer_found().and_then(|found| found.revoked) {
+            let detail = format!("since {}", iso_seconds(since));
+            alarms.push(alarm(Code::SignerRevoked, Severity::Error, since, detail));
+        }
         if !self.signing.is_configured() {
             alarms.extend(self.classes_without_signer(now)?);
         }

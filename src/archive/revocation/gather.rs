@@ -48,8 +48,9 @@ pub(in crate::archive) struct Expiring {
 }
 
 impl Archive {
-    /// Asks for what unsealed documents lack. Never an error: what could not be had is lacking, and tried again.
+    /// Asks for what unsealed documents lack, and of the archive's own signer. Never an error: what could not be had is lacking, and tried again.
     pub(in crate::archive) fn gather_revocation(&self) {
+        self.look_at_signer();
         if self.revocation.fetcher.is_off() {
             return;
         }
@@ -156,10 +157,15 @@ impl Archive {
     /// Puts what is kept or answered of every certificate of a path but the anchor into the run's material.
     fn obtain(&self, report: &SignatureReport, run: &mut Run, asking: bool) -> Result<()> {
         let (Some(path), Some(at)) = (&report.path, report.reference) else { return Ok(()) };
+        self.obtain_path(path, at.at, run, asking)
+    }
+
+    /// As [`Archive::obtain`], for a path that ends at an anchor, as of an instant.
+    pub(super) fn obtain_path(&self, path: &[Certificate], at: Timestamp, run: &mut Run, asking: bool) -> Result<()> {
         for pair in path.windows(2) {
             let [certificate, issuer] = pair else { continue };
             let known = |material: &Material| {
-                !matches!(look(certificate, issuer, &[self.trust.revocation(), material], at.at).0, Status::Unknown)
+                !matches!(look(certificate, issuer, &[self.trust.revocation(), material], at).0, Status::Unknown)
             };
             if known(&run.material) || !run.seen.insert(Question::answer(certificate, issuer)) {
                 continue;

@@ -8,6 +8,7 @@
 
 mod gather;
 mod sealed;
+mod signer;
 mod store;
 mod waiting;
 
@@ -43,6 +44,8 @@ pub(super) struct Revocation {
     /// Questions and hosts that are left alone until then.
     quiet: Mutex<HashMap<String, Timestamp>>,
     packages: Mutex<sealed::Sealed>,
+    /// What was last found of the archive's own signer.
+    signer: Mutex<Option<signer::Found>>,
     /// Whether somebody configured where to ask or what to believe.
     on: bool,
 }
@@ -56,6 +59,7 @@ impl Revocation {
             waiting: Waiting::default(),
             quiet: Mutex::default(),
             packages: Mutex::default(),
+            signer: Mutex::default(),
             on: !settings.hosts.is_empty() || !config.trust.revocation.is_empty(),
         }
     }

@@ -284,7 +284,7 @@ fn is_made(staging: &Staging) -> Result<bool> {
     Ok(staging.done(TRUST_REVOCATION)?.is_some() && staging.trust_is_whole()?)
 }
 
-fn file_name(item: &Item) -> String {
+pub(super) fn file_name(item: &Item) -> String {
     format!("{}.{}", item.sha256(), item.sort().extension())
 }
 

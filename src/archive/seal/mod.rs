@@ -97,7 +97,10 @@ impl Archive {
         let open = |package| Staging::open(&self.staging_of(package), &self.staging_key);
         let all = packages.map(open).collect::<Result<Vec<_>>>()?;
         let gathered = self.gather_at_hand(all.iter())?;
-        all.iter().try_for_each(|staging| self.seal_revocation(staging, &gathered))
+        all.iter().try_for_each(|staging| {
+            self.seal_revocation(staging, &gathered)?;
+            self.seal_signer(staging)
+        })
     }
 
     /// What of a fixed run has a `trust/` that is not as the archive made it, is given it again; what had none gets none.

@@ -71,7 +71,7 @@ impl Archive {
             }
             let signed = match &unsigned.failed {
                 Some(earlier) => Some(Err(Error::new(earlier.code, earlier.detail.clone()))),
-                None => self.signing.sign(receipt.rdv_sha256, self.clock.as_ref()),
+                None => self.signed(receipt.rdv_sha256),
             };
             match signed {
                 Some(Ok(der)) => staging.keep_signature(receipt.id, der)?,
@@ -94,7 +94,7 @@ impl Archive {
         }
         let signed = match &unsigned.failed {
             Some(earlier) => Some(Err(Error::new(earlier.code, earlier.detail.clone()))),
-            None => self.signing.sign(staging.fact(PINDEX)?.sha256, self.clock.as_ref()),
+            None => self.signed(staging.fact(PINDEX)?.sha256),
         };
         match signed {
             Some(Ok(der)) => staging.signature(&der).map(|_| true),

@@ -51,6 +51,7 @@ pub fn is_waiting(code: Code) -> bool {
             | Code::SignerPin
             | Code::SignerKey
             | Code::SignerExpired
+            | Code::SignerRevoked
             | Code::SignerMismatch
             | Code::SignatureRequired
     )
