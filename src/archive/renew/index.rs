@@ -4,6 +4,7 @@
 //! opening. Some ten bytes a renewal and package: it grows with what is on the chain, not with what was sealed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 
 use super::ages::Known;
@@ -17,6 +18,8 @@ use crate::package::generation::Renewal;
 #[derive(Default)]
 pub(in crate::archive) struct Renewals {
     entries: RwLock<BTreeMap<PackageRef, Vec<u64>>>,
+    /// How often something was noted.
+    noted: AtomicU64,
     working: Mutex<()>,
     pub(super) known: Mutex<Known>,
 }
@@ -35,12 +38,19 @@ impl Renewals {
             }
             known.push(entry.seq);
         }
+        self.noted.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// How often something was noted: what was learned before may be used while this stays the same.
+    pub fn noted(&self) -> u64 {
+        self.noted.load(Ordering::SeqCst)
     }
 
     /// What the chain says now, after it was read again.
     pub fn replace(&self, other: Self) {
         *unpoisoned(self.entries.write()) = unpoisoned(other.entries.into_inner());
+        self.noted.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The entries that renewed a package, oldest first.
