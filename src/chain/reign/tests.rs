@@ -140,6 +140,8 @@ fn forged(dir: &Path, signer: &Signer, change: impl FnOnce(&mut Value)) -> Vec<(
     findings.into_iter().map(|finding| (finding.code, finding.place)).collect()
 }
 
+type Bend = Box<dyn FnOnce(&mut Value)>;
+
 #[test]
 fn a_change_is_not_invented_bent_or_moved() {
     let template = folder();
@@ -155,7 +157,7 @@ fn a_change_is_not_invented_bent_or_moved() {
         let note = new.renamed(&name).unwrap().sign_note(&text).unwrap();
         json!({ "number": 1, "old": old.verifier().to_string(), "new": new.verifier().to_string(), "reason": "routine", "note": note })
     };
-    let cases: Vec<(&str, Signer, Box<dyn FnOnce(&mut Value)>)> = vec![
+    let cases: Vec<(&str, Signer, Bend)> = vec![
         ("a thief's key without the old one", key(4), Box::new(move |object| *object = own(&key(7), &key(4)))),
         ("another new key", key(4), Box::new(|object| object["new"] = key(4).verifier().to_string().into())),
         ("another reason", key(8), Box::new(|object| object["reason"] = "compromised".into())),

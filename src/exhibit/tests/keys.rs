@@ -224,3 +224,72 @@ fn after_a_compromise_what_the_chain_held_before_is_proved_and_the_old_anchor_is
     assert!(text(&files, "LEGGIMI.html").contains("chiave precedente compromessa"));
     assert!(text(&files, "README.html").contains("previous key compromised"));
 }
+
+/// Somebody with the whole chain, but not its key, puts a key of their own in force and signs everything after it anew: the proofs
+/// are right, the bundle agrees with itself, and only the old key's signature is missing.
+#[test]
+fn a_key_put_in_force_without_the_old_one_is_not_believed() {
+    let sealed = sealed();
+    let (path, changed) = (sealed.path("bundle.zip"), sealed.path("changed.zip"));
+    sealed.write(&[1], false, &path).unwrap();
+    let files = unzip(&path);
+    let lines: Vec<String> = (0..8).map(|seq| sealed.ledger.entry(seq).unwrap().line).collect();
+    let mut tree = crate::chain::merkle::Tree::default();
+    lines.iter().for_each(|line| tree.push(crate::chain::merkle::leaf(line.as_bytes())));
+    let (owner, thief) = (key(7), key(66));
+    let origin = crate::chain::reign::origin(owner.name());
+    let root = crate::chain::Checkpoint { origin: origin.clone(), size: 8, root: tree.root() }.text();
+    let root = root.lines().last().unwrap();
+    let told = format!("{origin}\n1\n8\n{root}\n{}\n{}\nroutine\n", owner.verifier(), thief.verifier());
+    let own = thief.renamed(&origin).unwrap();
+    let (alone, twice) = (own.sign_note(&told).unwrap(), own.countersign(&own.sign_note(&told).unwrap()).unwrap());
+    let both = owner.renamed(&origin).unwrap().countersign(&alone).unwrap();
+    let only_old = owner.renamed(&origin).unwrap().sign_note(&told).unwrap();
+    for (what, note, good) in
+        [("both", both, true), ("alone", alone, false), ("twice", twice, false), ("only the old", only_old, false)]
+    {
+        let object = serde_json::json!({
+            "number": 1, "old": owner.verifier().to_string(), "new": thief.verifier().to_string(), "reason": "routine", "note": note,
+        });
+        let at = "2026-11-22T10:00:00.000Z";
+        let prev = Sha256::of(lines[7].as_bytes());
+        let line = format!("{{\"seq\":8,\"prev\":\"{prev}\",\"at\":\"{at}\",\"kind\":\"key\",\"key\":{object}}}");
+        let mut tree = tree.clone();
+        tree.push(crate::chain::merkle::leaf(line.as_bytes()));
+        let checkpoint = crate::chain::Checkpoint { origin: owner.name().into(), size: 9, root: tree.root() };
+        let checkpoint = thief.sign_note(&checkpoint.text()).unwrap();
+        let proof = |index: u64| {
+            let path = tree.inclusion(index, 9).unwrap();
+            crate::chain::Proof { index, path, checkpoint: checkpoint.clone() }.render().into_bytes()
+        };
+        let mut other = files.clone();
+        let mut set = |name: &str, bytes: Vec<u8>| {
+            let at = position(&other, name);
+            other[at].1 = bytes;
+        };
+        set("checkpoint", checkpoint.clone().into_bytes());
+        set(crate::exhibit::VKEY, format!("{}\n", thief.verifier()).into_bytes());
+        set(&format!("chain/{}.tlog-proof", sealed.entry), proof(sealed.entry));
+        let mut report = crate::exhibit::report::Report::parse(text(&files, "report.json").as_bytes()).unwrap();
+        report.keys.push(crate::exhibit::report::KeyChange {
+            entry: 8,
+            at: at.parse().unwrap(),
+            reason: Reason::Routine,
+            old: owner.verifier().to_string(),
+            new: thief.verifier().to_string(),
+        });
+        set("report.json", report.to_bytes().unwrap());
+        other.insert(0, ("chain/8.json".into(), line.clone().into_bytes()));
+        other.insert(1, ("chain/8.tlog-proof".into(), proof(8)));
+        sign_again(&mut other, &thief);
+        rezip(&other, &changed);
+        let report = verify(&changed, &with_key(&sealed, Some(&owner))).unwrap();
+        assert_eq!(report.outcome == Outcome::Good, good, "{what}: {:?}", report.findings);
+        assert_eq!(
+            codes(&report).iter().any(|(code, _)| *code == Code::KeyChangeBad),
+            !good,
+            "{what}: {:?}",
+            report.findings
+        );
+    }
+}
