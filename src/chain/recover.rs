@@ -93,7 +93,10 @@ fn keys_of(files: &Files, signers: &[Signer]) -> Result<Reigns> {
     if signers.iter().any(|signer| keys.holds(&signer.verifier())) {
         return Ok(keys);
     }
-    Err(missing("none of the keys that this chain names; a copy from before a change of key needs the key of then", ENTRIES))
+    Err(missing(
+        "none of the keys that this chain names; a copy from before a change of key needs the key of then",
+        ENTRIES,
+    ))
 }
 
 /// The signer whose key the chain says is in force; `chain/archive.vkey` holds exactly that key's text and a newline.
