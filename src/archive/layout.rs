@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::durable;
+use crate::error::Result;
+
 /// The folder of one archive.
 #[derive(Debug, Clone)]
 pub struct Layout(PathBuf);
@@ -105,5 +108,27 @@ impl Layout {
             self.quarantine(),
             self.reports(),
         ]
+    }
+
+    /// Makes durable every name that an interrupted process left, before anything is built on it. A package's own files come to be
+    /// with its folder, so only the folders are looked at.
+    pub fn settle_names(&self) -> Result<()> {
+        durable::sync_dir(self.root())?;
+        for (folder, levels) in [
+            (self.intake(), 2),
+            (self.staging(), 3),
+            (self.packages(), 1),
+            (self.records(), 1),
+            (self.schemas(), 0),
+            (self.policies(), 0),
+            (self.quarantine(), 0),
+            (self.reports(), 0),
+            (self.chain().join("stamps"), 0),
+            (self.chain().join("witness"), 0),
+            (self.chain(), 0),
+        ] {
+            durable::sync_tree(&folder, levels)?;
+        }
+        Ok(())
     }
 }

@@ -173,6 +173,7 @@ impl Archive {
         if layout.unfinished().exists() {
             return Err(Error::new(Code::ArchiveUnfinished, "").at(layout.root().display()));
         }
+        layout.settle_names()?;
         let (config, config_sha256) = Config::load_own(layout.root())?;
         let keys = Keys::open(&config.keys)?;
         let mut opening = Vec::new();

@@ -77,6 +77,10 @@ impl AccessLog {
         }
         let start = log_tip;
         let mut tail = read_tail(files, offset, &mut log_tip)?;
+        if tail.last < file.length() {
+            // Each line was synced before the next one was written; of the last one nobody knows.
+            file.assure(tail.last)?;
+        }
         let mut closed = None;
         match tail.torn.take() {
             None => {}
@@ -191,6 +195,8 @@ impl End {
 pub(super) struct Tail {
     open: Open,
     at: Option<Timestamp>,
+    /// Where the last line begins.
+    last: u64,
     pub torn: Option<Torn>,
     pub findings: Vec<Finding>,
 }
@@ -211,9 +217,18 @@ impl Tail {
 
 /// Reads and judges what stands behind the chained batches; `tip` goes on to the last line.
 pub(super) fn read_tail(files: &Files, offset: u64, tip: &mut Sha256) -> Result<Tail> {
-    let mut tail = Tail { open: Open::at(offset), at: None, torn: None, findings: Vec::new() };
+    let mut tail = Tail { open: Open::at(offset), at: None, last: offset, torn: None, findings: Vec::new() };
     let Some(mut lines) = Lines::open(&files.record(ACCESSES), offset, MAX_RECORD)? else { return Ok(tail) };
-    while let Some(raw) = lines.next_line().map_err(|e| Error::io(NAME, e))? {
+    let mut ahead = lines.next_line().map_err(|e| Error::io(NAME, e))?;
+    while let Some(raw) = ahead.take() {
+        ahead = lines.next_line().map_err(|e| Error::io(NAME, e))?;
+        tail.last = raw.offset;
+        // No line holds a NUL: at the very end that is a sector which never got to the disk, though the file had its length.
+        if raw.complete && ahead.is_none() && raw.bytes.contains(&0) {
+            let bytes = [&raw.bytes[..], b"\n"].concat();
+            tail.torn = Some(Torn { offset: raw.offset, bytes, end: End::Beginning });
+            break;
+        }
         if !raw.complete {
             let end = End::of(&raw.bytes);
             tail.torn = Some(Torn { offset: raw.offset, bytes: raw.bytes, end });

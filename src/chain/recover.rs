@@ -195,6 +195,9 @@ pub(super) fn complete_record(files: &Files, record: &PendingRecord) -> Result<(
         durable::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         if read_bounded(&path, MAX_RECORD)?.as_deref() != Some(side.as_bytes()) {
             durable::replace(&path, side.as_bytes(), durable::MODE_SECRET)?;
+        } else {
+            // By whom, and whether its name got to the disk, nobody knows.
+            durable::sync_dir(path.parent().unwrap_or(Path::new(".")))?;
         }
     }
     let mut file = Appending::open(&files.record(&record.kind), durable::MODE_PLAIN)?;
@@ -213,14 +216,16 @@ fn complete_line(files: &Files, file: &mut Appending, damage: (&str, Code), offs
     let mut reader = durable::open_plain(file.path())?;
     reader.seek(SeekFrom::Start(offset)).at_path(file.path())?;
     reader.take(length).read_to_end(&mut found).at_path(file.path())?;
-    if found == wanted {
-        return Ok(());
-    }
     if let Some(rest) = wanted.strip_prefix(found.as_slice()) {
-        return file.append(rest);
+        // What is there was written by a process that was stopped, or whose sync failed: it is not on the disk for that.
+        if !found.is_empty() {
+            file.assure(offset)?;
+        }
+        return if rest.is_empty() { Ok(()) } else { file.append(rest) };
     }
-    if found.contains(&b'\n') {
-        // A whole other line is not a torn write of this one.
+    if found.contains(&b'\n') && !found.contains(&0) {
+        // A whole other line is not a torn write of this one. No line holds a NUL: that is a sector which never got to the
+        // disk, though the file had its length already.
         return Err(Error::new(code, "holds another line than chain/pending says").at(name));
     }
     set_aside(files, &name.replace('/', "-"), offset, &found)?;

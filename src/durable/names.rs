@@ -1,5 +1,6 @@
 //! Names: folders made, files and folders renamed and removed.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -7,11 +8,13 @@ use super::open::{open_directory, open_plain, parent};
 use super::os;
 use crate::error::{AtPath as _, Result};
 
-/// Makes a folder and every missing parent; durable on return. Fine when it is already there.
-/// `mkdir` each, `fsync` of each parent that gained a name.
+/// Makes a folder and every missing parent; durable on return. Fine when it is already there; an empty one may be what a
+/// process made that was stopped before it synced the name.
+/// `mkdir` each, `fsync` of each parent that gained a name or holds an empty folder's.
 pub fn create_dir_all(path: &Path) -> Result<()> {
     if path.is_dir() {
-        return Ok(());
+        let empty = fs::read_dir(path).at_path(path)?.next().is_none();
+        return if empty { sync_dir(parent(path)) } else { Ok(()) };
     }
     let above = parent(path);
     if above != path {
@@ -72,6 +75,24 @@ pub fn remove_dir_all(path: &Path) -> Result<()> {
 pub fn sync_dir(path: &Path) -> Result<()> {
     let directory = open_directory(path).at_path(path)?;
     os::sync_folder(&directory, path).at_path(path)
+}
+
+/// Syncs a folder and those below it, so many levels deep: whatever names are seen there are durable on return, also those that
+/// a process made which was stopped before it synced them. What it *wrote* is another matter: see [`super::Appending::assure`].
+/// Fine when it is not there.
+/// `fsync` of each directory.
+pub fn sync_tree(path: &Path, levels: u32) -> Result<()> {
+    let entries = match fs::read_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.at_path(path)?,
+    };
+    for entry in entries.take_while(|_| levels > 0) {
+        let entry = entry.at_path(path)?;
+        if entry.file_type().at_path(&entry.path())?.is_dir() {
+            sync_tree(&entry.path(), levels - 1)?;
+        }
+    }
+    sync_dir(path)
 }
 
 /// Syncs a file somebody else wrote (sled's database file).

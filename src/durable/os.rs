@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::MODE_DIR;
@@ -22,6 +22,8 @@ pub(super) enum Op<'a> {
     Write(&'a File, &'a Path, &'a [u8]),
     /// `write(O_APPEND)`, to a file of which something counts already.
     Append(&'a File, &'a Path, &'a [u8]),
+    /// `pwrite` of the bytes that stand there already.
+    Rewrite(&'a File, &'a Path, u64, &'a [u8]),
     /// `ftruncate`.
     SetLength(&'a File, &'a Path, u64),
     /// `fchmod`.
@@ -71,6 +73,11 @@ pub(super) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> io::Result<()
 
 pub(super) fn append(mut file: &File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     perform(Op::Append(file, path, bytes), || file.write_all(bytes))
+}
+
+/// Not for a file opened with `O_APPEND`: Linux would append.
+pub(super) fn rewrite(file: &File, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
+    perform(Op::Rewrite(file, path, at, bytes), || file.write_all_at(bytes, at))
 }
 
 pub(super) fn set_length(file: &File, path: &Path, length: u64) -> io::Result<()> {

@@ -24,7 +24,10 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     write_temporary(&tmp, bytes, mode).at_path(&tmp)?;
     os::link(&tmp, path).at_path(path)?;
     os::remove(&tmp).at_path(&tmp)?;
-    os::sync_folder(&directory, parent(path)).at_path(parent(path))
+    os::sync_folder(&directory, parent(path)).at_path(parent(path)).inspect_err(|_| {
+        // Whoever tries again must not find it and take it for durable.
+        let _ = os::discard(path);
+    })
 }
 
 /// Writes or replaces a file; on return the new content is durable under its name, and at no moment is the name missing

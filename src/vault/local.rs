@@ -105,6 +105,8 @@ impl Vault for LocalVault {
         self.mounted()?;
         let folder = self.folder(package);
         if fs::symlink_metadata(&folder).is_ok() {
+            // Published by a process that may have been stopped before it synced the name.
+            durable::sync_dir(folder.parent().unwrap_or(&self.root))?;
             return files.iter().try_for_each(|file| match same(&staging.join(file), &folder.join(file))? {
                 Some(true) => Ok(()),
                 Some(false) => Err(Error::new(Code::VaultExists, "").at(folder.join(file).display())),
@@ -136,7 +138,11 @@ impl Vault for LocalVault {
         for file in files {
             let (from, to) = (staging.join(file), folder.join(file));
             match same(&from, &to)? {
-                Some(true) => continue,
+                // As above.
+                Some(true) => {
+                    durable::sync_dir(to.parent().unwrap_or(&folder))?;
+                    continue;
+                }
                 Some(false) => return Err(Error::new(Code::VaultExists, "").at(to.display())),
                 None => {}
             }

@@ -146,6 +146,8 @@ impl Run {
 
     /// Ends the run: every package of it is committed, or was left out and reported.
     pub fn remove(self) -> Result<()> {
+        // The plan goes first: one without its leaves would be carried out once more, after a stop in between.
+        durable::remove_file(&self.folder.join(PLAN))?;
         durable::remove_dir_all(&self.folder)
     }
 }

@@ -15,12 +15,16 @@ use crate::catalog::Catalog as _;
 use crate::chain::{Entry, Kind};
 use crate::clock::iso_seconds;
 use crate::document::reader::term_of_log;
+use crate::durable;
 use crate::error::{Code, Error, Result};
 use crate::hash::{Digests, Sha256};
 use crate::id::{DocumentId, PackageRef, Sequence};
 use crate::package::plan::Plan;
 use crate::package::writer::Staging;
 use crate::vault;
+
+/// `staging/SERIES-N/package/evidence`.
+const STAGED: u32 = 3;
 
 impl Archive {
     /// The entry that committed a package, when there is one.
@@ -78,6 +82,9 @@ impl Archive {
         tree.place(&run.tree()?)?;
         staging.evidence(&tree, &stamped.reply, stamped.token.der())?;
 
+        // What was staged by a process that was stopped, or found no room for a name, is on the disk before a copy of it is: a
+        // plan made anew would contradict the copy.
+        durable::sync_tree(&self.layout.staging(), STAGED)?;
         let files = staging.files()?;
         let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
         self.vault.put(&staging.package_folder(), &plan.package, &names)?;

@@ -7,6 +7,7 @@ use super::*;
 use crate::chain::merkle::{verify_consistency, verify_inclusion};
 use crate::chain::proof::Proof;
 use crate::chain::testing::*;
+use crate::error::Severity;
 
 fn number(n: u64) -> Map<String, Value> {
     object(json!({ "number": n }))
@@ -147,6 +148,28 @@ fn a_torn_last_access_is_set_aside_and_a_whole_one_is_kept() {
         assert_eq!(open(dir.path()).unwrap().1, []);
     }
     assert_eq!(fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 2);
+}
+
+/// A sector that never got to the disk, though the file had its length: the line ends as a whole one does, and is none.
+#[test]
+fn a_last_access_with_a_hole_is_set_aside_and_one_with_a_line_after_it_is_damage() {
+    let dir = folder();
+    drop(small(dir.path()));
+    let path = dir.path().join("records/accesses.jsonl");
+    let whole = fs::read(&path).unwrap();
+    let third = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    let mut holed = whole.clone();
+    holed[third..whole.len() - 40].fill(0);
+    overwrite(&path, &holed);
+    let (ledger, findings) = open(dir.path()).unwrap();
+    assert_eq!(findings.iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Warning]);
+    assert_eq!(fs::read(&path).unwrap(), &whole[..third]);
+    ledger.note_access(number(1)).unwrap();
+    drop(ledger);
+    assert_eq!(open(dir.path()).unwrap().1, []);
+    overwrite(&path, &[&holed[..], &whole[third..]].concat());
+    let (_, findings) = open(dir.path()).unwrap();
+    assert!(findings.iter().any(|found| found.severity == Severity::Error), "{findings:?}");
 }
 
 /// The state before an append with record and side file, the state after, and its pending.

@@ -101,13 +101,12 @@ fn start(settings: Settings, index: Index, active: Appending, tip: Tip) -> Resul
     Ok(Journal { settings, shared, jobs, thread, reading: Default::default(), deleting: RwLock::new(()) })
 }
 
-/// The last segment ends well: go on in it. It is synced first, because what a killed process wrote may be in the page
-/// cache only, and from now on it counts as accepted.
+/// The last segment ends well: go on in it. Its last batch is made durable first, because what a process wrote that was killed,
+/// or whose sync failed, may be in the page cache only, and from now on it counts as accepted.
 fn continue_in(folder: &Path, tip: Tip) -> Result<(Appending, Tip)> {
     let path = folder.join(segment_name(tip.header.segment));
-    durable::sync_file(&path)?;
-    durable::sync_dir(folder)?;
     let active = Appending::open(&path, durable::MODE_PLAIN)?;
+    active.assure(tip.previous.offset)?;
     Ok((active, tip))
 }
 
@@ -163,14 +162,16 @@ impl Tail {
 }
 
 /// Whether these bytes are a header that was not written to its end: no newline, and no whole header with something else in
-/// its newline's place.
+/// its newline's place; or a hole in it, since no header holds a NUL: a sector which never got to the disk, though the file
+/// had its length already.
 fn half_a_header(path: &Path, offset: u64, end: u64) -> Result<bool> {
     let file = Arc::new(durable::open_plain(path)?);
     let length = (end - offset).min(HEADER_LIMIT as u64 + 1);
     let mut bytes = Vec::new();
     Section::new(file, offset, length).read_to_end(&mut bytes).at_path(path)?;
     let whole = bytes.split_last().is_some_and(|(_, line)| Header::parse(line).is_some());
-    Ok(!whole && !bytes.contains(&b'\n'))
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(!whole && (line.len() == bytes.len() || line.contains(&0)))
 }
 
 fn copy_stretch(path: &Path, offset: u64, end: u64, target: &Path) -> Result<()> {

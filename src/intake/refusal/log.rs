@@ -135,7 +135,16 @@ impl RefusalLog {
             findings.push(Finding::warning(Code::JournalTail, place(torn, offset), detail));
             number += 1;
         }
-        let state = State { number, active: None, resume, head: walk.head, counters, places };
+        let mut state = State { number, active: None, resume, head: walk.head, counters, places };
+        if state.resume.is_some() {
+            // Said at once: until then the bad tail is the end of the log, and no check could call it good.
+            state.append(intake, None)?;
+        } else if walk.files.last() == Some(&number) {
+            // Each line was synced before the next one was written; of the last one nobody knows.
+            let active = Appending::open(&intake.join(name(number)), durable::MODE_PLAIN)?;
+            active.assure(walk.last)?;
+            state.active = Some(active);
+        }
         Ok((Self { folder: intake.to_owned(), state: Mutex::new(state) }, findings))
     }
 
@@ -158,7 +167,7 @@ impl RefusalLog {
         let outcome = render(&refused, attempt, limit.0);
         let note = signer.sign_note(&note_text(signer.name(), &refused, &outcome))?;
         let refusal = Refusal { refused, attempt, limit: limit.0, note };
-        let at = state.append(&self.folder, |line| line.refused = Some(refusal.clone()))?;
+        let at = state.append(&self.folder, Some(&|line| line.refused = Some(refusal.clone())))?;
         state.places.insert(refusal.refused.refusal, at);
         count(state.counters.entry(refusal.refused.object).or_default(), &refusal);
         Ok(refusal)
@@ -175,7 +184,7 @@ impl RefusalLog {
         };
         let mut state = self.state();
         let unblocked = || Unblocked { refusal, object, at, by, reason: reason.to_owned() };
-        state.append(&self.folder, |line| line.unblocked = Some(unblocked()))?;
+        state.append(&self.folder, Some(&|line| line.unblocked = Some(unblocked())))?;
         state.counters.remove(&object);
         Ok(())
     }
@@ -220,8 +229,8 @@ fn place(number: u32, offset: u64) -> String {
 }
 
 impl State {
-    /// Appends one event, after an opening line when a fresh file is due; durable on return.
-    fn append(&mut self, folder: &Path, fill: impl FnOnce(&mut Line)) -> Result<(u32, u64)> {
+    /// Appends one event, if there is one, after an opening line when a fresh file is due; durable on return.
+    fn append(&mut self, folder: &Path, fill: Option<&dyn Fn(&mut Line)>) -> Result<(u32, u64)> {
         let mut head = self.head;
         let mut bytes = Vec::new();
         let mut put = |line: &Line| {
@@ -238,9 +247,12 @@ impl State {
             opening.resumed = self.resume;
             prev = put(&opening).1;
         }
-        let mut line = Line::new(prev)?;
-        fill(&mut line);
-        let (within, _) = put(&line);
+        let mut within = 0;
+        if let Some(fill) = fill {
+            let mut line = Line::new(prev)?;
+            fill(&mut line);
+            within = put(&line).0;
+        }
         let mut active = match self.active.take() {
             Some(active) => active,
             None => Appending::open(&folder.join(name(self.number)), durable::MODE_PLAIN)?,
@@ -262,6 +274,8 @@ impl State {
 /// What a walk over the files found.
 struct Walk {
     files: Vec<u32>,
+    /// Where the last line of the last file begins.
+    last: u64,
     head: Head,
     /// File, offset and text of the first line that is bad though something valid follows.
     damage: Option<(u32, u64, &'static str)>,
@@ -293,11 +307,12 @@ fn walk(folder: &Path, visit: Visit<'_>) -> Result<Walk> {
     }
     files.sort_unstable();
     let void = void(folder, &files)?;
-    let mut walk = Walk { head: Head { lines: 0, sha256: Sha256::ZERO }, damage: None, tail: None, files };
+    let mut walk = Walk { head: Head { lines: 0, sha256: Sha256::ZERO }, damage: None, tail: None, last: 0, files };
     for number in walk.files.clone() {
         let path = folder.join(name(number));
         let mut reader = BufReader::new(durable::open_plain(&path)?);
         let mut offset = 0;
+        walk.last = 0;
         let mut bad: Option<u64> = None;
         loop {
             if void.iter().any(|(by, from)| number < *by && (number, offset) >= (from.file, from.offset)) {
@@ -307,6 +322,7 @@ fn walk(folder: &Path, visit: Visit<'_>) -> Result<Walk> {
             if reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes).at_path(&path)? == 0 {
                 break;
             }
+            walk.last = offset;
             let line = bytes.strip_suffix(b"\n");
             match line.and_then(|line| Some((open_line::<Line>(line)?, Sha256::of(line)))) {
                 Some((line, sha256)) if line.prev == walk.head.sha256 && walk.tail.is_none() && bad.is_none() => {

@@ -145,7 +145,12 @@ fn one_flipped_byte_is_found_and_a_torn_last_line_is_set_aside() {
     assert_eq!(place.verify(&[head]).len(), 1, "the chain knows of more");
     std::fs::write(place.file(), &whole[..ends[2] - 5]).unwrap();
     let (log, findings) = place.open();
-    assert_eq!((findings[0].code, log.head().lines), (Code::JournalTail, 2));
+    assert_eq!(
+        (findings[0].code, log.head().lines),
+        (Code::JournalTail, 3),
+        "two, and the opening line of a fresh file"
+    );
+    assert_eq!(place.verify(&[]), vec![], "what was set aside is settled before anything else is refused");
     let quarantined = std::fs::read_dir(place.0.path().join("quarantine")).unwrap().next().unwrap().unwrap().path();
     assert!(std::fs::read(quarantined).unwrap() == whole[ends[1]..ends[2] - 5]);
     let fourth = log.refuse(refused("d"), Limit::default(), &signer()).unwrap();
