@@ -90,9 +90,13 @@ pub fn packages(root: &Path) -> Sealed {
 
 /// All of it, once nothing is open any more.
 pub fn sealed(sandbox: &Sandbox, acknowledged: &[Acknowledged]) -> Sealed {
-    let root = sandbox.root();
-    chain_holds(&root);
-    let sealed = packages(&root);
+    sealed_at(&sandbox.root(), acknowledged)
+}
+
+/// As [`sealed`], for the archive in this folder.
+pub fn sealed_at(root: &Path, acknowledged: &[Acknowledged]) -> Sealed {
+    chain_holds(root);
+    let sealed = packages(root);
     for one in acknowledged {
         let (_, sha256) =
             sealed.documents.get(&one.document).unwrap_or_else(|| panic!("number {} is lost", one.sequence));

@@ -25,4 +25,5 @@ mod seal;
 mod sealing;
 mod signing;
 mod steps;
+mod strace;
 mod tsa;
