@@ -18,10 +18,17 @@ pub(super) struct Background(Mutex<Vec<JoinHandle<()>>>);
 
 /// How often a witness that is behind is asked again.
 const WITNESSING: Duration = Duration::from_secs(60);
+/// How often a vault that lags is tried again when nothing was sealed meanwhile.
+const COPYING: Duration = Duration::from_secs(120);
 /// How often accesses and refusals are chained while serving.
 const CHAINING: Duration = Duration::from_secs(60);
 
 impl Background {
+    /// Whether there are threads at work.
+    pub fn is_running(&self) -> bool {
+        !unpoisoned(self.0.lock()).is_empty()
+    }
+
     /// Tells the threads to end and waits for them; whether there were any.
     pub fn stop(&self, wake: &(Mutex<bool>, Condvar)) -> bool {
         *unpoisoned(wake.0.lock()) = true;
@@ -50,6 +57,9 @@ impl Archive {
         if !self.config.witnesses.is_empty() {
             threads.push(start("custode-witness", witnessing, WITNESSING)?);
         }
+        if self.copies.kept.len() > 1 {
+            threads.push(start("custode-copies", copying, COPYING)?);
+        }
         *unpoisoned(self.background.0.lock()) = threads;
         Ok(())
     }
@@ -57,6 +67,7 @@ impl Archive {
     /// Tells the witnesses' thread that something was sealed.
     pub(super) fn was_sealed(&self) {
         self.witnesses.news.store(true, Ordering::SeqCst);
+        self.copies.due.store(true, Ordering::SeqCst);
         self.wake.1.notify_all();
     }
 
@@ -91,6 +102,20 @@ fn witnessing(archive: &Weak<Archive>, every: Duration) {
             archive.ask_witnesses();
         }
         if archive.doze(every) {
+            return;
+        }
+    }
+}
+
+/// Brings vaults that lag up to what the chain says: at start, when something was sealed, and again while one lags.
+fn copying(archive: &Weak<Archive>, every: Duration) {
+    loop {
+        let Some(archive) = archive.upgrade() else { return };
+        for finding in archive.catch_up_copies((None, None)).findings {
+            tracing::warn!(code = finding.code.as_str(), place = %finding.place, "a copy lags: {}", finding.message);
+        }
+        // What was sealed while copies were made is not waited for.
+        if !archive.copies.due.load(Ordering::SeqCst) && archive.doze(every) || archive.is_ending() {
             return;
         }
     }

@@ -4,6 +4,7 @@
 //! Invariants: nothing unsealed goes into a bundle (there is no evidence of it yet), and nothing is left out silently; a
 //! bundle is fetched only by who may export every class in it; bundles are copies and go after `KEPT`.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::chain::proof::Proof;
 use crate::chain::{Entry, Head, Kind, Stamp};
 use crate::clock::truncate_ms;
 use crate::durable;
+use crate::error::Kind::Damage;
 use crate::error::{AtPath as _, Code, Error, Result};
 use crate::exhibit::bundle::{ChainStamp, Exhibits, ReportSignature, Source, write};
 use crate::id::{BundleId, ClassId, DocumentId, PackageRef};
@@ -120,12 +122,12 @@ impl Archive {
             self.record_access(actor, "bundle", &[], Some(package), request.reason.as_deref())?;
         }
         let (head, signer) = self.cosigned_head(&wanted)?;
-        let source = Sealed { archive: self, head: &head };
+        let source = Sealed { archive: self, head: &head, opened: RefCell::default() };
         let sign = |sha256| self.signed_report(&format!("bundle {id}"), sha256);
         let signature = self.signing.reports.then(|| ReportSignature { anchor: self.signer_anchor(), sign: &sign });
         let stamps = self.stamps_of(&head, &wanted)?;
-        let made = write(
-            &Exhibits {
+        let write_once = || {
+            let exhibits = Exhibits {
                 bundle: id,
                 made_at: truncate_ms(self.clock.now()),
                 holder: self.config.holder.agent.name.to_string(),
@@ -135,16 +137,21 @@ impl Archive {
                 anchors: self.authorities.anchors(),
                 trust: &self.trust,
                 checkpoint: head.checkpoint.clone(),
-                stamps,
+                stamps: stamps.clone(),
                 witnesses: self.witnesses.keys(),
-                documents: wanted.documents,
-                packages: wanted.packages,
+                documents: wanted.documents.clone(),
+                packages: wanted.packages.clone(),
                 signature: signature.as_ref(),
                 source: &source,
                 progress,
-            },
-            &self.bundle_path(id, "zip"),
-        )?;
+            };
+            write(&exhibits, &self.bundle_path(id, "zip"))
+        };
+        let made = match write_once() {
+            // A copy that opens and is bad further on: every copy is looked at, and it is made again from good ones.
+            Err(error) if error.code.kind() == Damage && self.has_others(&source.opened.borrow())? => write_once(),
+            outcome => outcome,
+        }?;
         let facts = json!({
             "id": id, "documents": made.documents, "packages": made.packages, "bytes": made.bytes, "sha256": made.sha256,
         });
@@ -157,6 +164,15 @@ impl Archive {
             "bundle": id, "documents": made.documents, "packages": made.packages, "bytes": made.bytes,
             "sha256": made.sha256, "entry": entry.seq,
         }))
+    }
+
+    /// Whether bad copies of these packages were found that are not read again, since others are good.
+    fn has_others(&self, packages: &BTreeSet<PackageRef>) -> Result<bool> {
+        let mut found = false;
+        for package in packages.iter().filter(|_| self.copies.kept.len() > 1) {
+            found |= self.find_bad_copies(package)?;
+        }
+        Ok(found)
     }
 
     /// Of the time-stamps over the chain that this head continues, the first that covers the entries of everything wanted, and
@@ -305,10 +321,13 @@ impl Archive {
 struct Sealed<'a> {
     archive: &'a Archive,
     head: &'a Head,
+    /// What was read for it.
+    opened: RefCell<BTreeSet<PackageRef>>,
 }
 
 impl Source for Sealed<'_> {
     fn package(&self, package: &PackageRef) -> Result<Package> {
+        self.opened.borrow_mut().insert(package.clone());
         self.archive.open_package(package)
     }
 

@@ -29,6 +29,7 @@ impl Archive {
         *unpoisoned(self.access.write()) = Access::load(&self.ledger)?.0;
         *unpoisoned(self.chained_refusals.lock()) = adopted.refusals;
         self.renewals.replace(adopted.renewals);
+        self.copies.replace(adopted.holdings);
         tracing::warn!("the chain is open again after an error");
         Ok(())
     }

@@ -85,7 +85,7 @@ pub fn init(root: &Path, wishes: &Wishes) -> Result<Made> {
     if profile == Profile::Trial {
         keys.development_authority(clock.clone())?;
     }
-    let vault = LocalVault::create(&layout.packages(), "local")?;
+    let vault = LocalVault::create(&layout.packages(), "local", &config.origin)?;
     let signer = keys.signers(&config.origin)?.remove(0);
     let vkey = signer.verifier().to_string();
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::Archive;
 use super::access::{Action, Actor};
 use super::config::{Config, Profile};
+use super::copies::bound_offline;
 use super::init::object;
 use super::keys::Keys;
 use super::layout::Layout;
@@ -29,7 +30,7 @@ use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
 use crate::id::CheckId;
 use crate::intake::receipt;
-use crate::vault::local::LocalVault;
+use crate::vault::Vault;
 
 /// Largest report read back; a thousand findings take a few hundred KiB.
 const MAX_REPORT: u64 = 16 << 20;
@@ -97,12 +98,12 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let genesis = genesis(&layout);
     let keys = keys(&layout)?;
     let facts = genesis.as_ref().and_then(|entry| Genesis::parse(&entry.object).ok());
-    let expected = facts.as_ref().and_then(|genesis| genesis.vault.clone());
-    let vault = Arc::new(LocalVault::open(&layout.packages(), "local", expected.as_deref())?);
-    let trial = facts.is_some_and(|genesis| genesis.profile == Profile::Trial);
+    let trial = facts.as_ref().is_some_and(|genesis| genesis.profile == Profile::Trial);
     let opening: Vec<Finding> =
         opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
     let config = Config::load(root).ok();
+    let vaults = bound_offline(&layout, config.as_ref(), facts.as_ref());
+    let vaults = vaults.into_iter().map(|vault| Arc::new(vault) as Arc<dyn Vault>).collect();
     let asked = config.as_ref().map(|config| asked_only(config, &keys)).unwrap_or_default();
     let witnesses: Vec<Verifier> = config.iter().flat_map(|config| &config.witnesses).map(|w| w.key.clone()).collect();
     let (claims, silent) = told(asked, request.claim(&keys)?);
@@ -112,7 +113,7 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
         claims: &claims,
         witnesses: &witnesses,
         silent: &silent,
-        vault,
+        vaults,
         anchors: &anchors(root, trial, &clock),
         trust: &trust(root),
         catalog: None,
@@ -198,7 +199,7 @@ impl Archive {
             claims: &claims,
             witnesses: &witnesses,
             silent: &silent,
-            vault: Arc::clone(&self.vault),
+            vaults: self.copies.vaults(),
             anchors: self.authorities.anchors(),
             trust: &self.trust,
             catalog: Some(self.catalog.as_ref()),
@@ -208,6 +209,13 @@ impl Archive {
             clock: Arc::clone(&self.clock),
         };
         let report = check::run(&subject, &scope, id, progress)?;
+        for (package, vault) in &report.bad_copies {
+            let bad = Error::new(Code::PackageFileAltered, format!("found by check {id}"));
+            self.copies.suspects.note(package, vault, &bad, self.clock.now());
+        }
+        for (package, vault) in &report.good_copies {
+            self.copies.suspects.clear(package, vault);
+        }
         let json = serde_json::to_vec_pretty(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         durable::create_dir_all(&self.layout.reports())?;
         durable::write_new(&self.report_path(id, "json"), &json, durable::MODE_SEALED)?;

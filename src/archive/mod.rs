@@ -8,6 +8,7 @@ pub mod access;
 pub mod alarms;
 pub mod bundle;
 pub mod config;
+pub mod copies;
 pub mod deposit;
 pub mod find;
 pub mod init;

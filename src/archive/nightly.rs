@@ -14,13 +14,19 @@ impl Archive {
     /// What must happen every night.
     pub fn nightly(&self, actor: &Actor) -> Result<Value> {
         let (seal, renewal) = self.night_work(actor)?;
+        self.finish_repairs_nightly();
+        // Before the check, which then finds them all.
+        let copies = self.catch_up_copies((None, None)).to_json();
         let id = CheckId::new(self.clock.now());
         let check = self.check(actor, id, &CheckRequest::default(), &|_, _| {})?;
+        let repair = self.repair_nightly()?;
         self.walk_conversations(self.clock.now())?;
         let alarms: Vec<Value> = self.alarms(actor)?.iter().map(Alarm::to_json).collect();
         let errors = alarms.iter().filter(|alarm| alarm["severity"] == "error").count();
         let alarms = json!({ "total": alarms.len(), "errors": errors, "alarms": alarms });
-        Ok(json!({ "seal": seal, "renewal": renewal, "check": check, "alarms": alarms }))
+        Ok(
+            json!({ "seal": seal, "renewal": renewal, "copies": copies, "check": check, "repair": repair, "alarms": alarms }),
+        )
     }
 
     /// The night's work without its check: what was sealed, and what was renewed. Reports as in [`Archive::nightly`]; for whoever
@@ -33,8 +39,10 @@ impl Archive {
             Ok(report) => json!({ "sealed": report.sealed, "findings": report.findings }),
             // A night without an authority, or without the signer, is not a night without a check.
             Err(error)
-                if matches!(error.code, Code::TsaDown | Code::ArchiveRestored | Code::ArchiveForked)
-                    || is_waiting(error.code) =>
+                if matches!(
+                    error.code,
+                    Code::CopiesTooFew | Code::TsaDown | Code::ArchiveRestored | Code::ArchiveForked
+                ) || is_waiting(error.code) =>
             {
                 json!({
                     "sealed": [], "findings": [{ "code": error.code, "place": error.place, "message": error.detail }],

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::access::Access;
 use super::background::Background;
 use super::config::{ClamdAddress, Config, Malware, Profile};
+use super::copies::Copies;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::lock::{self, Lock, Owner};
@@ -41,9 +42,9 @@ use crate::id::{DocumentId, Lane, PackageRef, Sequence};
 use crate::intake::journal::{Journal, Settings, Unsealed};
 use crate::intake::refusal::{self, RefusalLog};
 use crate::intake::spool::Incoming;
+use crate::package::copies::Holdings;
 use crate::package::reader::Package;
 use crate::retention::Policies;
-use crate::vault::local::LocalVault;
 use crate::vault::{Vault, VaultFiles};
 
 /// Records of the journal indexed at a time while opening: bounds what is in memory beside the index.
@@ -101,6 +102,8 @@ pub(super) struct Adopted {
     pub refusals: Option<refusal::Head>,
     /// Renewals of evidence.
     pub renewals: super::renew::Renewals,
+    /// Which vaults hold what.
+    pub holdings: Holdings,
     /// Numbers that recovery set aside.
     pub voided: BTreeSet<(Sequence, Sequence)>,
 }
@@ -115,6 +118,7 @@ impl Adopted {
                 Error::new(Code::ChainAltered, "an entry misses its fields")
                     .at(format!("chain/entries, entry {}", entry.seq))
             };
+            super::copies::note(&mut adopted.holdings, &entry)?;
             match entry.kind {
                 Kind::Class => {
                     adopted.classes.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?);
@@ -220,7 +224,15 @@ impl Archive {
             return Err(Error::new(first.code, first.message).at(first.place));
         }
 
-        let vault: Arc<dyn Vault> = Arc::new(LocalVault::open(&layout.packages(), "local", genesis.vault.as_deref())?);
+        let (kept, findings) = super::copies::settle(&ledger, &config, &layout, &genesis)?;
+        opening.extend(findings);
+        let copies = Copies::new(kept, adopted.holdings.clone());
+        // Without any vault nothing can be read, and a catalog that lags could not learn; one is enough.
+        if copies.kept.iter().all(|kept| kept.vault.mounted().is_err())
+            && let Some(first) = copies.kept.first()
+        {
+            first.vault.mounted()?;
+        }
         let (catalog, verdict) = Embedded::open(&layout.catalog(), ledger.head().size)?;
         let must_rebuild = match verdict {
             Verdict::Good | Verdict::Behind { .. } => false,
@@ -248,7 +260,7 @@ impl Archive {
         settings.most_records = config.intake.max_unsealed_documents;
         settings.most_bytes = config.intake.max_unsealed_bytes.0;
         settings.known = known_number(&ledger, &adopted)?;
-        let sealed = SealedDocuments::new(Arc::clone(&vault), &ledger, &adopted)?;
+        let sealed = SealedDocuments::new(copies.vaults(), &ledger, &adopted)?;
         let (journal, recovery) = Journal::open(settings, &|sequence, document| sealed.holds(sequence, document))?;
         opening.extend(recovery.findings);
         // The journal forgets numbers it set aside once that segment is released: the chain accounts for them for ever. A
@@ -290,7 +302,7 @@ impl Archive {
             journal,
             incoming,
             refusals,
-            vault,
+            copies,
             catalog,
             unsealed: Memory::new(),
             cohorts: super::seal::Cohorts::default(),
@@ -376,6 +388,10 @@ impl Archive {
     pub fn close(&self) -> Result<()> {
         if self.closed.swap(true, std::sync::atomic::Ordering::SeqCst) {
             return Ok(());
+        }
+        // A server copies in the background; a command that sealed does it now, before all long work is told to end.
+        if !self.background.is_running() && self.copies.due.load(std::sync::atomic::Ordering::SeqCst) {
+            self.catch_up_copies((None, None));
         }
         let served = self.background.stop(&self.wake);
         if self.witnesses.held().is_none() {
@@ -477,7 +493,7 @@ fn known_number(ledger: &Ledger, adopted: &Adopted) -> Result<Sequence> {
 
 /// Says which documents the chain has committed, opening only the packages whose numbers are asked for.
 struct SealedDocuments {
-    vault: Arc<dyn Vault>,
+    vaults: Vec<Arc<dyn Vault>>,
     ranges: Vec<(u64, u64, PackageRef)>,
     open: Mutex<BTreeMap<PackageRef, Option<Arc<Package>>>>,
     /// Documents whose number is in the range of a package that does not open, and that no other package holds.
@@ -485,14 +501,14 @@ struct SealedDocuments {
 }
 
 impl SealedDocuments {
-    fn new(vault: Arc<dyn Vault>, ledger: &Ledger, adopted: &Adopted) -> Result<Self> {
+    fn new(vaults: Vec<Arc<dyn Vault>>, ledger: &Ledger, adopted: &Adopted) -> Result<Self> {
         let mut ranges = Vec::with_capacity(adopted.packages.len());
         for (package, seq) in &adopted.packages {
             let entry = ledger.entry(*seq)?;
             let number = |key: &str| entry.object["numbers"][key].as_u64().unwrap_or(0);
             ranges.push((number("min"), number("max"), package.clone()));
         }
-        Ok(Self { vault, ranges, open: Mutex::default(), in_doubt: Mutex::default() })
+        Ok(Self { vaults, ranges, open: Mutex::default(), in_doubt: Mutex::default() })
     }
 
     fn holds(&self, sequence: Sequence, document: DocumentId) -> bool {
@@ -502,9 +518,10 @@ impl SealedDocuments {
             self.ranges.iter().filter(|(min, max, _)| (*min..=*max).contains(&sequence.0)).any(|(_, _, package)| {
                 let reader = open.entry(package.clone()).or_insert_with(|| {
                     // A package that does not open cannot release anything: its documents stay in the journal too.
-                    Package::open(Arc::new(VaultFiles::new(Arc::clone(&self.vault), package.clone())))
-                        .ok()
-                        .map(Arc::new)
+                    let open = |vault: &Arc<dyn Vault>| {
+                        Package::open(Arc::new(VaultFiles::new(Arc::clone(vault), package.clone()))).ok()
+                    };
+                    self.vaults.iter().find_map(open).map(Arc::new)
                 });
                 if reader.is_none() {
                     doubt = Some(package.clone());

@@ -4,12 +4,12 @@
 //! now: in the journal until its package is committed, then in the package; between the two it is in both.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::Archive;
 use super::access::{Action, Actor};
+use super::copies::member_facts;
 use super::find::row_view;
 use super::state::unpoisoned;
 use super::verified::Verified;
@@ -26,10 +26,8 @@ use crate::id::{DocumentId, PackageRef, ReceiptId, Sequence};
 use crate::intake::receipt::rdv;
 use crate::package::generation::record_name;
 use crate::package::member::Kind;
-use crate::package::reader::Package;
 use crate::package::{PINDEX_SIGNATURE, signed};
 use crate::retention::due_in_class;
-use crate::vault::VaultFiles;
 
 /// The largest metadata file, RdV or manifest that is read whole.
 pub(super) const MAX_DESCRIPTION: u64 = 64 << 20;
@@ -74,19 +72,6 @@ impl Archive {
         })
     }
 
-    /// The package's reader, as the chain committed it.
-    pub(super) fn open_package(&self, package: &PackageRef) -> Result<Package> {
-        self.open_committed(&self.package_entry(package)?, package)
-    }
-
-    /// The package's reader. Its table of contents, by which every member is judged, is the one this entry names: whoever
-    /// can write to the vault can make content and table agree, and cannot sign the chain.
-    pub(super) fn open_committed(&self, entry: &Entry, package: &PackageRef) -> Result<Package> {
-        let reader = Package::open(Arc::new(VaultFiles::new(Arc::clone(&self.vault), package.clone())))?;
-        committed_file(entry, package, crate::package::TOC, reader.toc().as_bytes())?;
-        Ok(reader)
-    }
-
     /// The metadata file of a document, from wherever it is.
     pub(super) fn metadata_file(&self, row: &DocumentRow) -> Result<Vec<u8>> {
         if row.package.is_none()
@@ -96,7 +81,8 @@ impl Archive {
         }
         // Sealed meanwhile: ask again where it is.
         let package = self.package_of(row)?;
-        self.open_package(&package)?.read_member(Kind::Metadata, row.id.0, MAX_DESCRIPTION)
+        let entry = self.package_entry(&package)?;
+        self.with_package(&entry, &package, |reader| reader.read_member(Kind::Metadata, row.id.0, MAX_DESCRIPTION))
     }
 
     fn package_of(&self, row: &DocumentRow) -> Result<PackageRef> {
@@ -119,9 +105,11 @@ impl Archive {
         {
             return Ok(Described { rdv: held.rdv, note: held.note });
         }
-        let package = self.open_package(&self.package_of(row)?)?;
-        let read = |kind| package.read_member(kind, row.receipt.0, MAX_DESCRIPTION);
-        Ok(Described { rdv: read(Kind::Receipt)?, note: read(Kind::Note)? })
+        let package = self.package_of(row)?;
+        self.with_package(&self.package_entry(&package)?, &package, |reader| {
+            let read = |kind| reader.read_member(kind, row.receipt.0, MAX_DESCRIPTION);
+            Ok(Described { rdv: read(Kind::Receipt)?, note: read(Kind::Note)? })
+        })
     }
 
     /// The bytes of a document, from wherever they are; nothing is recorded here.
@@ -133,10 +121,16 @@ impl Archive {
             let open = || held.record.open_document(row.id);
             return held_against(row, (item.bytes, item.sha256), range, &open);
         }
-        let package = self.open_package(&self.package_of(row)?)?;
-        let member = package.find(Kind::Document, row.id.0)?;
-        let open = || package.open_member(Kind::Document, row.id.0, None);
-        held_against(row, (member.length, member.sha256), range, &open)
+        let package = self.package_of(row)?;
+        let entry = self.package_entry(&package)?;
+        if is_a_part(range, row.bytes) {
+            return self.with_package(&entry, &package, |reader| {
+                let open = || reader.open_member(Kind::Document, row.id.0, None);
+                held_against(row, member_facts(reader, row.id)?, range, &open)
+            });
+        }
+        let (described, whole) = self.stream_document(&entry, &package, row.id)?;
+        must_describe(row, described).map(|()| whole)
     }
 
     /// Everything known of a document.
@@ -243,11 +237,12 @@ impl Archive {
         let rows = self.receipt_rows(actor, id)?;
         let unsigned = || Error::new(Code::NotFound, "this receipt is not signed, or not sealed yet").at(id);
         let package = rows[0].package.as_ref().ok_or_else(unsigned)?;
-        let reader = self.open_package(package)?;
-        if reader.find(Kind::Signature, id.0).is_err() {
-            return Err(unsigned());
-        }
-        reader.read_member(Kind::Signature, id.0, cades::MAX_BYTES)
+        self.with_package(&self.package_entry(package)?, package, |reader| {
+            if reader.find(Kind::Signature, id.0).is_err() {
+                return Err(unsigned());
+            }
+            reader.read_member(Kind::Signature, id.0, cades::MAX_BYTES)
+        })
     }
 
     fn receipt_rows(&self, actor: &Actor, id: ReceiptId) -> Result<Vec<DocumentRow>> {
@@ -378,9 +373,11 @@ impl Archive {
         if !files.is_some_and(|files| files.iter().any(|file| file["name"] == PINDEX_SIGNATURE)) {
             return Ok(None);
         }
-        let p7s = self.open_committed(entry, package)?.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES)?;
-        committed_file(entry, package, PINDEX_SIGNATURE, &p7s)?;
-        Ok(Some(p7s))
+        self.with_package(entry, package, |reader| {
+            let p7s = reader.read_file(PINDEX_SIGNATURE, cades::MAX_BYTES)?;
+            committed_file(entry, package, PINDEX_SIGNATURE, &p7s)?;
+            Ok(Some(p7s))
+        })
     }
 
     /// The detached signature of a package's index.
@@ -394,8 +391,10 @@ impl Archive {
     pub fn pindex(&self, actor: &Actor, package: &PackageRef) -> Result<Vec<u8>> {
         actor.may(Action::ReadContent, Some(&package.series.as_str().parse()?))?;
         let entry = self.package_entry(package)?;
-        let xml = self.open_committed(&entry, package)?.read_file("PIndex.xml", 1 << 30)?;
-        committed_file(&entry, package, "PIndex.xml", &xml)?;
+        let xml = self.with_package(&entry, package, |reader| {
+            let xml = reader.read_file("PIndex.xml", 1 << 30)?;
+            committed_file(&entry, package, "PIndex.xml", &xml).map(|()| xml)
+        })?;
         self.record_access(actor, "pindex", &[], Some(package), None)?;
         Ok(xml)
     }
@@ -405,7 +404,9 @@ impl Archive {
         self.may(actor, Action::ReadPackages)?;
         let committed = self.committed_files(package)?;
         let newest = record_name(committed.generation);
-        committed.read(&self.open_package(package)?, package, &newest, MAX_RECORD as u64)
+        self.with_package(&self.package_entry(package)?, package, |reader| {
+            committed.read(reader, package, &newest, MAX_RECORD as u64)
+        })
     }
 }
 
@@ -425,6 +426,19 @@ pub(super) fn committed_file(entry: &Entry, package: &PackageRef, name: &str, by
     Err(Error::new(Code::PackageFileAltered, "not as the chain committed it").at(format!("{package}/{name}")))
 }
 
+/// The catalog's row and what holds the document speak of the same bytes.
+fn must_describe(row: &DocumentRow, found: (u64, Sha256)) -> Result<()> {
+    if (row.bytes, row.sha256) == found {
+        return Ok(());
+    }
+    Err(Error::new(Code::CatalogDisagrees, "the document it describes is another").at(row.id))
+}
+
+/// Whether less than the whole is asked for.
+fn is_a_part(range: Option<ByteRange>, bytes: u64) -> bool {
+    range.is_some_and(|range| (range.start, range.length) != (0, bytes))
+}
+
 /// A document's bytes, or a part of them, held against what was acknowledged. A part cannot be compared, so the whole is
 /// read before the part is given.
 fn held_against<R: Read + Send + 'static>(
@@ -433,11 +447,9 @@ fn held_against<R: Read + Send + 'static>(
     range: Option<ByteRange>,
     open: &dyn Fn() -> Result<R>,
 ) -> Result<Box<dyn Read + Send>> {
-    if (row.bytes, row.sha256) != (bytes, sha256) {
-        return Err(Error::new(Code::CatalogDisagrees, "the document it describes is another").at(row.id));
-    }
+    must_describe(row, (bytes, sha256))?;
     let whole = Verified::new(open()?, bytes, sha256);
-    let Some(range) = range.filter(|range| (range.start, range.length) != (0, bytes)) else {
+    let Some(range) = range.filter(|_| is_a_part(range, bytes)) else {
         return Ok(Box::new(whole));
     };
     let failed = |e| crate::package::reader::content_error(row.id.0, e);

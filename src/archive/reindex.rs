@@ -69,23 +69,26 @@ impl Archive {
     /// Reads the rows of a package from its metadata, receipts and manifests; documents are not touched.
     pub(super) fn rows_of_package(&self, row: PackageRow) -> Result<PackageRows> {
         let entry = self.ledger.entry(row.entry)?;
-        let reader = self.open_committed(&entry, &row.package)?;
-        let mut files = Vec::new();
-        let mut sequences: BTreeMap<ReceiptId, Sequence> = BTreeMap::new();
-        let mut manifests = Vec::new();
-        reader.each_member(&member::Kind::DESCRIPTIVE, &mut |record, data| {
-            let mut bytes = Vec::new();
-            data.take(MAX_DESCRIPTION).read_to_end(&mut bytes).at(record.id)?;
-            match record.kind {
-                member::Kind::Metadata => files.push(agid::parse(&bytes)?),
-                member::Kind::Receipt => {
-                    let facts = rdv::parse(&bytes)?;
-                    sequences.insert(facts.deposit.receipt, facts.sequence);
+        // Made anew for every copy that is tried.
+        let (files, sequences, manifests) = self.with_package(&entry, &row.package, |reader| {
+            let mut files = Vec::new();
+            let mut sequences: BTreeMap<ReceiptId, Sequence> = BTreeMap::new();
+            let mut manifests = Vec::new();
+            reader.each_member(&member::Kind::DESCRIPTIVE, &mut |record, data| {
+                let mut bytes = Vec::new();
+                data.take(MAX_DESCRIPTION).read_to_end(&mut bytes).at(record.id)?;
+                match record.kind {
+                    member::Kind::Metadata => files.push(agid::parse(&bytes)?),
+                    member::Kind::Receipt => {
+                        let facts = rdv::parse(&bytes)?;
+                        sequences.insert(facts.deposit.receipt, facts.sequence);
+                    }
+                    member::Kind::Manifest => manifests.push(Manifest::parse(&bytes)?),
+                    _ => {}
                 }
-                member::Kind::Manifest => manifests.push(Manifest::parse(&bytes)?),
-                _ => {}
-            }
-            Ok(())
+                Ok(())
+            })?;
+            Ok((files, sequences, manifests))
         })?;
         let lanes: BTreeMap<ReceiptId, _> = manifests.iter().map(|m| (m.deposit.receipt, m.deposit.lane)).collect();
         let lost = |receipt: ReceiptId| {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Action, Actor};
 use super::background::Background;
 use super::config::{Config, LogFormat, Profile};
+use super::copies::Copies;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::lock::Lock;
@@ -31,7 +32,6 @@ use crate::intake::refusal::{Head as RefusalsHead, RefusalLog};
 use crate::intake::spool::{Incoming, Spool};
 use crate::package::writer::StagingKey;
 use crate::retention::Policies;
-use crate::vault::Vault;
 
 /// The largest things taken in.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,8 @@ pub struct Archive {
     pub(super) staging_key: StagingKey,
     /// How many documents are read in depth at the same time: each may take some megabytes.
     pub(super) readers: super::turns::Turns,
-    pub(super) vault: Arc<dyn Vault>,
+    /// Copies of packages, and the vaults they are in.
+    pub(super) copies: Copies,
     pub(super) catalog: Arc<dyn Catalog>,
     /// The index of what is accepted and not sealed yet.
     pub(super) unsealed: Memory,
@@ -222,6 +223,7 @@ impl Archive {
         metrics::gauge!("custode_chain_size").set(self.ledger.head().size as f64);
         metrics::gauge!("custode_intake_open").set(if self.journal.closed().is_some() { 0.0 } else { 1.0 });
         self.gauge_alarms();
+        self.gauge_copies();
         if let Ok(packages) = self.catalog.packages(None) {
             metrics::gauge!("custode_packages").set(packages.len() as f64);
             metrics::gauge!("custode_sealed_documents").set(packages.iter().map(|p| p.documents).sum::<u64>() as f64);

@@ -103,8 +103,8 @@ pub struct Subject<'a> {
     pub root: &'a Path,
     /// A public key of it, from a source the caller trusts: the keys before and after it follow from the chain.
     pub vkey: &'a Verifier,
-    /// Where its packages are.
-    pub vault: Arc<dyn Vault>,
+    /// Where its packages are, every copy.
+    pub vaults: Vec<Arc<dyn Vault>>,
     /// Anchors of time-stamps.
     pub anchors: &'a Anchors,
     /// Whom it believes about signatures.

@@ -1,6 +1,6 @@
-//! One package: its files as the chain lists them, then (in full) what is inside.
+//! One package, in every vault: its files as the chain lists them, then (in full) what is inside.
 //!
-//! Invariant: every file the chain names is read to its end and hashed, whatever else is wrong with the package; what
+//! Invariant: every file the chain names is read to its end and hashed, in every copy, whatever else is wrong with the package; what
 //! could not be looked at is a finding, never a silence. Memory does not grow with the package's content.
 
 use std::io::Read;
@@ -11,14 +11,15 @@ use super::report::{Finding, Outcome, Place};
 use super::sealed::Sealed;
 use super::{Mode, Subject, content, evidence, sealed, signature};
 use crate::chain::Reigns;
-use crate::error::{AtPlace, Code, Error, Finding as Seen, Kind, Result};
+use crate::error::{AtPlace, Code, Error, Finding as Said, Kind, Result};
 use crate::hash::{Digests, Hasher};
 use crate::id::DocumentId;
+use crate::package::copies::Holdings;
 use crate::package::generation::{generation_of, is_staging};
 use crate::package::member;
 use crate::package::reader::Package;
 use crate::package::{CONTENT, FileFacts, NUMBERS, PINDEX, TOC};
-use crate::vault::VaultFiles;
+use crate::vault::{Vault, VaultFiles};
 
 /// Read at a time: large enough for the digests, small enough for a lively progress bar.
 const STEP: usize = 1 << 20;
@@ -26,11 +27,14 @@ const STEP: usize = 1 << 20;
 const MAX_FINDINGS: usize = 200;
 
 /// What was seen of one package.
+#[derive(Default)]
 pub(super) struct Looked {
     pub findings: Vec<Finding>,
-    /// Every file was there to be read.
-    pub read: bool,
-    /// Bytes read and hashed.
+    /// Copies of which every file was there to be read.
+    pub copies: u64,
+    /// Every copy was.
+    pub whole: bool,
+    /// Bytes read and hashed, in all copies.
     pub bytes: u64,
     /// Documents whose own bytes were hashed.
     pub documents: u64,
@@ -40,38 +44,99 @@ pub(super) struct Looked {
     pub ids: Option<Vec<DocumentId>>,
     /// Signatures in the legal sense that were judged.
     pub signatures: u64,
+    /// Vaults whose copy is bad, and whose is as committed.
+    pub bad: Vec<String>,
+    pub good: Vec<String>,
 }
 
-/// A package being looked at.
+/// One copy of a package being looked at.
 pub(super) struct Look<'a> {
     pub subject: &'a Subject<'a>,
     pub keys: &'a Reigns,
     pub sealed: &'a Sealed,
+    pub vault: &'a Arc<dyn Vault>,
     pub place: Place,
-    seen: Looked,
+    /// The entry up to which the chain says this vault has its files.
+    through: Option<u64>,
+    seen: Seen,
 }
 
-/// Looks at one package of the archive that had these keys. `progress` is told of every step's bytes.
+/// What was seen of one copy.
+struct Seen {
+    findings: Vec<Finding>,
+    /// Every file was there to be read.
+    read: bool,
+    /// Every file is as committed.
+    good: bool,
+    /// It lacks what the chain does not say it has.
+    behind: bool,
+    bytes: u64,
+    signatures: u64,
+    inside: Option<Inside>,
+}
+
+/// What is inside.
+#[derive(Default)]
+struct Inside {
+    documents: u64,
+    numbers: Option<Held>,
+    ids: Option<Vec<DocumentId>>,
+}
+
+/// Looks at every copy of one package, of an archive that had these keys, that is in one of these vaults. `progress` is told of every step's bytes.
+///
+/// What is inside is looked at in the first copy whose files are all as committed, which makes it true of every such copy; and,
+/// to say what of it is bad, in each that is not.
 pub(super) fn look(
     (subject, keys): (&Subject<'_>, &Reigns),
-    sealed: &Sealed,
+    vaults: &[&Arc<dyn Vault>],
+    (sealed, holdings): (&Sealed, &Holdings),
     mode: Mode,
     recent: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Looked {
-    let vault = Some(subject.vault.name().to_owned());
-    let place = Place { package: Some(sealed.package.clone()), vault, ..Place::default() };
-    let seen =
-        Looked { findings: Vec::new(), read: true, bytes: 0, documents: 0, numbers: None, ids: None, signatures: 0 };
-    let mut look = Look { subject, keys, sealed, place, seen };
-    match look.listed() {
-        Ok(present) => look.files(&present, mode, progress),
-        Err(error) => look.failed(&error, None),
+    let mut copies: Vec<Look<'_>> = Vec::new();
+    for vault in vaults {
+        let name = Some(vault.name().to_owned());
+        let place = Place { package: Some(sealed.package.clone()), vault: name, ..Place::default() };
+        let through = holdings.through(&sealed.package, vault.id());
+        let seen =
+            Seen { findings: Vec::new(), read: true, good: true, behind: false, bytes: 0, signatures: 0, inside: None };
+        let mut look = Look { subject, keys, sealed, vault, place, through, seen };
+        match look.listed() {
+            Ok(present) => look.files(&present, mode, progress),
+            Err(error) => look.failed(&error, None),
+        }
+        if look.seen.behind {
+            look.say(Finding::new(Code::CopyBehind, look.place.clone(), ""));
+        }
+        look.seen.good &= look.seen.read;
+        copies.push(look);
     }
-    if look.seen.read || look.seen.bytes > 0 {
-        look.inside(mode, recent);
+    let inside = copies.iter().position(|copy| copy.seen.good);
+    let inside = inside.or_else(|| copies.iter().position(|copy| copy.seen.read || copy.seen.bytes > 0));
+    let mut all = Looked { whole: true, ..Looked::default() };
+    for (n, mut copy) in copies.into_iter().enumerate() {
+        let bad = !copy.seen.good && (copy.seen.read || copy.seen.bytes > 0);
+        if inside == Some(n) || bad && mode == Mode::Full {
+            copy.inside(mode, recent);
+        }
+        let name = copy.vault.name().to_owned();
+        if copy.seen.findings.iter().any(|finding| finding.outcome == Outcome::Bad) {
+            all.bad.push(name);
+        } else if copy.seen.good {
+            all.good.push(name);
+        }
+        all.copies += u64::from(copy.seen.read);
+        all.whole &= copy.seen.read;
+        all.bytes += copy.seen.bytes;
+        all.signatures += copy.seen.signatures;
+        all.findings.append(&mut copy.seen.findings);
+        if let Some(seen) = copy.seen.inside.filter(|_| inside == Some(n)) {
+            (all.documents, all.numbers, all.ids) = (seen.documents, seen.numbers, seen.ids);
+        }
     }
-    look.seen
+    all
 }
 
 impl Look<'_> {
@@ -84,6 +149,7 @@ impl Look<'_> {
     }
 
     pub fn bad(&mut self, code: Code, file: &str, detail: &str) {
+        self.seen.good = false;
         self.say(Finding::new(code, self.place.in_file(file), detail));
     }
 
@@ -101,7 +167,10 @@ impl Look<'_> {
         let place = file.map_or_else(|| self.place.clone(), |file| self.place.in_file(file));
         let finding = match error.code.kind() {
             // A reader of another room refuses what a deposit would be refused for: here it is damage.
-            Kind::Damage | Kind::Finding => Finding::of_error(error, place),
+            Kind::Damage | Kind::Finding => {
+                self.seen.good = false;
+                Finding::of_error(error, place)
+            }
             _ if Outcome::of_error(error) == Outcome::Unchecked => {
                 self.seen.read = false;
                 let detail = format!("{}: {}", error.code.as_str(), error.detail);
@@ -116,7 +185,7 @@ impl Look<'_> {
     }
 
     /// A finding of the package's own reader, whose place is a path inside the package, a frame, or a member's id.
-    pub fn reader_says(&mut self, seen: &Seen, file: &str) {
+    pub fn reader_says(&mut self, seen: &Said, file: &str) {
         let (member_id, kind) = match member::Member::from_path(&seen.place) {
             Some(member) => (Some(member.id), Some(member.kind)),
             None => (seen.place.parse::<DocumentId>().ok().map(|id| id.0), None),
@@ -134,10 +203,13 @@ impl Look<'_> {
 
     /// The files in the package's folder: everything the chain names, nothing besides. Gives those that can be read.
     fn listed(&mut self) -> Result<Vec<FileFacts>> {
-        let vault = &self.subject.vault;
+        let vault = self.vault;
         if !vault.exists(&self.sealed.package)? {
-            self.say(Finding::new(Code::PackageMissing, self.place.clone(), ""));
             self.seen.read = false;
+            match self.through {
+                Some(_) => self.say(Finding::new(Code::PackageMissing, self.place.clone(), "")),
+                None => self.seen.behind = true,
+            }
             return Ok(Vec::new());
         }
         let found = vault.list_files(&self.sealed.package)?;
@@ -146,7 +218,11 @@ impl Look<'_> {
             match found.iter().find(|file| file.name == expected.name) {
                 None => {
                     self.seen.read = false;
-                    self.bad(Code::PackageFileMissing, &expected.name, "");
+                    if self.through >= Some(self.sealed.given_by(&expected.name)) {
+                        self.bad(Code::PackageFileMissing, &expected.name, "");
+                    } else {
+                        self.seen.behind = true;
+                    }
                 }
                 Some(file) if !file.regular => {
                     self.seen.read = false;
@@ -166,7 +242,7 @@ impl Look<'_> {
             }
         }
         for file in found.iter().filter(|file| self.sealed.file(&file.name).is_none()) {
-            if !self.is_being_renewed(&file.name) {
+            if !self.is_being_renewed(&file.name) && !self.is_being_copied(&file.name) {
                 self.bad(Code::PackageForeign, &file.name, "");
             }
         }
@@ -196,6 +272,14 @@ impl Look<'_> {
         staged || sealed::generations_now(self.subject.root, &self.sealed.package) >= next
     }
 
+    /// Whether it is one of the package's files on its way in, under the hidden name it has until it is whole.
+    fn is_being_copied(&self, name: &str) -> bool {
+        let (above, last) = name.rsplit_once('/').map_or(("", name), |(above, last)| (above, last));
+        let plain = last.strip_prefix('.').and_then(|rest| rest.strip_suffix(".making"));
+        let whole = |plain: &str| if above.is_empty() { plain.to_owned() } else { format!("{above}/{plain}") };
+        plain.is_some_and(|plain| self.sealed.file(&whole(plain)).is_some())
+    }
+
     fn files(&mut self, present: &[FileFacts], mode: Mode, progress: &mut dyn FnMut(u64)) {
         for expected in present {
             let altered = match self.hash(expected, mode, progress) {
@@ -214,7 +298,7 @@ impl Look<'_> {
     /// Reads a file to its end; what differs from the chain's word, if anything.
     fn hash(&mut self, expected: &FileFacts, mode: Mode, progress: &mut dyn FnMut(u64)) -> Result<Option<String>> {
         // One byte too many is enough to know: a file made longer (or sparse) must not keep the check busy for days.
-        let mut file = self.subject.vault.open(&self.sealed.package, &expected.name)?.take(expected.length + 1);
+        let mut file = self.vault.open(&self.sealed.package, &expected.name)?.take(expected.length + 1);
         let mut buffer = vec![0; STEP];
         let mut quick = blake3::Hasher::new();
         let mut full = Hasher::new();
@@ -241,7 +325,7 @@ impl Look<'_> {
     }
 
     fn inside(&mut self, mode: Mode, recent: bool) {
-        let files = Arc::new(VaultFiles::new(Arc::clone(&self.subject.vault), self.sealed.package.clone()));
+        let files = Arc::new(VaultFiles::new(Arc::clone(self.vault), self.sealed.package.clone()));
         let package = match Package::open(files.clone()) {
             Ok(package) => package,
             Err(error) => {
@@ -253,15 +337,16 @@ impl Look<'_> {
                 }
             }
         };
+        let mut seen = Inside::default();
         match package.numbers() {
             Ok(numbers) => {
                 if numbers.summary() != self.sealed.object.numbers {
                     self.bad(Code::NumbersDisagree, NUMBERS, "not the numbers the chain sums up");
                 }
-                self.seen.numbers = Some(Held::new(self.sealed.package.clone(), recent, &numbers));
+                seen.numbers = Some(Held::new(self.sealed.package.clone(), recent, &numbers));
                 if mode == Mode::Full {
                     let (documents, agents) = content::verify(self, &package, &numbers);
-                    self.seen.documents = documents;
+                    seen.documents = documents;
                     signature::verify(self, &package, &agents);
                     evidence::verify(self, &package);
                 }
@@ -274,7 +359,8 @@ impl Look<'_> {
             let detail = format!("{} documents, the chain counts {}", ids.len(), self.sealed.object.documents);
             self.bad(Code::TocDisagrees, TOC, &detail);
         }
-        self.seen.ids = Some(ids);
+        seen.ids = Some(ids);
+        self.seen.inside = Some(seen);
     }
 
     /// A part that could not be opened. A missing file was said already, by its right name.

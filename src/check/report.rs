@@ -49,9 +49,14 @@ impl Outcome {
 
     fn of_code(code: Code) -> Self {
         match (code, code.kind()) {
-            (Code::TokenUntrusted | Code::EvidenceAlgorithm | Code::NotLookedAt | Code::ChainPending, _) => {
-                Self::Unchecked
-            }
+            (
+                Code::TokenUntrusted
+                | Code::EvidenceAlgorithm
+                | Code::NotLookedAt
+                | Code::ChainPending
+                | Code::CopyBehind,
+                _,
+            ) => Self::Unchecked,
             // To who appends it is a reason to wait; to who looks it is damage.
             (Code::ArchiveRestored | Code::ArchiveForked, _) => Self::Bad,
             (_, Kind::Io | Kind::Unavailable | Kind::Locked | Kind::Config) => Self::Unchecked,
@@ -198,7 +203,7 @@ pub struct Coverage {
     pub documents: Count,
     /// Bytes of their files; checked when read and hashed.
     pub bytes: Count,
-    /// Copies of packages.
+    /// Copies of packages: one a vault; checked when every file of it was read.
     pub copies: Count,
     /// When the package that has waited longest was last checked in full; `null` when one never was.
     #[serde(serialize_with = "instant")]
@@ -240,9 +245,15 @@ pub struct Report {
     /// Chain size that was judged; 0 when the checkpoint does not verify.
     #[serde(skip)]
     pub size: u64,
-    /// Packages that were asked for and could not be read whole.
+    /// Packages that were asked for and of which not every copy could be read whole.
     #[serde(skip)]
     pub unread: u64,
+    /// Copies that are bad, by package and vault.
+    #[serde(skip)]
+    pub bad_copies: Vec<(PackageRef, String)>,
+    /// Copies whose every file is as committed.
+    #[serde(skip)]
+    pub good_copies: Vec<(PackageRef, String)>,
 }
 
 /// Findings as they come in.

@@ -1,7 +1,8 @@
 //! One check, from beginning to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -14,9 +15,10 @@ use super::report::{Coverage, Finding, Findings, Place, Report};
 use super::sealed::{self, OnChain, Sealed};
 use super::{Mode, Scope, Subject, agreement, shared};
 use crate::chain::{self, Reigns};
-use crate::error::{AtPath, Code, Result};
+use crate::error::{AtPath, Code, Error, Result};
 use crate::id::{CheckId, Lane, PackageRef, Sequence};
 use crate::intake::journal::Unsealed;
+use crate::vault::Vault;
 
 /// Packages looked at side by side: enough to keep a disk and two digests busy; each takes a few MiB of memory.
 const MOST_WORKERS: usize = 4;
@@ -43,6 +45,9 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         held: Vec::new(),
         numbers_whole: true,
         read_in_full: BTreeSet::new(),
+        there: Vec::new(),
+        bad_copies: Vec::new(),
+        good_copies: Vec::new(),
         unread: 0,
         signatures: 0,
     };
@@ -87,6 +92,8 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         findings,
         size: size.unwrap_or(0),
         unread: run.unread,
+        bad_copies: run.bad_copies,
+        good_copies: run.good_copies,
     })
 }
 
@@ -100,6 +107,10 @@ struct Run<'a> {
     /// The numbers of every package could be read.
     numbers_whole: bool,
     read_in_full: BTreeSet<PackageRef>,
+    /// Vaults that are there, by their place in the list.
+    there: Vec<usize>,
+    bad_copies: Vec<(PackageRef, String)>,
+    good_copies: Vec<(PackageRef, String)>,
     unread: u64,
     /// Signatures in the legal sense that were judged.
     signatures: u64,
@@ -138,52 +149,66 @@ impl Run<'_> {
         Some(FromJournal { unsealed, numbers })
     }
 
-    /// Folders of packages in the vault, and what is none.
-    fn folders(&mut self) -> BTreeSet<PackageRef> {
-        let mut found = BTreeSet::new();
-        if !self.scope.is_all() {
-            return found;
-        }
-        let name = self.subject.vault.name().to_owned();
-        let place = |file: String| Place { vault: Some(name.clone()), ..Place::file(file) };
-        let vault = &self.subject.vault;
-        let series = match vault.list_series() {
-            Ok(listing) => listing,
-            Err(error) => {
-                self.findings.push(Finding::of_error(&error, place("packages".to_owned())));
-                return found;
-            }
-        };
-        let mut foreign: Vec<String> = series.foreign.iter().map(|name| format!("packages/{name}")).collect();
-        for series in &series.items {
-            match vault.list_packages(series) {
-                Ok(listing) => {
-                    // A hidden folder is a package being copied, or one whose copy was interrupted: not published.
-                    let names =
-                        listing.foreign.iter().filter(|name| !(name.starts_with('.') && name.ends_with(".making")));
-                    foreign.extend(names.map(|name| format!("packages/{series}/{name}")));
-                    found.extend(listing.items);
-                }
-                Err(error) => self.findings.push(Finding::of_error(&error, place(format!("packages/{series}")))),
-            }
-        }
-        self.findings.extend(foreign.into_iter().map(|name| Finding::new(Code::PackageForeign, place(name), "")));
+    /// Folders of packages in every vault that is there, and what is none; vaults that are not there are named.
+    fn folders(&mut self) -> BTreeMap<usize, BTreeSet<PackageRef>> {
         // What is being sealed is published before its commit.
-        match staged(self.subject.root) {
-            Ok(staged) => found.retain(|package| !staged.contains(&format!("{}-{}", package.series, package.number))),
-            Err(error) => self.findings.push(Finding::of_error(&error, Place::file("staging"))),
+        let staged = staged(self.subject.root).unwrap_or_else(|error| {
+            self.findings.push(Finding::of_error(&error, Place::file("staging")));
+            BTreeSet::new()
+        });
+        let mut all = BTreeMap::new();
+        for (n, vault) in self.subject.vaults.iter().enumerate() {
+            let name = vault.name().to_owned();
+            let place = |file: String| Place { vault: Some(name.clone()), ..Place::file(file) };
+            if let Err(error) = vault.mounted() {
+                // Said once; its copies are not looked at one by one.
+                self.findings.push(Finding::of_error(&error, place("packages".to_owned())));
+                continue;
+            }
+            self.there.push(n);
+            if !self.scope.is_all() {
+                continue;
+            }
+            let mut found = BTreeSet::new();
+            let series = match vault.list_series() {
+                Ok(listing) => listing,
+                Err(error) => {
+                    self.findings.push(Finding::of_error(&error, place("packages".to_owned())));
+                    continue;
+                }
+            };
+            let mut foreign: Vec<String> = series.foreign.iter().map(|name| format!("packages/{name}")).collect();
+            // The folder that a disk's own check puts lost pieces into is the disk's.
+            foreign.retain(|name| name != "packages/lost+found");
+            for series in &series.items {
+                match vault.list_packages(series) {
+                    Ok(listing) => {
+                        // A hidden folder is a package being copied, or one whose copy was interrupted: not published.
+                        let names =
+                            listing.foreign.iter().filter(|name| !(name.starts_with('.') && name.ends_with(".making")));
+                        foreign.extend(names.map(|name| format!("packages/{series}/{name}")));
+                        found.extend(listing.items);
+                    }
+                    Err(error) => self.findings.push(Finding::of_error(&error, place(format!("packages/{series}")))),
+                }
+            }
+            self.findings.extend(foreign.into_iter().map(|name| Finding::new(Code::PackageForeign, place(name), "")));
+            found.retain(|package: &PackageRef| !staged.contains(&format!("{}-{}", package.series, package.number)));
+            all.insert(n, found);
         }
-        found
+        all
     }
 
-    fn strangers(&mut self, mut folders: BTreeSet<PackageRef>, on_chain: &OnChain) {
-        for sealed in &on_chain.packages {
-            folders.remove(&sealed.package);
-        }
-        let vault = self.subject.vault.name();
-        for package in folders {
-            let place = Place { package: Some(package), vault: Some(vault.to_owned()), ..Place::default() };
-            self.findings.push(Finding::new(Code::PackageUnknown, place, ""));
+    fn strangers(&mut self, folders: BTreeMap<usize, BTreeSet<PackageRef>>, on_chain: &OnChain) {
+        for (n, mut folders) in folders {
+            for sealed in &on_chain.packages {
+                folders.remove(&sealed.package);
+            }
+            let vault = self.subject.vaults[n].name();
+            for package in folders {
+                let place = Place { package: Some(package), vault: Some(vault.to_owned()), ..Place::default() };
+                self.findings.push(Finding::new(Code::PackageUnknown, place, ""));
+            }
         }
     }
 
@@ -195,26 +220,29 @@ impl Run<'_> {
             let place = Place { package: Some(only.clone()), ..Place::file(sealed::ENTRIES) };
             self.findings.push(Finding::new(Code::NotLookedAt, place, "the chain does not know this package"));
         }
+        let (subject, mode, started_at) = (self.subject, self.scope.mode, self.started_at);
+        let vaults: Vec<&Arc<dyn Vault>> = self.there.iter().map(|n| &subject.vaults[*n]).collect();
+        let copies = subject.vaults.len() as u64;
         for sealed in &on_chain.packages {
             self.coverage.packages.total += 1;
-            self.coverage.copies.total += 1;
+            self.coverage.copies.total += copies;
             self.coverage.documents.total += sealed.object.documents;
-            self.coverage.bytes.total += sealed.stored();
+            self.coverage.bytes.total += sealed.stored() * copies;
         }
-        let total: u64 = wanted.iter().map(|sealed| sealed.stored()).sum();
+        let total: u64 = wanted.iter().map(|sealed| sealed.stored() * vaults.len() as u64).sum();
         progress(0, total);
         let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_WORKERS).min(wanted.len());
         let next = AtomicUsize::new(0);
-        let (subject, mode, started_at) = (self.subject, self.scope.mode, self.started_at);
         thread::scope(|scope| {
             let (say, hear) = bounded::<Word>(64);
             for _ in 0..workers {
-                let (say, wanted, next) = (say.clone(), &wanted, &next);
+                let (say, wanted, next, vaults) = (say.clone(), &wanted, &next, &vaults);
                 scope.spawn(move || {
                     while let Some((at, sealed)) = take(wanted, next) {
                         // Nobody stops hearing before the last word: a word that is not heard is no loss.
                         let mut told = |bytes| drop(say.send(Word::Bytes(bytes)));
-                        let looked = package::look((subject, keys), sealed, mode, sealed.at >= started_at, &mut told);
+                        let (known, recent) = ((sealed, &on_chain.holdings), sealed.at >= started_at);
+                        let looked = package::look((subject, keys), vaults, known, mode, recent, &mut told);
                         drop(say.send(Word::Done(at, Box::new(looked))));
                     }
                 });
@@ -239,13 +267,18 @@ impl Run<'_> {
         self.findings.extend(looked.findings);
         self.coverage.bytes.checked += looked.bytes;
         self.coverage.documents.checked += looked.documents;
-        self.coverage.packages.checked += u64::from(looked.read);
-        self.coverage.copies.checked += u64::from(looked.read);
-        self.unread += u64::from(!looked.read);
+        self.coverage.packages.checked += u64::from(looked.copies > 0);
+        self.coverage.copies.checked += looked.copies;
+        // Read in full is a package of which every copy was: a vault that is away makes the last full check look older.
+        let whole = looked.whole && self.there.len() == self.subject.vaults.len();
+        self.unread += u64::from(!whole);
         self.signatures += looked.signatures;
-        if looked.read && self.scope.mode == Mode::Full {
+        if whole && self.scope.mode == Mode::Full {
             self.read_in_full.insert(sealed.package.clone());
         }
+        let named = |vaults: Vec<String>| vaults.into_iter().map(|vault| (sealed.package.clone(), vault));
+        self.bad_copies.extend(named(looked.bad));
+        self.good_copies.extend(named(looked.good));
         match looked.numbers {
             Some(held) => self.held.push(held),
             None => self.numbers_whole = false,
@@ -288,7 +321,11 @@ impl Run<'_> {
         }
         for (a, b, count) in account.shared {
             let (a, b) = (&self.held[a].package, &self.held[b].package);
-            match shared::compare(&self.subject.vault, a, b, count) {
+            // Any copy that opens will do: each was held against the chain.
+            let compare = |n: &usize| shared::compare(&self.subject.vaults[*n], a, b, count);
+            let compared = self.there.iter().map(compare).reduce(|one, other| one.or(other));
+            let away = || Err(Error::new(Code::NotLookedAt, "no vault is there"));
+            match compared.unwrap_or_else(away) {
                 Ok(findings) => self.findings.extend(findings),
                 Err(error) => {
                     let place = Place { package: Some(b.clone()), ..Place::default() };

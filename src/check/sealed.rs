@@ -19,7 +19,8 @@ use crate::evidence::digest::Digest;
 use crate::hash::Sha256;
 use crate::id::{ClassId, Lane, PackageRef, SeriesId};
 use crate::package::FileFacts;
-use crate::package::generation::{Renewal, file_names};
+use crate::package::copies::Holdings;
+use crate::package::generation::{Renewal, file_names, generation_of};
 use crate::package::numbers::Summary;
 
 /// The chain's lines.
@@ -61,6 +62,8 @@ pub(super) struct Sealed {
     pub object: Object,
     /// When the tokens of its renewals were made, oldest first: generation 2, 3, …
     pub renewals: Vec<Timestamp>,
+    /// The entries that made them, in the same order.
+    renewed_by: Vec<u64>,
 }
 
 impl Sealed {
@@ -72,6 +75,13 @@ impl Sealed {
     /// Bytes of its files.
     pub fn stored(&self) -> u64 {
         self.object.files.iter().map(|file| file.length).sum()
+    }
+
+    /// The entry that gave it a file.
+    pub fn given_by(&self, name: &str) -> u64 {
+        let renewal = generation_of(name).and_then(|generation| generation.checked_sub(2));
+        let renewal = renewal.and_then(|at| self.renewed_by.get(at as usize));
+        renewal.copied().unwrap_or(self.seq)
     }
 
     /// What the chain says of one of its files.
@@ -127,6 +137,8 @@ pub(super) struct OnChain {
     by_ref: BTreeMap<PackageRef, usize>,
     earlier: Vec<Earlier>,
     pub voided: Vec<Voided>,
+    /// Which vaults hold what.
+    pub holdings: Holdings,
     /// Time-stamps over the chain.
     pub stamps: Vec<Stamp>,
     /// Their renewals, oldest first; that they follow each other is the chain's own verification's to say.
@@ -167,11 +179,23 @@ pub(super) fn generations_now(root: &Path, package: &PackageRef) -> u32 {
 impl OnChain {
     fn take(&mut self, entry: Entry, line: u64) {
         match entry.kind {
-            Kind::Package => match serde_json::from_value::<Object>(entry.object.into()) {
+            Kind::Genesis => {
+                let first = entry.object.get("vaults").and_then(|vaults| vaults[0]["id"].as_str());
+                self.holdings = Holdings::new(first);
+            }
+            Kind::Package => match serde_json::from_value::<Object>(entry.object.clone().into()) {
                 Ok(object) if object.number > 0 => {
                     let package = PackageRef { series: object.series.clone(), number: object.number };
+                    self.holdings.sealed(entry.seq, &package, &entry.object);
                     self.by_ref.insert(package.clone(), self.packages.len());
-                    self.packages.push(Sealed { package, seq: entry.seq, at: entry.at, object, renewals: Vec::new() });
+                    self.packages.push(Sealed {
+                        package,
+                        seq: entry.seq,
+                        at: entry.at,
+                        object,
+                        renewals: Vec::new(),
+                        renewed_by: Vec::new(),
+                    });
                 }
                 _ => {
                     let detail = format!("line {line}: a package entry that does not say what its package is");
@@ -188,7 +212,10 @@ impl OnChain {
                 }
             }
             Kind::Renewal => match serde_json::from_value::<Renewal>(entry.object.into()) {
-                Ok(renewal) => self.renewed(renewal, line),
+                Ok(renewal) => {
+                    self.holdings.renewed(entry.seq, &renewal);
+                    self.renewed(entry.seq, renewal, line);
+                }
                 Err(_) => {
                     let detail = format!("line {line}: a renewal entry that does not say what it renews");
                     self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
@@ -197,14 +224,17 @@ impl OnChain {
             // Entries of other versions may say less; they only make the oldest full check look older.
             Kind::Check => self.earlier.extend(serde_json::from_value::<Earlier>(entry.object.into()).ok()),
             Kind::Stamp => self.stamps.extend(serde_json::from_value::<Stamp>(entry.object.into()).ok()),
-            // Repairs of other things say nothing of numbers.
-            Kind::Repair => self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok()),
+            // Repairs of other things say nothing of numbers, or of copies.
+            Kind::Repair => {
+                self.holdings.repaired(&entry.object);
+                self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok());
+            }
             _ => {}
         }
     }
 
     /// A renewal's files belong to its packages from here on.
-    fn renewed(&mut self, renewal: Renewal, line: u64) {
+    fn renewed(&mut self, seq: u64, renewal: Renewal, line: u64) {
         for renewed in renewal.packages {
             let place = Place { package: Some(renewed.package.clone()), ..Place::file(ENTRIES) };
             let sealed = self.by_ref.get(&renewed.package).map(|at| &mut self.packages[*at]);
@@ -214,6 +244,7 @@ impl OnChain {
             match sealed {
                 Some(sealed) if whole => {
                     sealed.renewals.push(renewal.stamped_at);
+                    sealed.renewed_by.push(seq);
                     sealed.object.files.extend(renewed.files);
                 }
                 _ => {

@@ -29,9 +29,10 @@ impl Empty {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap()));
         let signer = Signer::for_name("archivio.example", &[7; 32]).unwrap();
-        let genesis = object(json!({ "profile": "trial" }));
+        let vault = Arc::new(LocalVault::create(&dir.path().join("packages"), "local", "archivio.example").unwrap());
+        let vaults = json!([{ "name": "local", "id": vault.id() }]);
+        let genesis = object(json!({ "profile": "trial", "vaults": vaults }));
         let ledger = Ledger::create(dir.path(), signer, genesis, clock.clone()).unwrap();
-        let vault = Arc::new(LocalVault::create(&dir.path().join("packages"), "local").unwrap());
         Self { dir, ledger, vault, clock }
     }
 
@@ -43,7 +44,7 @@ impl Empty {
             claims: &[],
             witnesses: &[],
             silent: &[],
-            vault: self.vault.clone(),
+            vaults: vec![self.vault.clone()],
             anchors: &Anchors::default(),
             trust: Trust::nobody(),
             catalog: None,

@@ -22,12 +22,14 @@ mod nightly;
 mod persons;
 mod reindex;
 mod renew;
+mod repair;
 mod restore;
 mod retention;
 mod seal;
 mod search;
 mod serve;
 mod show;
+mod vaults;
 mod verify;
 mod witness;
 
@@ -99,6 +101,8 @@ enum Command {
     Nightly(nightly::Args),
     /// Renews evidence that is about to age; `--plan` says what, when and how long it takes.
     Renew(renew::Args),
+    /// Puts bad and missing copies right from good ones; exit 1 when no good copy is left.
+    Repair(repair::Args),
     /// Finds documents by metadata.
     Search(search::Args),
     /// Everything known of a document.
@@ -139,6 +143,9 @@ enum Command {
     /// After a copy of the archive was put back: declares what is lost.
     #[command(subcommand)]
     Restore(restore::Command),
+    /// Where copies of sealed packages are kept.
+    #[command(subcommand)]
+    Vault(vaults::Command),
     /// Rebuilds the catalog from the plain files.
     Reindex(reindex::Args),
 }
@@ -213,6 +220,7 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Alarms(args) => alarms::run(args, global).await,
         Command::Nightly(args) => nightly::run(args, global).await,
         Command::Renew(args) => renew::run(args, global).await,
+        Command::Repair(args) => repair::run(args, global).await,
         Command::Search(args) => search::run(args, global).await,
         Command::Show(args) => show::run(args, global).await,
         Command::Get(args) => get::run(args, global).await,
@@ -228,6 +236,7 @@ async fn dispatch(command: Command, global: &Global) -> crate::error::Result<Exi
         Command::Key(command) => key::run(command, global).await,
         Command::Witness(command) => witness::run(command, global).await,
         Command::Restore(command) => restore::run(command, global).await,
+        Command::Vault(command) => vaults::run(command, global).await,
         Command::Reindex(args) => reindex::run(args, global).await,
     }
 }

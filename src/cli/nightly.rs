@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::api::Api;
-use super::{Exit, Global, alarms, check, print, renew, seal};
+use super::{Exit, Global, alarms, check, print, renew, repair, seal};
 use crate::error::Result;
 
 /// Arguments.
@@ -24,6 +24,9 @@ pub async fn run(_: Args, global: &Global) -> Result<Exit> {
             renew::text(&report["renewal"], global.lang())?;
         }
         check::text(&report["check"], global.lang())?;
+        if !report["repair"].is_null() {
+            repair::text(&report["repair"], global.lang())?;
+        }
         alarms::text(&report["alarms"], global.lang())?;
     }
     // An archive that is good and a log that is missing: monitoring must see it.

@@ -24,9 +24,11 @@ mod metrics;
 mod packages;
 mod receipts;
 mod renewals;
+mod repairs;
 mod seal;
 mod search;
 mod server;
+mod vaults;
 
 use std::sync::Arc;
 
@@ -139,6 +141,11 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(seal::reindex))
         .routes(routes!(seal::restore))
         .routes(routes!(alarms::alarms))
+        .routes(routes!(vaults::list))
+        .routes(routes!(repairs::start))
+        .routes(routes!(repairs::state))
+        .routes(routes!(vaults::replace))
+        .routes(routes!(vaults::derogate))
         .routes(routes!(renewals::plan))
         .routes(routes!(renewals::start))
         .routes(routes!(renewals::state))

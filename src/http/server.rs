@@ -61,6 +61,7 @@ impl Server {
     /// Binds and starts serving; on return requests are answered and `lock` says where.
     pub async fn start(archive: Arc<Archive>, options: &ServeOptions) -> Result<Self> {
         archive.may_listen(options.listen)?;
+        archive.copies_are_allowed()?;
         let asking = Arc::clone(&archive);
         super::blocking(move || {
             asking.compare_with_witnesses();

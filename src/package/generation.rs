@@ -40,6 +40,9 @@ pub struct Renewed {
     pub generation: u32,
     /// The files of that generation.
     pub files: Vec<FileFacts>,
+    /// Ids of the vaults that have them, read back.
+    #[serde(default)]
+    pub copies: Vec<String>,
 }
 
 /// The object of a `renewal` entry: some of the packages that share a token. The entry is the commit of these.

@@ -14,6 +14,7 @@ use crate::hash::{Blake3, Digests, Sha256};
 
 pub mod closing;
 pub mod content;
+pub mod copies;
 pub mod files;
 pub mod generation;
 pub mod member;

@@ -9,9 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{ID_FILE, Listing, ReadSeek, StoredFile, Vault, check_name};
+use super::copying::{fetch, holds};
+use super::{ID_FILE, Identity, Listing, ReadSeek, Source, StoredFile, Vault, check_name};
 use crate::durable::{self, MODE_SEALED};
 use crate::error::{AtPath, Code, Error, Result};
+use crate::hash::Digests;
 use crate::id::{PackageRef, SeriesId};
 
 /// Packages in a local folder.
@@ -20,43 +22,40 @@ pub struct LocalVault {
     root: PathBuf,
     name: String,
     id: String,
+    origin: String,
+    /// Why it may not be used, whatever stands in its folder.
+    refused: Option<(Code, String)>,
     writing: Mutex<()>,
 }
 
 impl LocalVault {
-    /// Makes the folder a new vault: writes a fresh random `vault.id`, durable on return. A folder that is one already
-    /// keeps its id.
-    pub fn create(root: &Path, name: &str) -> Result<Self> {
-        durable::create_dir_all(root)?;
-        let file = root.join(ID_FILE);
-        if !file.exists() {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|e| Error::new(Code::Io, format!("no randomness: {e}")))?;
-            durable::write_new(&file, format!("{}\n", hex::encode(random)).as_bytes(), MODE_SEALED)?;
+    /// Makes the folder a vault of this archive: writes a fresh `vault.id`, durable on return. A folder that is one already
+    /// keeps its id; one of another archive is `vault/other`.
+    pub fn create(root: &Path, name: &str, origin: &str) -> Result<Self> {
+        if !root.join(ID_FILE).exists() {
+            Identity::new(origin, name)?.write(root)?;
         }
-        Self::open(root, name, None)
+        let found = Identity::read(root)?;
+        let vault = Self::bound(root, name, &found.id, origin);
+        vault.mounted()?;
+        Ok(vault)
     }
 
-    /// Opens a vault. `vault-missing` when its `vault.id` is absent or unreadable, or is not `expected`: an empty mount
-    /// point, or another disk, must not pass for a vault that lost everything.
-    pub fn open(root: &Path, name: &str, expected: Option<&str>) -> Result<Self> {
-        let id = read_id(root)?;
-        if expected.is_some_and(|expected| expected != id) {
-            return Err(Error::new(Code::VaultMissing, "another vault is mounted here").at(root.display()));
-        }
-        Ok(Self { root: root.to_owned(), name: name.to_owned(), id, writing: Mutex::new(()) })
+    /// The vault with this id of the archive with this origin, in this folder; whether it is there shows when it is used:
+    /// `vault-missing` when `vault.id` is absent or unreadable, `vault/other` when it says another id or archive.
+    pub fn bound(root: &Path, name: &str, id: &str, origin: &str) -> Self {
+        let (root, name, id, origin) = (root.to_owned(), name.to_owned(), id.to_owned(), origin.to_owned());
+        Self { root, name, id, origin, refused: None, writing: Mutex::new(()) }
+    }
+
+    /// A vault that is configured and may not be used, and why.
+    pub fn refused(root: &Path, name: &str, why: &Error) -> Self {
+        Self { refused: Some((why.code, why.detail.clone())), ..Self::bound(root, name, "", "") }
     }
 
     /// The folder it lives in.
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    fn mounted(&self) -> Result<()> {
-        if read_id(&self.root)? == self.id {
-            return Ok(());
-        }
-        Err(Error::new(Code::VaultMissing, "another vault is mounted here").at(self.root.display()))
     }
 
     fn folder(&self, package: &PackageRef) -> PathBuf {
@@ -81,6 +80,18 @@ impl LocalVault {
         on_the_way.iter().any(|folder| fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink()))
     }
 
+    /// Brings a file into a published package: beside its name first, then over it.
+    fn fetch_into(&self, from: &dyn Source, package: &PackageRef, file: &str, digests: &Digests) -> Result<()> {
+        let to = self.folder(package).join(file);
+        let above = to.parent().unwrap_or(&self.root).to_owned();
+        durable::create_dir_all(&above)?;
+        let making = above.join(format!(".{}.making", to.file_name().unwrap_or_default().to_string_lossy()));
+        fetch(from, package, file, digests, &making)?;
+        durable::rename(&making, &to)?;
+        forget_cache(&to);
+        Ok(())
+    }
+
     /// A missing file of a vault that is not there is a missing vault.
     fn missing_or(&self, error: Error) -> Error {
         if error.code != Code::FileMissing {
@@ -97,6 +108,13 @@ impl Vault for LocalVault {
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn mounted(&self) -> Result<()> {
+        if let Some((code, why)) = &self.refused {
+            return Err(Error::new(*code, why.clone()).at(self.root.display()));
+        }
+        Identity::read(&self.root)?.must_be(&self.id, &self.origin, &self.name, &self.root)
     }
 
     fn put(&self, staging: &Path, package: &PackageRef, files: &[String]) -> Result<()> {
@@ -155,6 +173,55 @@ impl Vault for LocalVault {
             forget_cache(&to);
         }
         Ok(())
+    }
+
+    fn receive(&self, from: &dyn Source, package: &PackageRef, files: &[(String, Digests)]) -> Result<()> {
+        files.iter().try_for_each(|(file, _)| check_name(file))?;
+        let _writer = self.writer();
+        self.mounted()?;
+        let folder = self.folder(package);
+        if fs::symlink_metadata(&folder).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            let series = self.root.join(package.series.as_str());
+            durable::create_dir_all(&series)?;
+            let making = series.join(format!(".{}.making", package.folder()));
+            durable::remove_dir_all(&making)?;
+            durable::create_dir_all(&making)?;
+            for (file, digests) in files {
+                let target = making.join(file);
+                durable::create_dir_all(target.parent().unwrap_or(&making))?;
+                fetch(from, package, file, digests, &target)?;
+                forget_cache(&target);
+            }
+            return durable::rename(&making, &folder);
+        }
+        // Published by a process that may have been stopped before it synced the name.
+        durable::sync_dir(folder.parent().unwrap_or(&self.root))?;
+        for (file, digests) in files {
+            match holds(self, package, file, digests)? {
+                // As above.
+                Some(true) => durable::sync_dir(folder.join(file).parent().unwrap_or(&folder))?,
+                Some(false) => return Err(Error::new(Code::VaultExists, "").at(folder.join(file).display())),
+                None if self.leads_elsewhere(package, file) => return Err(foreign(&folder.join(file))),
+                // A link or a pipe under that name is not the file, and is not ours to replace here.
+                None if fs::symlink_metadata(folder.join(file)).is_ok() => {
+                    return Err(Error::new(Code::VaultExists, "").at(folder.join(file).display()));
+                }
+                None => self.fetch_into(from, package, file, digests)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn restore(&self, from: &dyn Source, package: &PackageRef, file: &str, digests: &Digests) -> Result<()> {
+        check_name(file)?;
+        let _writer = self.writer();
+        self.mounted()?;
+        let path = self.folder(package).join(file);
+        fs::symlink_metadata(self.folder(package)).at_path(&path)?;
+        if self.leads_elsewhere(package, file) {
+            return Err(foreign(&path));
+        }
+        self.fetch_into(from, package, file, digests)
     }
 
     fn delete(&self, package: &PackageRef, files: &[String]) -> Result<()> {
@@ -226,19 +293,6 @@ impl Vault for LocalVault {
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
-}
-
-fn read_id(root: &Path) -> Result<String> {
-    let path = root.join(ID_FILE);
-    let missing = |detail: String| Error::new(Code::VaultMissing, detail).at(path.display());
-    let mut text = String::new();
-    let file = plain_file(&path).map_err(|e| missing(e.detail))?;
-    file.take(128).read_to_string(&mut text).map_err(|e| missing(e.to_string()))?;
-    let id = text.trim_end();
-    if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Ok(id.to_owned());
-    }
-    Err(missing("not a vault's id".into()))
 }
 
 /// A plain file and nothing else. To a vault, whose copies can be told apart, anything else is a missing file.

@@ -39,7 +39,7 @@ impl MemoryVault {
         *self.fault.lock().unwrap() = None;
     }
 
-    fn mounted(&self) -> Result<MutexGuard<'_, BTreeMap<PackageRef, Folder>>> {
+    fn at_hand(&self) -> Result<MutexGuard<'_, BTreeMap<PackageRef, Folder>>> {
         if *self.fault.lock().unwrap() == Some(Fault::Missing) {
             return Err(Error::new(Code::VaultMissing, "ordered"));
         }
@@ -56,7 +56,7 @@ impl MemoryVault {
     }
 
     fn publish(&self, staging: &Path, package: &PackageRef, files: &[String], whole: bool) -> Result<()> {
-        let mut packages = self.mounted()?;
+        let mut packages = self.at_hand()?;
         let mut staged = Folder::new();
         for file in files {
             check_name(file)?;
@@ -88,6 +88,10 @@ impl Vault for MemoryVault {
         "00000000000000000000000000000000"
     }
 
+    fn mounted(&self) -> Result<()> {
+        self.at_hand().map(drop)
+    }
+
     fn put(&self, staging: &Path, package: &PackageRef, files: &[String]) -> Result<()> {
         self.publish(staging, package, files, true)
     }
@@ -96,9 +100,31 @@ impl Vault for MemoryVault {
         self.publish(staging, package, files, false)
     }
 
+    fn receive(&self, from: &dyn Source, package: &PackageRef, files: &[(String, Digests)]) -> Result<()> {
+        let mut staged = Folder::new();
+        for (file, digests) in files {
+            staged.insert(file.clone(), right(from, package, file, digests)?);
+        }
+        let mut packages = self.at_hand()?;
+        let folder = packages.entry(package.clone()).or_default();
+        if let Some((file, _)) = staged.iter().find(|(file, bytes)| folder.get(*file).is_some_and(|b| b != *bytes)) {
+            return Err(Error::new(Code::VaultExists, "").at(file));
+        }
+        folder.extend(staged);
+        Ok(())
+    }
+
+    fn restore(&self, from: &dyn Source, package: &PackageRef, file: &str, digests: &Digests) -> Result<()> {
+        let bytes = right(from, package, file, digests)?;
+        let mut packages = self.at_hand()?;
+        let folder = packages.get_mut(package).ok_or_else(|| Error::new(Code::FileMissing, "").at(package))?;
+        folder.insert(file.to_owned(), bytes);
+        Ok(())
+    }
+
     fn delete(&self, package: &PackageRef, files: &[String]) -> Result<()> {
         files.iter().try_for_each(|file| check_name(file))?;
-        let mut packages = self.mounted()?;
+        let mut packages = self.at_hand()?;
         if let Some(folder) = packages.get_mut(package) {
             folder.retain(|name, _| !files.contains(name));
             if folder.is_empty() {
@@ -110,7 +136,7 @@ impl Vault for MemoryVault {
 
     fn open(&self, package: &PackageRef, file: &str) -> Result<Box<dyn ReadSeek + Send>> {
         check_name(file)?;
-        let packages = self.mounted()?;
+        let packages = self.at_hand()?;
         let mut bytes = packages
             .get(package)
             .and_then(|folder| folder.get(file).cloned())
@@ -124,23 +150,23 @@ impl Vault for MemoryVault {
     }
 
     fn exists(&self, package: &PackageRef) -> Result<bool> {
-        Ok(self.mounted()?.contains_key(package))
+        Ok(self.at_hand()?.contains_key(package))
     }
 
     fn list_series(&self) -> Result<Listing<SeriesId>> {
-        let mut items: Vec<_> = self.mounted()?.keys().map(|package| package.series.clone()).collect();
+        let mut items: Vec<_> = self.at_hand()?.keys().map(|package| package.series.clone()).collect();
         items.dedup();
         Ok(Listing { items, foreign: Vec::new() })
     }
 
     fn list_packages(&self, series: &SeriesId) -> Result<Listing<PackageRef>> {
-        let packages = self.mounted()?;
+        let packages = self.at_hand()?;
         let items = packages.keys().filter(|package| package.series == *series).cloned().collect();
         Ok(Listing { items, foreign: Vec::new() })
     }
 
     fn list_files(&self, package: &PackageRef) -> Result<Vec<StoredFile>> {
-        let packages = self.mounted()?;
+        let packages = self.at_hand()?;
         let folder = packages.get(package).ok_or_else(|| Error::new(Code::FileMissing, "").at(package))?;
         let stored = |(name, bytes): (&String, &Vec<u8>)| StoredFile {
             name: name.clone(),
@@ -149,5 +175,15 @@ impl Vault for MemoryVault {
             regular: true,
         };
         Ok(folder.iter().map(stored).collect())
+    }
+}
+
+/// A file of another vault, when it has the bytes asked for.
+fn right(from: &dyn Source, package: &PackageRef, file: &str, digests: &Digests) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.open(package, file)?.read_to_end(&mut bytes).at(file)?;
+    match Digests::of(&bytes) == *digests {
+        true => Ok(bytes),
+        false => Err(Error::new(Code::PackageFileAltered, "").at(file)),
     }
 }

@@ -4,12 +4,16 @@
 //! entry (architecture, "Outgrowing one machine"); a vault that is not mounted is told from a file that is missing
 //! (interface, verdicts: the one is unchecked, the other bad) by its `vault.id`.
 
+mod copying;
+mod identity;
 pub mod local;
 #[cfg(test)]
 pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use copying::holds;
+pub use identity::Identity;
 pub use local::LocalVault;
 
 use std::io::{Read, Seek};
@@ -49,16 +53,38 @@ pub struct StoredFile {
     pub regular: bool,
 }
 
+/// Where bytes of a package are taken from: a vault, or for each file the one that has it right.
+pub trait Source {
+    /// What errors call it.
+    fn name(&self) -> &str;
+
+    /// As [`Vault::open`].
+    fn open(&self, package: &PackageRef, file: &str) -> Result<Box<dyn ReadSeek + Send>>;
+}
+
+impl Source for &dyn Vault {
+    fn name(&self) -> &str {
+        Vault::name(*self)
+    }
+
+    fn open(&self, package: &PackageRef, file: &str) -> Result<Box<dyn ReadSeek + Send>> {
+        Vault::open(*self, package, file)
+    }
+}
+
 /// A place for packages. Writers of one vault are serialised by the implementation.
 ///
-/// Common errors: `vault-missing` (not mounted; nothing was done), `disk-full`, `io`. Nobody but the caller retries, and
-/// every call may be made again after an error.
+/// Common errors: `vault-missing` (not mounted; nothing was done), `vault/other` (another one is mounted there; nothing was
+/// done), `disk-full`, `io`. Nobody but the caller retries, and every call may be made again after an error.
 pub trait Vault: Send + Sync {
     /// What the operator calls it.
     fn name(&self) -> &str;
 
     /// The random id in its `vault.id`.
     fn id(&self) -> &str;
+
+    /// Whether it is there and the one it should be.
+    fn mounted(&self) -> Result<()>;
 
     /// Copies `files` from the folder `staging` and publishes them as the package, all at once.
     ///
@@ -70,6 +96,15 @@ pub trait Vault: Send + Sync {
     /// Adds files to a published package (renewals, a repaired file that was missing); each is durable on return, in
     /// order. A file that is there with the same bytes is success, with others `vault-exists`.
     fn add(&self, staging: &Path, package: &PackageRef, files: &[String]) -> Result<()>;
+
+    /// Copies files of a package from elsewhere: the whole package when there is no folder of it (published all at once, as
+    /// [`Vault::put`] does), else those that are missing. Each is hashed on its way, and one that is not as asked for ends it
+    /// with `package-file-altered`. A file that is there with other bytes is `vault-exists`, and stays.
+    fn receive(&self, from: &dyn Source, package: &PackageRef, files: &[(String, Digests)]) -> Result<()>;
+
+    /// Puts the right bytes, taken from elsewhere, in the place of a file that has others; durable on return, and at every
+    /// moment the name has either the old bytes or the new. Whoever wants the old ones has kept them before.
+    fn restore(&self, from: &dyn Source, package: &PackageRef, file: &str, digests: &Digests) -> Result<()>;
 
     /// Deletes files of a package (disposal, after its act is on the chain); durable on return, missing ones are fine.
     /// Folders that become empty go.

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::memory::{Fault, MemoryVault};
 use super::*;
 
+const ORIGIN: &str = "archivio.example";
 const FILES: [&str; 3] = ["PIndex.xml", "content.tar.zst", "evidence/0001.ers"];
 
 fn names(files: &[&str]) -> Vec<String> {
@@ -99,10 +100,64 @@ fn contract(vault: &dyn Vault) {
     assert!(!vault.exists(&package("bad/1")).unwrap(), "half a package is never visible");
 }
 
+/// What one vault takes from another.
+fn copying(from: &dyn Vault, to: &dyn Vault) {
+    let staging = tempfile::tempdir().unwrap();
+    stage(staging.path(), "one");
+    let (name, all) = (package("invoice/1"), names(&[&FILES[..], &["evidence/0002.ers"]].concat()));
+    from.put(staging.path(), &name, &all).unwrap();
+    let facts = read_back(from, &name, &all).unwrap();
+    // A file that is not as asked for: nothing is visible.
+    let wrong: Vec<_> = facts.iter().map(|(file, _)| (file.clone(), Digests::of(b"other"))).collect();
+    assert_eq!(to.receive(&from, &name, &wrong).unwrap_err().code, Code::PackageFileAltered);
+    assert!(!to.exists(&name).unwrap());
+    // First some, then the rest, then all again.
+    to.receive(&from, &name, &facts[..3]).unwrap();
+    assert_eq!(to.list_files(&name).unwrap().len(), 3);
+    to.receive(&from, &name, &facts).unwrap();
+    to.receive(&from, &name, &facts).unwrap();
+    assert_eq!(read_back(to, &name, &all).unwrap(), facts);
+    assert!(to.list_files(&name).unwrap().iter().all(|file| file.mode == 0o444));
+    assert_eq!(holds(to, &name, "PIndex.xml", &facts[0].1).unwrap(), Some(true));
+    assert_eq!(holds(to, &name, "PIndex.xml", &facts[1].1).unwrap(), Some(false));
+    assert_eq!(holds(to, &name, "toc", &facts[0].1).unwrap(), None);
+    // What is there with other bytes stays until somebody restores it, and then only by the right ones.
+    to.delete(&name, &names(&["PIndex.xml"])).unwrap();
+    fs::write(staging.path().join("PIndex.xml"), "bad").unwrap();
+    to.add(staging.path(), &name, &names(&["PIndex.xml"])).unwrap();
+    assert_eq!(to.receive(&from, &name, &facts).unwrap_err().code, Code::VaultExists);
+    let none = Digests::of(b"none");
+    assert_eq!(to.restore(&from, &name, "PIndex.xml", &none).unwrap_err().code, Code::PackageFileAltered);
+    assert_eq!(read(to, &name, "PIndex.xml"), "bad");
+    to.restore(&from, &name, "PIndex.xml", &facts[0].1).unwrap();
+    assert_eq!(read_back(to, &name, &all).unwrap(), facts);
+}
+
+#[test]
+fn vaults_copy_from_each_other_what_is_right_and_nothing_else() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let local = |dir: &tempfile::TempDir, name| LocalVault::create(dir.path(), name, ORIGIN).unwrap();
+    copying(&local(&a, "a"), &local(&b, "b"));
+    copying(&MemoryVault::default(), &MemoryVault::default());
+    // A link where a file belongs is replaced, never written through.
+    let (to, name) = (local(&b, "b"), package("invoice/1"));
+    let path = b.path().join("invoice/00000001/PIndex.xml");
+    fs::remove_file(&path).unwrap();
+    fs::write(a.path().join("outside"), "untouched").unwrap();
+    symlink(a.path().join("outside"), &path).unwrap();
+    let facts = read_back(&local(&a, "a"), &name, &names(&["PIndex.xml"])).unwrap();
+    let from = local(&a, "a");
+    let from: &dyn Vault = &from;
+    assert_eq!(to.receive(&from, &name, &facts).unwrap_err().code, Code::VaultExists);
+    to.restore(&from, &name, "PIndex.xml", &facts[0].1).unwrap();
+    assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(fs::read_to_string(a.path().join("outside")).unwrap(), "untouched");
+}
+
 #[test]
 fn local_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    contract(&LocalVault::create(&dir.path().join("a/packages"), "local").unwrap());
+    contract(&LocalVault::create(&dir.path().join("a/packages"), "local", ORIGIN).unwrap());
 }
 
 #[test]
@@ -132,12 +187,15 @@ fn the_faulty_twin_fails_as_ordered() {
 fn a_vault_that_is_not_mounted_is_not_a_vault_that_lost_its_files() {
     let (dir, staging) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     stage(staging.path(), "one");
-    assert_eq!(LocalVault::open(dir.path(), "local", None).unwrap_err().code, Code::VaultMissing);
-    let vault = LocalVault::create(dir.path(), "local").unwrap();
-    assert_eq!(LocalVault::create(dir.path(), "local").unwrap().id(), vault.id(), "an id is for ever");
-    assert!(LocalVault::open(dir.path(), "local", Some(vault.id())).is_ok());
-    let other = LocalVault::open(dir.path(), "local", Some("ffffffffffffffffffffffffffffffff"));
-    assert_eq!(other.unwrap_err().code, Code::VaultMissing);
+    let unknown = LocalVault::bound(dir.path(), "local", &"f".repeat(32), ORIGIN);
+    assert_eq!(unknown.mounted().unwrap_err().code, Code::VaultMissing);
+    let vault = LocalVault::create(dir.path(), "local", ORIGIN).unwrap();
+    assert_eq!(LocalVault::create(dir.path(), "local", ORIGIN).unwrap().id(), vault.id(), "an id is for ever");
+    LocalVault::bound(dir.path(), "local", vault.id(), ORIGIN).mounted().unwrap();
+    assert_eq!(unknown.mounted().unwrap_err().code, Code::VaultOther);
+    let theirs = LocalVault::bound(dir.path(), "local", vault.id(), "altro.example").mounted().unwrap_err();
+    assert_eq!(theirs.code, Code::VaultOther);
+    assert!(theirs.detail.contains("archivio.example"), "{theirs}");
     let name = package("invoice/1");
     vault.put(staging.path(), &name, &names(&FILES)).unwrap();
     assert_eq!(vault.open(&name, "toc").err().unwrap().code, Code::FileMissing);
@@ -153,7 +211,7 @@ fn a_vault_that_is_not_mounted_is_not_a_vault_that_lost_its_files() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is written into an empty mount point");
     for wrong in [&b"short"[..], &[0xff; 40], &[b'g'; 32], &[b'a'; 5000]] {
         fs::write(dir.path().join(ID_FILE), wrong).unwrap();
-        assert_eq!(LocalVault::open(dir.path(), "local", None).unwrap_err().code, Code::VaultMissing);
+        assert_eq!(vault.mounted().unwrap_err().code, Code::VaultMissing);
     }
 }
 
@@ -161,7 +219,7 @@ fn a_vault_that_is_not_mounted_is_not_a_vault_that_lost_its_files() {
 fn what_does_not_belong_is_listed_and_never_followed() {
     let (dir, staging) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     stage(staging.path(), "one");
-    let vault = LocalVault::create(dir.path(), "local").unwrap();
+    let vault = LocalVault::create(dir.path(), "local", ORIGIN).unwrap();
     let name = package("invoice/1");
     vault.put(staging.path(), &name, &names(&FILES)).unwrap();
     fs::write(dir.path().join("notes.txt"), "x").unwrap();
@@ -213,7 +271,7 @@ fn what_does_not_belong_is_listed_and_never_followed() {
 fn an_interrupted_put_is_taken_up_again() {
     let (dir, staging) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     stage(staging.path(), "one");
-    let vault = LocalVault::create(dir.path(), "local").unwrap();
+    let vault = LocalVault::create(dir.path(), "local", ORIGIN).unwrap();
     let making = dir.path().join("invoice/.00000001.making");
     fs::create_dir_all(&making).unwrap();
     fs::write(making.join("PIndex.xml"), "half").unwrap();

@@ -38,6 +38,8 @@ fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
 
     let see = ["holder", "manager", "operator", "reader", "auditor"];
     let with_producer = ["holder", "producer", "manager", "operator", "reader", "auditor"];
+    let until = (jiff::Zoned::now().date() + jiff::Span::new().days(30)).to_string();
+    let derogation = json!({ "until": until, "reason": "prova", "act": Sha256::of(b"deroga") });
     let cases: Vec<(&str, String, Option<Value>, &[&str])> = vec![
         ("GET", format!("/v1/documents/{sealed}"), None, &see),
         ("GET", format!("/v1/documents/{sealed}/content"), None, &see),
@@ -75,6 +77,9 @@ fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
         ("GET", "/v1/keys".into(), None, &ROLES),
         ("POST", "/v1/keys/rotation".into(), Some(json!({ "reason": "routine" })), &["manager", "operator", "admin"]),
         ("POST", "/v1/reindex".into(), Some(json!({})), &["operator", "admin"]),
+        ("GET", "/v1/vaults".into(), None, &["holder", "manager", "operator", "auditor", "admin"]),
+        ("POST", "/v1/repairs".into(), Some(json!({ "dry_run": true })), &["operator", "admin"]),
+        ("POST", "/v1/derogations".into(), Some(derogation), &["manager"]),
     ];
     for (method, path, body, may) in cases {
         for role in ROLES {

@@ -8,6 +8,7 @@ mod audit;
 #[path = "../support/authority.rs"]
 mod authority;
 mod clock;
+mod copies;
 mod disk;
 mod forged;
 #[path = "../support/judges.rs"]

@@ -96,6 +96,7 @@ pub(super) fn archive(urls: &[String], anchors: &[&str]) -> (Sandbox, Vec<Acknow
     let made = sandbox.json(&arguments);
     std::fs::write(sandbox.path("manager.token"), made["manager_token"].as_str().unwrap()).unwrap();
     complete(&sandbox);
+    derogate(&sandbox);
     let server = sandbox.serve();
     let all = (0..4).map(|n| server.caller.accepted(Wish::new(n, 2_000))).collect();
     server.kill();
@@ -117,7 +118,18 @@ fn complete(sandbox: &Sandbox) {
             _ => whole.push_str(&format!("{line}\n")),
         }
     }
-    std::fs::write(path, whole).unwrap();
+    let vault = "[[vault]]\nname = \"local\"\nsite = \"Milano\"\ncountry = \"IT\"\n\n[copies]\n";
+    std::fs::write(path, whole.replacen("[copies]\n", vault, 1)).unwrap();
+}
+
+/// The manager's leave to keep one copy: these tests are about other things.
+fn derogate(sandbox: &Sandbox) {
+    let manager = std::fs::read_to_string(sandbox.path("manager.token")).unwrap();
+    std::fs::write(sandbox.path("deroga.pdf"), "firmato").unwrap();
+    let until = (jiff::Zoned::now().date() + jiff::Span::new().days(300)).to_string();
+    let arguments = ["vault", "derogate", "--until", &until, "--reason", "prova", "--act", "deroga.pdf"];
+    let output = sandbox.command(&arguments).env("CUSTODE_TOKEN", manager).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
 }
 
 #[test]
@@ -257,4 +269,46 @@ fn a_clock_that_an_authority_disagrees_with_is_an_alarm() {
     let ms: i64 = message.split_ascii_whitespace().find_map(|word| word.parse().ok()).unwrap();
     assert!((4_000..=5_100).contains(&ms) && message.contains("ahead"), "{message}");
     server.kill();
+}
+
+#[test]
+fn a_production_archive_with_one_copy_neither_serves_nor_seals_without_its_managers_leave() {
+    let office = Office::open();
+    let (sandbox, acknowledged) = archive(&[office.url()], &[&office.anchor]);
+    // Without the derogation, which the archive of these tests has: as if its last day had passed.
+    let later = "31000000";
+    let shifted = |arguments: &[&str]| sandbox.run_with(arguments, "CUSTODE_TEST_CLOCK_SHIFT", later);
+    let asked = office.asked();
+    let sealed = shifted(&["--json", "seal"]);
+    assert_eq!(sealed.status.code(), Some(2), "{}", text(&sealed));
+    assert!(text(&sealed).contains("copies/too-few"), "{}", text(&sealed));
+    assert_eq!(office.asked(), asked, "a time-stamp was paid for");
+    let told = sandbox.serve_with(&[("CUSTODE_TEST_CLOCK_SHIFT", later)]).err().expect("it serves");
+    assert!(told.contains("copies/too-few") && told.contains("vault derogate"), "{told}");
+    let alarms = text(&shifted(&["--json", "alarms"]));
+    assert!(alarms.contains("copies/too-few"), "{alarms}");
+    // Nobody but a manager gives leave, and only for a year.
+    std::fs::write(sandbox.path("deroga.pdf"), "firmato").unwrap();
+    let derogate = |until: &str, token: Option<&str>| {
+        let mut command =
+            sandbox.command(&["--json", "vault", "derogate", "--until", until, "--reason", "x", "--act", "deroga.pdf"]);
+        text(&command.envs(token.map(|token| ("CUSTODE_TOKEN", token))).output().unwrap())
+    };
+    assert!(derogate("2027-01-01", None).contains("auth/person"), "{}", derogate("2027-01-01", None));
+    let manager = std::fs::read_to_string(sandbox.path("manager.token")).unwrap();
+    assert!(derogate("2099-01-01", Some(&manager)).contains("within a year"));
+    // Two vaults at two sites need none.
+    let path = sandbox.root().join("custode.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let second = "[[vault]]\nname = \"b\"\npath = \"../b\"\nsite = \"SITE\"\ncountry = \"IT\"\n\n[copies]\n";
+    for (site, status) in [("milano ", 2), ("Torino", 0)] {
+        std::fs::write(&path, config.replacen("[copies]\n", &second.replace("SITE", site), 1)).unwrap();
+        let sealed = shifted(&["--json", "seal"]);
+        assert_eq!(sealed.status.code(), Some(status), "{site}: {}", text(&sealed));
+    }
+    audit::sealed(&sandbox, &acknowledged);
+    // Where copies may not be, it does not even open.
+    std::fs::write(&path, config.replace("country = \"IT\"", "country = \"CH\"")).unwrap();
+    let refused = text(&sandbox.run(&["--json", "search"]));
+    assert!(refused.contains("profile/forbids") && refused.contains("copies.countries"), "{refused}");
 }

@@ -14,7 +14,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_custode");
 
 /// An archive on disk, served or not.
 pub struct Archive {
-    _folder: tempfile::TempDir,
+    pub _folder: tempfile::TempDir,
     pub root: PathBuf,
     /// The first manager's token.
     pub manager: String,

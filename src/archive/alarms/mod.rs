@@ -6,6 +6,7 @@
 //! them. DPR 68/2005 art. 11 (logs without gaps), Linee guida AgID 4.5 (monitoring by the responsabile).
 
 mod conversations;
+mod copies;
 mod identity;
 mod logs;
 mod renewal;
@@ -120,6 +121,7 @@ impl Archive {
         all.extend(self.witness_alarms(now)?);
         all.extend(self.stamp_alarms(now));
         all.extend(self.renewal_alarms(now)?);
+        all.extend(self.copies_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

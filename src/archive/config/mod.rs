@@ -16,12 +16,14 @@ mod revocation;
 mod signer;
 mod template;
 mod trust;
+mod vaults;
 mod witness;
 
 pub use agents::{Agent, AgentId, AgentName, HolderKind, HolderRole, RelevantDocument};
 pub use profile::Profile;
 pub use resolved::*;
 pub use template::Template;
+pub use vaults::{LOCAL, same_folder};
 
 use std::fs::File;
 use std::io::Read;

@@ -1,7 +1,7 @@
 //! The profile of an archive, written in genesis and never changed, and what follows from it.
 //!
 //! Invariant: a trial archive can neither be reached from outside nor be taken for a real one; a production archive does
-//! not run on a development authority or without the documents that found the roles of those who act.
+//! not run on a development authority or without the documents that found the roles of those who act, nor with copies where they may not be.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,16 @@ impl Config {
                 }
             }
             Profile::Production => {
+                for vault in &self.vaults {
+                    // Without a country nobody can say that it is an allowed one.
+                    if vault.country.as_ref().is_none_or(|country| !self.copies.countries.contains(country)) {
+                        let detail = format!(
+                            "`{}`: `country` must say where it is, and that must be one of copies.countries",
+                            vault.name
+                        );
+                        forbid("vault", &detail);
+                    }
+                }
                 if self.tsa.authorities.is_empty() {
                     forbid("tsa.authorities", "a production archive needs at least one time-stamping authority");
                 }

@@ -30,6 +30,10 @@ pub(super) struct Raw {
     pub revocation: Option<Spanned<Revocation>>,
     #[serde(default)]
     pub witness: Vec<Spanned<Witness>>,
+    #[serde(default)]
+    pub vault: Vec<Spanned<Vault>>,
+    pub copies: Option<Spanned<Copies>>,
+    pub repair: Option<Spanned<Repair>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
     pub conversations: Option<Spanned<Conversations>>,
@@ -169,6 +173,29 @@ pub(super) struct Witness {
     pub vkey: Text,
     pub required: Option<Spanned<bool>>,
     pub timeout: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vault {
+    pub name: Text,
+    pub path: Text,
+    pub site: Text,
+    pub country: Text,
+    pub operator: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Copies {
+    pub required: Option<Spanned<u32>>,
+    pub countries: Texts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Repair {
+    pub automatic: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -70,6 +70,9 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     }
     let revocation = super::revocation::revocation(raw.revocation, problems);
     let witnesses = super::witness::witnesses(raw.witness, problems);
+    let vaults = super::vaults::vaults(raw.vault, problems, archive);
+    let copies = super::vaults::copies(raw.copies, vaults.as_ref(), problems);
+    let repair_automatic = super::vaults::automatic(raw.repair);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
     let conversations = limits::conversations(raw.conversations, problems);
@@ -95,6 +98,9 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         trust,
         revocation: revocation?,
         witnesses,
+        vaults: vaults?,
+        copies: copies?,
+        repair_automatic,
         malware: malware?,
         logs: logs?,
         conversations: conversations?,
@@ -174,7 +180,7 @@ pub(super) fn path(archive: &Path, text: &str) -> std::result::Result<PathBuf, S
 }
 
 /// The path without `.` and `..`, from the text alone: good enough to notice a mistake.
-fn lexical(path: &Path) -> PathBuf {
+pub(super) fn lexical(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for part in absolute.components() {
@@ -189,7 +195,7 @@ fn lexical(path: &Path) -> PathBuf {
     plain
 }
 
-fn line(text: &str) -> std::result::Result<String, String> {
+pub(super) fn line(text: &str) -> std::result::Result<String, String> {
     let control = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
     if text.is_empty() || text.chars().count() > LONGEST_TEXT || text.chars().any(control) {
         return Err(format!("expected 1 to {LONGEST_TEXT} characters, without line breaks or control characters"));

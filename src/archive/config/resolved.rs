@@ -50,6 +50,12 @@ pub struct Config {
     pub revocation: Revocation,
     /// Who outside sees how long the chain is.
     pub witnesses: Vec<Witness>,
+    /// Where packages are kept, in the order they are written and read; never empty.
+    pub vaults: Vec<Vault>,
+    /// How many copies, and where.
+    pub copies: Copies,
+    /// Whether a night mends bad copies by itself.
+    pub repair_automatic: bool,
     /// The malware control.
     pub malware: Malware,
     /// Logs of PEC providers.
@@ -278,6 +284,32 @@ pub struct Witness {
     pub required: bool,
     /// How long one exchange may take.
     pub timeout: Lapse,
+}
+
+/// A place for copies of packages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vault {
+    /// What it is called: `local`, `milano-2`.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// The folder as it was typed: a copy of the archive elsewhere is no other setting.
+    pub typed: String,
+    /// Where it stands, in the operator's words; vaults of one site burn together.
+    pub site: Option<String>,
+    /// Country, ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// Who runs it.
+    pub operator: Option<String>,
+}
+
+/// Copies of packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copies {
+    /// How many must be durable and read back before a package is sealed.
+    pub required: u32,
+    /// Countries in which a production archive may keep them.
+    pub countries: Vec<String>,
 }
 
 /// The malware control.

@@ -84,7 +84,7 @@ fn a_production_file_does_not_run_until_it_is_filled_in() {
     let refused = config.check_profile(Profile::Production).unwrap_err();
     assert_eq!(refused.code, Code::ProfileForbids);
     let places: Vec<&str> = refused.findings.iter().map(|f| f.place.as_str()).collect();
-    let expected = ["submitter", "holder", "signers", "tsa.authorities", "tsa.anchors"];
+    let expected = ["submitter", "holder", "signers", "vault", "tsa.authorities", "tsa.anchors"];
     assert_eq!(places, expected.map(|key| format!("custode.toml {key}")));
 
     let nobody = Template { holder: None, manager: None, ..template(Profile::Production) };
@@ -97,7 +97,8 @@ fn a_production_file_does_not_run_until_it_is_filled_in() {
     let text = template
         .render()
         .replace("#documents = []", "documents = [{ title = \"Accordo\", version = \"1\", date = \"2026-01-01\" }]")
-        .replace("#anchors = []", &format!("anchors = ['{}']", anchor.path().display()));
+        .replace("#anchors = []", &format!("anchors = ['{}']", anchor.path().display()))
+        .replace("[copies]\n", "[[vault]]\nname = \"local\"\nsite = \"Milano\"\ncountry = \"IT\"\n\n[copies]\n");
     let config = parse(&text).unwrap();
     config.check_profile(Profile::Production).unwrap();
     assert_eq!(config.tsa.authorities[0].url.as_str(), "https://tsa.example/ts");
@@ -325,4 +326,64 @@ fn trial_is_stamped_and_production_is_not() {
     assert_eq!(Profile::Production.stamp(), None);
     assert_eq!("trial".parse::<Profile>().unwrap(), Profile::Trial);
     assert!("Trial".parse::<Profile>().is_err());
+}
+
+/// The trial file with these tables of vaults, and more in `[copies]`.
+fn with_vaults(tables: &str, copies: &str) -> Result<Config> {
+    parse(&trial().replacen("[copies]\n", &format!("{tables}\n[copies]\n{copies}\n"), 1))
+}
+
+#[test]
+fn vaults_are_the_local_one_and_those_with_a_table() {
+    let config = parse(&trial()).unwrap();
+    let names = |config: &Config| config.vaults.iter().map(|vault| vault.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&config), ["local"]);
+    assert_eq!((config.vaults[0].path.as_path(), config.copies.required), (Path::new("/srv/archive/packages"), 1));
+    assert!(config.copies.countries.contains(&"IT".to_owned()) && config.copies.countries.len() == 30);
+    let second =
+        "[[vault]]\nname = \"b\"\npath = \"/mnt/b\"\nsite = \"Torino\"\ncountry = \"IT\"\noperator = \"Altro\"\n";
+    let config = with_vaults(second, "required = 2").unwrap();
+    assert_eq!((names(&config), config.copies.required), (vec!["local".to_owned(), "b".to_owned()], 2));
+    assert_eq!(config.vaults[1].site.as_deref(), Some("Torino"));
+    let local = "[[vault]]\nname = \"local\"\npath = \"/mnt/a\"\n";
+    let config = with_vaults(&format!("{second}{local}"), "").unwrap();
+    assert_eq!(names(&config), ["b", "local"], "in the order they stand");
+    assert_eq!(config.vaults[1].path, Path::new("/mnt/a"));
+    for (tables, copies, accepted) in [
+        ("[[vault]]\npath = \"/mnt/b\"", "", "the vault's name"),
+        ("[[vault]]\nname = \"b\"", "", "the folder the copies are in"),
+        ("[[vault]]\nname = \"B!\"\npath = \"/b\"", "", "lower-case letters"),
+        ("[[vault]]\nname = \"b\"\npath = \"/b\"\ncountry = \"Italia\"", "", "two capital letters"),
+        (
+            "[[vault]]\nname = \"b\"\npath = \"/b\"\n[[vault]]\nname = \"b\"\npath = \"/c\"",
+            "",
+            "each name and each folder once",
+        ),
+        (
+            "[[vault]]\nname = \"b\"\npath = \"/b\"\n[[vault]]\nname = \"c\"\npath = \"/b/../b/x\"",
+            "",
+            "none inside another",
+        ),
+        ("[[vault]]\nname = \"b\"\npath = \"chain/x\"", "", "a folder of its own"),
+        ("[[vault]]\nname = \"b\"\npath = \"..\"", "", "a folder of its own"),
+        (second, "required = 3", "less than 3"),
+        (second, "required = 0", "at least 1"),
+    ] {
+        let error = with_vaults(tables, copies).expect_err(tables);
+        assert!(error.to_string().contains(accepted), "{tables}: {error}");
+    }
+    // Whatever stands in it, a production archive keeps copies only where it may.
+    let config = with_vaults(&second.replace("IT", "CH"), "").unwrap();
+    let found = config.profile_findings(Profile::Production);
+    let said: Vec<_> = found.iter().filter(|f| f.place.ends_with("vault")).map(|f| f.message.clone()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        with_vaults(&second.replace("IT", "CH"), "countries = [\"CH\"]")
+            .unwrap()
+            .profile_findings(Profile::Production)
+            .iter()
+            .filter(|f| f.place.ends_with("vault"))
+            .count()
+            == 1
+    );
 }

@@ -165,8 +165,9 @@ impl Archive {
             return Ok((tsr, Arc::clone(token)));
         }
         let committed = self.committed_files(package)?;
-        let reader = self.open_package(package)?;
-        let stored = committed.read(&reader, package, &name, tsp::MAX_REPLY as u64)?;
+        let stored = self.with_package(&self.package_entry(package)?, package, |reader| {
+            committed.read(reader, package, &name, tsp::MAX_REPLY as u64)
+        })?;
         let token = Arc::new(self.look_at(&token_of(&stored))?);
         known.tokens.insert(tsr, Arc::clone(&token));
         Ok((tsr, token))

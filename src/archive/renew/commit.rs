@@ -3,12 +3,13 @@
 //! Invariant: a generation's files are in every copy of the package, read back and compared, before the `renewal` entry
 //! names them; the entry is the commit. Each step may be repeated: what is done is found done.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::run::{Leaf, Planned, Run};
 use super::{Progress, Report};
 use crate::archive::Archive;
+use crate::archive::copies::{digests, must_hold};
 use crate::archive::init::object;
 use crate::archive::token::Stamped;
 use crate::chain::{Kind, MAX_LINE};
@@ -21,10 +22,10 @@ use crate::hash::Digests;
 use crate::id::PackageRef;
 use crate::package::FileFacts;
 use crate::package::generation::{Method, Renewal, Renewed, file_names, record_name, token_name, tree_name};
-use crate::vault;
+use crate::vault::Vault;
 
-/// Packages of one entry: some 700 bytes each, so that a line stays below its limit.
-const AN_ENTRY: usize = 64;
+/// Packages of one entry: some 700 bytes each and 35 a copy, so that a line stays below its limit.
+const AN_ENTRY: usize = 40;
 
 impl Archive {
     /// Commits every package of a run that has a leaf; the entries, and how many packages they are for.
@@ -86,6 +87,7 @@ impl Archive {
         debug_assert!(value.to_string().len() < MAX_LINE);
         let entry = self.ledger.append(Kind::Renewal, object(value))?;
         self.renewals.note(&entry)?;
+        self.copies.note(&entry)?;
         Ok(entry.seq)
     }
 
@@ -141,12 +143,12 @@ impl Archive {
             durable::replace(&folder.join(name), bytes, durable::MODE_SEALED)?;
             files.push(FileFacts::new(name, Digests::of(bytes)));
         }
-        self.publish_generation(package, generation, &folder, &files)?;
+        let copies = self.publish_generation(package, generation, &folder, &files)?;
         durable::remove_dir_all(&folder)?;
-        Ok(Renewed { package: package.clone(), generation, files })
+        Ok(Renewed { package: package.clone(), generation, files, copies })
     }
 
-    /// Adds the files to every copy of the package, and reads them back. Files of that generation that are other than ours
+    /// Adds the files to as many copies of the package as are required, and reads them back; the others catch up. Files of that generation that are other than ours
     /// were never committed: they are set aside, never overwritten.
     fn publish_generation(
         &self,
@@ -154,33 +156,25 @@ impl Archive {
         generation: u32,
         folder: &Path,
         files: &[FileFacts],
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
         let names = file_names(generation).to_vec();
-        match self.vault.add(folder, package, &names) {
-            Err(error) if error.code == Code::VaultExists => {
-                self.set_aside(package, files)?;
-                self.vault.add(folder, package, &names)?;
+        let digests = digests(files);
+        self.required_copies(package, true, &|vault| {
+            match vault.add(folder, package, &names) {
+                Err(error) if error.code == Code::VaultExists => {
+                    self.set_aside(vault, package, files)?;
+                    vault.add(folder, package, &names)?;
+                }
+                other => other?,
             }
-            other => other?,
-        }
-        let back: BTreeMap<String, Digests> =
-            vault::read_back(self.vault.as_ref(), package, &names)?.into_iter().collect();
-        for file in files {
-            let expected = Digests { bytes: file.length, sha256: file.sha256, blake3: file.blake3 };
-            if back.get(&file.name) != Some(&expected) {
-                let place = format!("{package}, vault {}, {}", self.vault.name(), file.name);
-                return Err(
-                    Error::new(Code::PackageFileAltered, "what was read back is not what was written").at(place)
-                );
-            }
-        }
-        Ok(())
+            must_hold(vault, package, &digests)
+        })
     }
 
-    fn set_aside(&self, package: &PackageRef, files: &[FileFacts]) -> Result<()> {
+    fn set_aside(&self, vault: &dyn Vault, package: &PackageRef, files: &[FileFacts]) -> Result<()> {
         for file in files {
             let mut bytes = Vec::new();
-            match self.vault.open(package, &file.name) {
+            match vault.open(package, &file.name) {
                 Ok(open) => {
                     let mut limited = std::io::Read::take(open, crate::evidence::ers::file::MAX_BYTES);
                     std::io::Read::read_to_end(&mut limited, &mut bytes)
@@ -200,7 +194,7 @@ impl Archive {
                 durable::write_new(&aside, &bytes, durable::MODE_SEALED)?;
             }
             tracing::warn!(%package, file = %file.name, "evidence that the chain does not name was set aside");
-            self.vault.delete(package, std::slice::from_ref(&file.name))?;
+            vault.delete(package, std::slice::from_ref(&file.name))?;
         }
         Ok(())
     }

@@ -61,8 +61,9 @@ impl Archive {
     /// All evidence of a package, each file held against the chain.
     pub(in crate::archive) fn history(&self, package: &PackageRef) -> Result<History> {
         let committed = self.committed_files(package)?;
-        let reader = self.open_package(package)?;
-        generation::history(committed.generation, &|name, limit| committed.read(&reader, package, name, limit))
+        self.with_package(&self.package_entry(package)?, package, |reader| {
+            generation::history(committed.generation, &|name, limit| committed.read(reader, package, name, limit))
+        })
     }
 }
 

@@ -66,8 +66,10 @@ impl Archive {
     fn rehash(&self, history: &History, planned: &Planned, algorithm: Algorithm) -> Result<TreeFile> {
         let missing = || Error::new(Code::EvidenceAltered, "evidence without a tree");
         let (sealed, last) = (history.sealed().ok_or_else(missing)?, history.groups().ok_or_else(missing)?);
-        let package = self.open_package(&planned.package)?;
-        let digests = object_digests(&package, &[last.algorithm(), algorithm], &mut |_| {})?;
+        let entry = self.package_entry(&planned.package)?;
+        let digests = self.with_package(&entry, &planned.package, |package| {
+            object_digests(package, &[last.algorithm(), algorithm], &mut |_| {})
+        })?;
         let groups = sealed.groups().iter().map(|group| {
             let old = last.group(group.document).ok_or_else(missing)?;
             let mut renewed = Group { document: group.document, members: Vec::new(), before: None };

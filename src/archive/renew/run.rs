@@ -216,6 +216,7 @@ impl Archive {
             "packages": packages, "stamps": stamps, "entries": entries,
         }));
         metrics::counter!("custode_packages_renewed_total").increment(packages);
+        self.copies.due.store(true, std::sync::atomic::Ordering::SeqCst);
         run.remove()
     }
 }

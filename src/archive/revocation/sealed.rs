@@ -265,10 +265,11 @@ impl Archive {
         if entry.object.get("revocation").is_none() {
             return Ok(None);
         }
-        let reader = self.open_committed(entry, package)?;
-        let bytes = reader.read_file(TRUST_REVOCATION, MAX_LINES)?;
-        committed_file(entry, package, TRUST_REVOCATION, &bytes)?;
-        Ok(Some(bytes))
+        self.with_package(entry, package, |reader| {
+            let bytes = reader.read_file(TRUST_REVOCATION, MAX_LINES)?;
+            committed_file(entry, package, TRUST_REVOCATION, &bytes)?;
+            Ok(Some(bytes))
+        })
     }
 }
 

@@ -53,6 +53,7 @@ impl Archive {
     /// left half done, with its own token; then what is open now.
     pub(super) fn close_packages(&self, class: Option<&ClassId>, asked: bool) -> Result<Report> {
         let _one_at_a_time = self.sealing();
+        self.copies_are_allowed()?;
         // Before a time-stamp is paid for that no entry could name.
         self.witnesses.may_take(&self.ledger)?;
         self.heal()?;

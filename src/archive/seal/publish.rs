@@ -1,7 +1,5 @@
 //! From a staged package and its token to the commit: evidence, copies, read-back, chain entry, and what follows.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -17,11 +15,10 @@ use crate::clock::iso_seconds;
 use crate::document::reader::term_of_log;
 use crate::durable;
 use crate::error::{Code, Error, Result};
-use crate::hash::{Digests, Sha256};
+use crate::hash::Sha256;
 use crate::id::{DocumentId, PackageRef, Sequence};
 use crate::package::plan::Plan;
 use crate::package::writer::Staging;
-use crate::vault;
 
 /// `staging/SERIES-N/package/evidence`.
 const STAGED: u32 = 3;
@@ -86,19 +83,7 @@ impl Archive {
         // plan made anew would contradict the copy.
         durable::sync_tree(&self.layout.staging(), STAGED)?;
         let files = staging.files()?;
-        let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
-        self.vault.put(&staging.package_folder(), &plan.package, &names)?;
-        let back: BTreeMap<String, Digests> =
-            vault::read_back(self.vault.as_ref(), &plan.package, &names)?.into_iter().collect();
-        for file in &files {
-            let expected = Digests { bytes: file.length, sha256: file.sha256, blake3: file.blake3 };
-            if back.get(&file.name) != Some(&expected) {
-                let place = format!("{}, vault {}, {}", plan.package, self.vault.name(), file.name);
-                return Err(
-                    Error::new(Code::PackageFileAltered, "what was read back is not what was written").at(place)
-                );
-            }
-        }
+        let copies = self.publish_copies(&staging.package_folder(), &plan.package, &files)?;
         let pindex: Option<Sha256> =
             files.iter().find(|file| file.name == crate::package::PINDEX).map(|file| file.sha256);
         let mut entry = json!({
@@ -117,6 +102,7 @@ impl Archive {
             "documents": plan.documents.len(),
             "bytes": bytes(plan),
             "files": files,
+            "copies": copies,
             "numbers": plan.numbers().summary(),
         });
         if let Some(qualified) = self.authorities.qualified(&stamped.token) {
@@ -129,7 +115,8 @@ impl Archive {
         if let Some(term) = self.late(plan, stamped) {
             entry["late"] = json!({ "code": Code::PecLogLate, "term": iso_seconds(term) });
         }
-        self.ledger.append(Kind::Package, object(entry))?;
+        let entry = self.ledger.append(Kind::Package, object(entry))?;
+        self.copies.note(&entry)?;
         metrics::counter!("custode_packages_sealed_total").increment(1);
         Ok(())
     }
