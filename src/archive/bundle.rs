@@ -185,7 +185,7 @@ impl Archive {
         let stamps = self.ledger.stamps();
         let known = stamps.iter().filter(|stamp| stamp.size <= head.size);
         let first = known.clone().find(|stamp| stamp.size > last);
-        let newest = known.last().filter(|newest| first.is_none_or(|first| first.size != newest.size));
+        let newest = known.clone().next_back().filter(|newest| first.is_none_or(|first| first.size != newest.size));
         let evidence = self.stamp_evidence()?;
         let one = |stamp: &Stamp| {
             let record = evidence.is_renewed(stamp).then(|| evidence.record(stamp)).transpose()?;

@@ -14,7 +14,7 @@ use super::sealed::{OnChain, RenewedStamps};
 use crate::chain::{Reigns, RenewalFile, Stamp};
 use crate::clock::iso_seconds;
 use crate::durable;
-use crate::error::{AtPath as _, Code, Error, Result};
+use crate::error::{AtPlace as _, Code, Error, Result};
 use crate::evidence::ers::{Judge as _, Record, Remembering, Roll, Verified, roll, verify as verify_record};
 use crate::evidence::tsp::MAX_REPLY;
 use crate::hash::Sha256;
@@ -52,11 +52,9 @@ pub(super) fn judge(subject: &Subject<'_>, keys: &Reigns, on_chain: &OnChain) ->
                 }
                 generations.push(generation);
             }
-            Err((name, error)) => {
-                // A missing file was named already, where the files are compared with the chain; all the same nothing can be
-                // said of what it renewed.
-                findings.push(Finding::of_error(&error, place(name)));
-            }
+            // A missing file was named already, where the files are compared with the chain; all the same nothing can be said
+            // of what it renewed.
+            Err(error) => findings.push(Finding::of_error(&error, Place::file(error.place.clone()))),
         }
     }
     for stamp in &on_chain.stamps {
@@ -82,23 +80,21 @@ pub(super) fn judge(subject: &Subject<'_>, keys: &Reigns, on_chain: &OnChain) ->
     findings
 }
 
-/// Reads a renewal; its tree is that over the root which the chain names.
-fn generation<'a>(subject: &Subject<'_>, renewal: &'a RenewedStamps) -> Result<Generation, (&'a str, Error)> {
+/// Reads a renewal; its tree is that over the root which the chain names. An error names the file.
+fn generation(subject: &Subject<'_>, renewal: &RenewedStamps) -> Result<Generation> {
     let folder = subject.root.join("chain/stamps/renewed");
-    let read = |file: &'a RenewalFile, limit: u64| {
+    let named = |file: &RenewalFile| format!("chain/stamps/renewed/{}", file.name);
+    let read = |file: &RenewalFile, limit: u64| {
         let path = folder.join(&file.name);
         let mut bytes = Vec::new();
-        let open = durable::open_plain(&path).and_then(|open| {
-            open.take(limit.min(file.length) + 1).read_to_end(&mut bytes).at_path(&path)?;
-            Ok(())
-        });
-        open.map(|()| bytes).map_err(|error| (file.name.as_str(), error))
+        let open = durable::open_plain(&path).map_err(|error| error.at(named(file)))?;
+        open.take(limit.min(file.length) + 1).read_to_end(&mut bytes).at(named(file))?;
+        Ok(bytes)
     };
     let (tree, reply) = (renewal.stamps.tree(), renewal.stamps.reply());
-    let roll = Roll::parse(&read(tree, roll::MAX_BYTES)?).map_err(|error| (tree.name.as_str(), error))?;
+    let roll = Roll::parse(&read(tree, roll::MAX_BYTES)?).map_err(|error| error.at(named(tree)))?;
     if roll.run_root() != renewal.root {
-        let error = Error::new(Code::EvidenceAltered, "its root is not that on the chain");
-        return Err((tree.name.as_str(), error));
+        return Err(Error::new(Code::EvidenceAltered, "its root is not that on the chain").at(named(tree)));
     }
     Ok(Generation { roll, token: token_of(&read(reply, MAX_REPLY as u64)?) })
 }

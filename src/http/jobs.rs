@@ -88,9 +88,14 @@ impl Jobs {
                     "total": progress.total.load(Ordering::Relaxed),
                 })),
                 State::Done(value) => Ok(value.clone()),
-                State::Failed(error) => Err(Error::new(error.code, error.detail.clone())
-                    .at(&error.place)
-                    .with_findings(error.findings.clone())),
+                State::Failed(error) => {
+                    let again = Error::new(error.code, error.detail.clone()).at(&error.place);
+                    let again = again.with_findings(error.findings.clone());
+                    Err(match &error.hint {
+                        Some(hint) => again.hint(hint),
+                        None => again,
+                    })
+                }
             }),
             _ => None,
         }

@@ -99,6 +99,9 @@ fn a_time_stamp_renewal_stopped_anywhere_goes_on() {
     let acknowledged: Vec<Acknowledged> = (0..4).map(|n| server.caller.accepted(Wish::new(n, 2_000))).collect();
     server.kill();
     template.json(&["seal"]);
+    // A day later the chain has a stamp, which is renewed in the same run.
+    let night = template.run_with(&["nightly"], "CUSTODE_TEST_CLOCK_SHIFT", "90000");
+    assert!(night.status.success(), "{}", text(&night));
     let steps = each_step(7, |step| {
         let sandbox = template.twin();
         let when = format!("step {step}");
@@ -109,6 +112,14 @@ fn a_time_stamp_renewal_stopped_anywhere_goes_on() {
         let again = sandbox.run_with(&["--json", "renew"], "CUSTODE_TEST_CLOCK_SHIFT", LATER);
         assert!(again.status.success(), "{when}: {}", text(&again));
         assert_eq!(generations(&sandbox).values().copied().collect::<Vec<_>>(), [2, 2], "{when}");
+        let entries = audit::entries(&sandbox.root());
+        let stamps: Vec<&Value> =
+            entries.iter().map(|entry| &entry["renewal"]["stamps"]).filter(|s| s.is_object()).collect();
+        assert_eq!(stamps.len(), 1, "{when}: the stamp is renewed once");
+        assert_eq!((&stamps[0]["generation"], &stamps[0]["count"]), (&1.into(), &1.into()), "{when}");
+        let roots: std::collections::BTreeSet<&str> =
+            entries.iter().filter_map(|entry| entry["renewal"]["root"].as_str()).collect();
+        assert_eq!(roots.len(), 1, "{when}: under one token");
         is_good(&sandbox, LATER, &when);
         audit::sealed(&sandbox, &acknowledged);
         aborted(&output)
@@ -142,6 +153,74 @@ fn a_stored_reply_is_never_asked_for_again_by_a_renewal() {
         step += 9;
     }
     assert!(stops > 3, "only {stops} stops");
+}
+
+/// A request of something else, and a reply that is not the one stored, in each of the three places where a token is asked for
+/// once: named, with the way out, and nothing is asked for.
+#[test]
+fn a_stored_request_or_reply_that_was_exchanged_is_named() {
+    let template = Sandbox::new();
+    let server = template.serve();
+    (0..2).for_each(|n| drop(server.caller.accepted(Wish::new(n, 500))));
+    server.kill();
+    let sealed = template.twin();
+    sealed.json(&["seal"]);
+    let foreign = custode::evidence::tsp::new_request(custode::hash::Sha256::of(b"altro")).unwrap();
+    for (from, what, shift, request, reply) in [
+        (&template, "seal", "0", "request.tsq", "reply.tsr"),
+        (&sealed, "nightly", "90000", "stamp.tsq", "stamp.tsr"),
+        (&sealed, "renew", LATER, "request.tsq", "reply.tsr"),
+    ] {
+        let (mut requests, mut replies, mut step) = (0, 0, 1);
+        while (requests, replies) != (1, 1) {
+            let sandbox = from.twin();
+            let mut command = sandbox.command(&[what]);
+            command.env("CUSTODE_TEST_CLOCK_SHIFT", shift).env("CUSTODE_TEST_ABORT_AT", step.to_string());
+            if !aborted(&command.output().unwrap()) {
+                break;
+            }
+            step += 2;
+            let staging = sandbox.root().join("staging");
+            let (path, bytes) = match (sandbox_file(&staging, request), sandbox_file(&staging, reply)) {
+                (_, Some(path)) if replies == 0 => (path, b"no reply".to_vec()),
+                (Some(path), None) if requests == 0 => (path, foreign.clone()),
+                _ => continue,
+            };
+            let is_reply = path.to_string_lossy().ends_with(reply);
+            std::fs::write(&path, bytes).unwrap();
+            let output = sandbox.run_with(&[what], "CUSTODE_TEST_CLOCK_SHIFT", shift);
+            let said = text(&output);
+            if what == "nightly" {
+                // A night goes on without its stamp; nothing was believed.
+                let stamped = audit::entries(&sandbox.root()).iter().any(|entry| entry["kind"] == "stamp");
+                assert!(output.status.success() && !stamped, "{what}, step {step}: {said}");
+            } else {
+                assert!(!output.status.success() && said.contains("staging-altered"), "{what}, step {step}: {said}");
+                assert!(said.contains("move this file out of the archive"), "{what}, step {step}: {said}");
+            }
+            if is_reply {
+                replies += 1
+            } else {
+                requests += 1
+            }
+            // The way out.
+            std::fs::rename(&path, sandbox.path("aside")).unwrap();
+            let output = sandbox.run_with(&[what], "CUSTODE_TEST_CLOCK_SHIFT", shift);
+            assert!(output.status.success(), "{what}, step {step}: {}", text(&output));
+            is_good(&sandbox, shift, what);
+        }
+        assert_eq!((requests, replies), (1, 1), "{what}");
+    }
+}
+
+/// A file of `staging/` or of a folder in it.
+fn sandbox_file(staging: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
+    let folders = std::fs::read_dir(staging).unwrap().map(|entry| entry.unwrap().path());
+    folders
+        .filter(|path| path.is_dir())
+        .chain([staging.to_owned()])
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::ages::Known;
 use crate::archive::state::unpoisoned;
@@ -14,6 +14,9 @@ use crate::error::{Code, Error, Result};
 use crate::id::PackageRef;
 use crate::package::generation::Renewal;
 
+/// Entries kept in memory, some 100 KiB each.
+const MOST_PARSED: usize = 64;
+
 /// The renewals of an archive.
 #[derive(Default)]
 pub(in crate::archive) struct Renewals {
@@ -21,6 +24,8 @@ pub(in crate::archive) struct Renewals {
     /// How often something was noted.
     noted: AtomicU64,
     working: Mutex<()>,
+    /// Entries read lately: one is of many packages, which are mostly asked for one after the other.
+    parsed: Mutex<BTreeMap<u64, Arc<Renewal>>>,
     pub(super) known: Mutex<Known>,
 }
 
@@ -51,11 +56,26 @@ impl Renewals {
     pub fn replace(&self, other: Self) {
         *unpoisoned(self.entries.write()) = unpoisoned(other.entries.into_inner());
         self.noted.fetch_add(1, Ordering::SeqCst);
+        unpoisoned(self.parsed.lock()).clear();
     }
 
     /// The entries that renewed a package, oldest first.
     pub fn of(&self, package: &PackageRef) -> Vec<u64> {
         unpoisoned(self.entries.read()).get(package).cloned().unwrap_or_default()
+    }
+
+    /// What an entry says, read once for all its packages.
+    pub(super) fn parsed(&self, seq: u64, read: impl FnOnce() -> Result<Renewal>) -> Result<Arc<Renewal>> {
+        if let Some(known) = unpoisoned(self.parsed.lock()).get(&seq) {
+            return Ok(Arc::clone(known));
+        }
+        let renewal = Arc::new(read()?);
+        let mut parsed = unpoisoned(self.parsed.lock());
+        if parsed.len() >= MOST_PARSED {
+            parsed.pop_first();
+        }
+        parsed.insert(seq, Arc::clone(&renewal));
+        Ok(renewal)
     }
 
     /// One renewal at a time.

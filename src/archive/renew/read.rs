@@ -9,7 +9,7 @@ use crate::evidence::ers::History;
 use crate::hash::Sha256;
 use crate::id::PackageRef;
 use crate::package::FileFacts;
-use crate::package::generation::{self, Renewal, Renewed};
+use crate::package::generation;
 use crate::package::reader::Package;
 
 /// The files of a package that the chain commits, and how often its evidence was renewed.
@@ -50,10 +50,14 @@ impl Archive {
             Error::new(Code::ChainAltered, "an entry misses its fields").at(format!("chain/entries, entry {seq}"))
         };
         let mut files: Vec<FileFacts> = serde_json::from_value(files).map_err(|_| wrong(entry.seq))?;
-        let renewals = self.renewal_entries(package)?;
+        let renewals = self.renewals.of(package);
         let generation = renewals.len() as u32 + 1;
-        for entry in renewals {
-            files.extend(renewed(&entry, package).ok_or_else(|| wrong(entry.seq))?.files);
+        for seq in renewals {
+            let renewal = self.renewals.parsed(seq, || {
+                serde_json::from_value(self.ledger.entry(seq)?.object.into()).map_err(|_| wrong(seq))
+            })?;
+            let renewed = renewal.packages.iter().find(|renewed| renewed.package == *package);
+            files.extend_from_slice(&renewed.ok_or_else(|| wrong(seq))?.files);
         }
         Ok(Committed { files, generation })
     }
@@ -65,10 +69,4 @@ impl Archive {
             generation::history(committed.generation, &|name, limit| committed.read(reader, package, name, limit))
         })
     }
-}
-
-/// What a renewal entry says of one package.
-fn renewed(entry: &Entry, package: &PackageRef) -> Option<Renewed> {
-    let renewal: Renewal = serde_json::from_value(entry.object.clone().into()).ok()?;
-    renewal.packages.into_iter().find(|renewed| renewed.package == *package)
 }
