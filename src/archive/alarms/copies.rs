@@ -21,7 +21,7 @@ impl Archive {
         for kept in &self.copies.kept {
             let vault = kept.vault.as_ref();
             let place = || format!("vault {}", vault.name());
-            if let Err((since, error)) = self.copies.mounted(vault, now) {
+            if let Some((since, error)) = self.copies.away(vault, now) {
                 let detail = format!("{} [{}]", error.detail, error.place);
                 alarm(error.code, Severity::Error, place(), since, detail);
             }
@@ -64,7 +64,7 @@ impl Archive {
         let suspects = self.copies.suspects.all();
         for kept in &self.copies.kept {
             let vault = kept.vault.as_ref();
-            let there = self.copies.mounted(vault, self.clock.now()).is_ok();
+            let there = self.copies.away(vault, self.clock.now()).is_none();
             let bad = suspects.iter().filter(|(_, name, _)| name == vault.name()).count();
             let label = || vault.name().to_owned();
             metrics::gauge!("custode_vault_available", "vault" => label()).set(if there { 1.0 } else { 0.0 });

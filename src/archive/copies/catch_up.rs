@@ -51,7 +51,7 @@ impl Archive {
             if behind.is_empty() || only.1.is_some_and(|only| only != vault.name()) {
                 continue;
             }
-            if let Err((_, error)) = self.copies.mounted(vault, self.clock.now()) {
+            if let Some((_, error)) = self.copies.away(vault, self.clock.now()) {
                 done.findings.push(Finding::warning(error.code, format!("vault {}", vault.name()), error.detail));
                 continue;
             }

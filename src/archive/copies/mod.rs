@@ -79,7 +79,8 @@ impl Copies {
 
     /// Takes in an entry that says something of copies.
     pub fn note(&self, entry: &Entry) -> Result<()> {
-        note(&mut *unpoisoned(self.holdings.write()), entry)
+        let mut holdings = unpoisoned(self.holdings.write());
+        note(&mut holdings, entry)
     }
 
     /// What the chain says now, after it was read again.
@@ -102,15 +103,15 @@ impl Copies {
         unpoisoned(self.holdings.read()).is_whole(package, vault.id())
     }
 
-    /// Asks whether a vault is there, and remembers since when it is not.
-    pub fn mounted(&self, vault: &dyn Vault, now: Timestamp) -> std::result::Result<(), (Timestamp, Error)> {
+    /// Asks whether a vault is there; since when it is not, and why.
+    pub fn away(&self, vault: &dyn Vault, now: Timestamp) -> Option<(Timestamp, Error)> {
         let mut down = unpoisoned(self.down.lock());
         match vault.mounted() {
             Ok(()) => {
                 down.remove(vault.name());
-                Ok(())
+                None
             }
-            Err(error) => Err((*down.entry(vault.name().to_owned()).or_insert(now), error)),
+            Err(error) => Some((*down.entry(vault.name().to_owned()).or_insert(now), error)),
         }
     }
 

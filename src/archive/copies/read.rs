@@ -78,8 +78,8 @@ impl Archive {
             match error.code {
                 // The vault is away, which says nothing of the copy.
                 Code::VaultMissing | Code::VaultOther => {
-                    let told = self.copies.mounted(vault, self.clock.now());
-                    tracing::warn!(vault = vault.name(), %package, mounted = told.is_ok(), "read from another vault");
+                    let away = self.copies.away(vault, self.clock.now());
+                    tracing::warn!(vault = vault.name(), %package, away = away.is_some(), "read from another vault");
                 }
                 // A copy that lags is expected to lack things.
                 _ if !self.copies.is_whole(package, vault) => {}

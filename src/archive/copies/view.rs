@@ -19,7 +19,7 @@ impl Archive {
         let packages = self.catalog.packages(None)?.len();
         let vaults: Vec<Value> = self.copies.kept.iter().zip(&self.config.vaults).map(|(kept, configured)| {
             let vault = kept.vault.as_ref();
-            let told = self.copies.mounted(vault, now).err();
+            let told = self.copies.away(vault, now);
             let behind = if kept.bound { self.copies.behind(vault).len() } else { packages };
             json!({
                 "name": vault.name(), "id": kept.bound.then(|| vault.id()), "path": configured.path,
