@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use bouncy_castle::Case;
+use custode::chain::cosignature::{Cosigner, parts, with_line};
 use custode::evidence::cms::SignedData;
 use custode::evidence::digest::Algorithm;
 use custode::evidence::ers::Record;
@@ -110,6 +111,26 @@ fn text(output: &Output) -> String {
 
 fn codes(report: &Value) -> Vec<&str> {
     report.as_array().unwrap().iter().filter_map(|one| one["code"].as_str()).collect()
+}
+
+/// The entry of a renewal is younger than what the witness cosigned: the present checkpoint proves it, whoever cosigned that.
+#[test]
+fn a_package_renewed_since_a_witness_saw_the_chain_is_exported_whole() {
+    let sandbox = Sandbox::sealed();
+    let chain = sandbox.path("archive/chain");
+    let note = std::fs::read_to_string(chain.join("checkpoint")).unwrap();
+    let witness = Cosigner::for_name("testimone.example/w1", &[7; 32]).unwrap();
+    let seen = witness.cosign(parts(&note).unwrap().0, 1).unwrap();
+    std::fs::create_dir(chain.join("witness")).unwrap();
+    let kept = chain.join(format!("witness/{}.checkpoint", witness.verifier().id()));
+    std::fs::write(kept, with_line(&note, &seen, &witness.verifier()).unwrap()).unwrap();
+    sandbox.json(NOW, &["export", "--package", "generic/1", "-o", "before.zip"]);
+    let proved = sandbox.read("before.zip", "checkpoint");
+    assert!(String::from_utf8(proved).unwrap().contains("testimone.example/w1"));
+    assert_eq!(sandbox.json(IN_19_YEARS, &["renew"])["runs"].as_array().unwrap().len(), 1);
+    sandbox.json(IN_19_YEARS, &["export", "--package", "generic/1", "-o", "after.zip"]);
+    let (_, told) = sandbox.told(IN_19_YEARS, &["verify", "after.zip"]);
+    assert!(told["findings"].as_array().unwrap().iter().all(|found| found["code"] == "anchor-missing"), "{told}");
 }
 
 #[test]

@@ -209,7 +209,10 @@ impl Archive {
             return Ok((head, signer));
         }
         for package in wanted.packages() {
-            if self.package_entry(package)?.seq >= witnessed.size {
+            // A whole package proves the entries of its renewals as well, which may be younger than what a witness saw.
+            let renewed = self.renewal_entries(package)?;
+            let last = renewed.last().map_or(self.package_entry(package)?.seq, |entry| entry.seq);
+            if last >= witnessed.size {
                 return Ok((head, signer));
             }
         }
