@@ -18,7 +18,7 @@ use super::init::object;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::open::Genesis;
-use super::witness::asked_only;
+use super::witness::{Asked, asked_only};
 use crate::chain::note::Verifier;
 use crate::chain::{Claim, Entry, Kind, MAX_LINE, Reigns};
 use crate::check::{self, Mode, Outcome, Report, Scope, Subject};
@@ -99,14 +99,14 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let keys = keys(&layout)?;
     let facts = genesis.as_ref().and_then(|entry| Genesis::parse(&entry.object).ok());
     let trial = facts.as_ref().is_some_and(|genesis| genesis.profile == Profile::Trial);
-    let opening: Vec<Finding> =
-        opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail)).into_iter().collect();
+    let opening = opening.map(|e| Finding::error(e.code, e.place.clone(), &e.detail));
     let config = Config::load(root).ok();
     let vaults = bound_offline(&layout, config.as_ref(), facts.as_ref());
     let vaults = vaults.into_iter().map(|vault| Arc::new(vault) as Arc<dyn Vault>).collect();
     let asked = config.as_ref().map(|config| asked_only(config, &keys)).unwrap_or_default();
     let witnesses: Vec<Verifier> = config.iter().flat_map(|config| &config.witnesses).map(|w| w.key.clone()).collect();
-    let (claims, silent) = told(asked, request.claim(&keys)?);
+    let (claims, silent, strangers) = told(asked, request.claim(&keys)?);
+    let opening: Vec<Finding> = opening.into_iter().chain(strangers).collect();
     let subject = Subject {
         root,
         vkey: keys.current(),
@@ -126,10 +126,11 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
 }
 
-/// What witnesses and the caller claim, and the witnesses that said nothing.
-fn told(asked: Vec<(String, Option<Claim>)>, given: Option<Claim>) -> (Vec<Claim>, Vec<String>) {
-    let silent = asked.iter().filter(|(_, claim)| claim.is_none()).map(|(name, _)| name.clone()).collect();
-    (asked.into_iter().filter_map(|(_, claim)| claim).chain(given).collect(), silent)
+/// What witnesses and the caller claim, the witnesses that said nothing, and those that saw another key.
+fn told(asked: Vec<Asked>, given: Option<Claim>) -> (Vec<Claim>, Vec<String>, Vec<Finding>) {
+    let silent = asked.iter().filter(|asked| asked.claim.is_none()).map(|asked| asked.name.clone()).collect();
+    let strangers = asked.iter().filter_map(|asked| asked.stranger.clone()).collect();
+    (asked.into_iter().filter_map(|asked| asked.claim).chain(given).collect(), silent, strangers)
 }
 
 /// The first line of the chain, when it can be read.
@@ -189,7 +190,8 @@ impl Archive {
         let scope = request.scope()?;
         // Before the chain is read: what a witness has seen when it answers is in it by then.
         let keys = self.ledger.keys();
-        let (claims, silent) = told(self.witnesses.asked(&self.ledger), request.claim(&keys)?);
+        let (claims, silent, strangers) = told(self.witnesses.asked(&self.ledger), request.claim(&keys)?);
+        let opening: Vec<Finding> = self.opening.iter().cloned().chain(strangers).collect();
         // The entry of this check would make a second history of an older state.
         self.witnesses.consider(&self.ledger, &claims);
         let witnesses = self.witnesses.keys();
@@ -205,7 +207,7 @@ impl Archive {
             catalog: Some(self.catalog.as_ref()),
             unsealed: Some(&self.unsealed),
             journal: Some(&self.journal),
-            opening: &self.opening,
+            opening: &opening,
             clock: Arc::clone(&self.clock),
         };
         let report = check::run(&subject, &scope, id, progress)?;

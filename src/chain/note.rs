@@ -136,7 +136,7 @@ impl Verifier {
     }
 
     /// Whether this signature line (`— name base64`) says to be of this key.
-    pub(super) fn made(&self, line: &str) -> bool {
+    pub fn made(&self, line: &str) -> bool {
         signature_line(line).is_ok_and(|(name, payload)| name == self.name && payload.starts_with(&self.id_bytes()))
     }
 

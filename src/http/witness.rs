@@ -1,4 +1,5 @@
-//! The witness over HTTP: `POST /add-checkpoint` and `GET /<hex SHA-256 of the origin>/checkpoint`.
+//! The witness over HTTP: `POST /add-checkpoint` and `GET /<hex SHA-256 of the origin>/checkpoint`; our own addition is
+//! `…/checkpoint/<key id>`, the last one that an older key of the log signed.
 //!
 //! Invariant: anybody may ask, so what a client can hold is bounded: the length of a body, the time it may take, the number
 //! of connections. Status codes are those of C2SP tlog-witness; bodies of errors are problems (RFC 9457), but for 409.
@@ -46,6 +47,14 @@ async fn checkpoint(State(keeper): State<Arc<Keeper>>, Path(origin): Path<String
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 
+async fn checkpoint_of(
+    State(keeper): State<Arc<Keeper>>,
+    Path((origin, key)): Path<(String, String)>,
+) -> Result<Response> {
+    let note = super::blocking(move || keeper.checkpoint_of(&origin, &key)).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
+}
+
 /// Keeps the 409 as the standard wants it; every other error becomes a problem.
 async fn problems_but_for_sizes(request: Request, next: axum::middleware::Next) -> Response {
     let response = next.run(request).await;
@@ -58,6 +67,7 @@ pub fn router(keeper: Arc<Keeper>) -> Router {
     Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/{origin}/checkpoint", get(checkpoint))
+        .route("/{origin}/checkpoint/{key}", get(checkpoint_of))
         .fallback(health::not_found)
         .layer(axum::middleware::from_fn(problems_but_for_sizes))
         .with_state(keeper)

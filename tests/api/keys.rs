@@ -374,6 +374,66 @@ fn a_witness_goes_on_with_the_new_key_and_never_back() {
     assert_eq!(ask(&signer(&server.archive, &seed(&server.archive))).status(), 200);
 }
 
+/// A state from before a change of key knows no newer one: it must not take the witness for a liar.
+#[test]
+fn an_older_state_from_before_a_change_of_key_takes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let vkey = Witness::init(dir.path());
+    let archive = Archive::new();
+    let old = std::fs::read_to_string(archive.path("chain/archive.vkey")).unwrap().trim().to_owned();
+    let witness = Witness::serve(dir.path(), 0, &[&old]);
+    let table = format!("[[witness]]\nurl = \"{}\"\nvkey = \"{vkey}\"\ntimeout = \"2s\"\n\n[end]\n", witness.base);
+    archive.configure("[end]\n", &table);
+    let mut server = archive.serve();
+    let producer = server.archive.token("producer");
+    server.generic(&producer, "prima", b"prima");
+    server.seal();
+    server.stop();
+    let (root, keys) = (server.archive.root.clone(), server.archive.root.with_extension("keys"));
+    let copy = |from: &Path, to: &Path| {
+        let _ = std::fs::remove_dir_all(to);
+        assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+    };
+    copy(&root, &root.with_file_name("backup"));
+    copy(&keys, &root.with_file_name("backup.keys"));
+    server.resume(&[]);
+    let new = rotate(&server, "routine")["new"].as_str().unwrap().to_owned();
+    let port = witness.port();
+    drop(witness);
+    let _witness = Witness::serve(dir.path(), port, &[&old, &new]);
+    server.generic(&producer, "dopo", b"dopo");
+    server.seal();
+    let kept = root.join(format!("chain/witness/{}.checkpoint", vkey.split('+').nth(1).unwrap()));
+    wait("cosigning under the new key", || {
+        let note = std::fs::read_to_string(&kept).unwrap_or_default();
+        !note.contains(&signature_of(&old)) && note.contains(&signature_of(&new))
+    });
+    server.restart_after(&[], |_| {
+        copy(&root.with_file_name("backup"), &root);
+        copy(&root.with_file_name("backup.keys"), &keys);
+    });
+    let refused = problem(server.deposit(&producer, "generic", "x", &Value::Null, b"x".to_vec()), 503);
+    assert_eq!(refused["code"], "archive/restored", "{refused}");
+    for mode in [&["check", "--json"][..], &["check", "--read-only", "--json"]] {
+        let out = server.archive.run(mode);
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(out.status.code(), Some(1), "{report}");
+        assert!(
+            codes(&report).contains(&"archive/restored") && codes(&report).contains(&"witness/unknown-key"),
+            "{report}"
+        );
+    }
+    let told = server.json("/v1/alarms", &server.archive.manager).to_string();
+    assert!(told.contains("archive/restored") && told.contains("witness/unknown-key"), "{told}");
+}
+
+/// The beginning of what a key signs with, in base64: its key id, without the digits that hold more.
+fn signature_of(vkey: &str) -> String {
+    let id = hex::decode(vkey.split('+').nth(1).unwrap()).unwrap();
+    let name = vkey.split('+').next().unwrap();
+    format!("\u{2014} {name} {}", &encode(&id)[..5])
+}
+
 fn encode(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)

@@ -19,6 +19,10 @@ impl Archive {
             let (place, detail) = (error.place, error.detail);
             alarms.push(Alarm { code: held.code, severity: Severity::Error, place, since: now, detail });
         }
+        for stranger in self.witnesses.strangers() {
+            let (place, detail) = (stranger.place, stranger.message);
+            alarms.push(Alarm { code: stranger.code, severity: Severity::Error, place, since: now, detail });
+        }
         for late in self.late_witnesses()? {
             if !late.required && now.duration_since(late.since) < PATIENCE {
                 continue;

@@ -87,7 +87,7 @@ impl Witnesses {
 
     /// A witness that does not cosign may have seen what is not here: what it shows decides, not what it says.
     fn suspect(&self, ledger: &Ledger, outside: &Outside) {
-        let Ok(Some(claim)) = seen_and_kept(ledger, &*outside.witness) else { return };
+        let Ok(Some((_, claim))) = seen_and_kept(ledger, &*outside.witness).map(|seen| seen.claimed) else { return };
         let given_up = ledger.compare(&claim) == Standing::Declared;
         if given_up {
             let why = "it holds the history that was given up: its operator must run `custode witness forget`";

@@ -16,10 +16,11 @@ use jiff::Timestamp;
 
 use super::config::Config;
 use super::state::unpoisoned;
+use crate::chain::cosignature::parts;
 use crate::chain::note::{Verifier, open_note};
 use crate::chain::witness::{HttpWitness, Witness};
-use crate::chain::{Claim, Gate, Kind, Ledger, Reigns, Standing};
-use crate::error::{Code, Error, Result};
+use crate::chain::{Checkpoint, Claim, Gate, Kind, Ledger, Reigns, Standing};
+use crate::error::{Code, Error, Finding, Result};
 
 /// The witnesses of an archive, and what comparing with them said.
 pub(super) struct Witnesses {
@@ -31,6 +32,29 @@ pub(super) struct Witnesses {
     asking: Mutex<()>,
     /// Why each witness did not cosign last time, by key id.
     failures: Mutex<BTreeMap<String, String>>,
+    /// Witnesses that have seen the archive under a key it does not know.
+    strangers: Mutex<Vec<Finding>>,
+}
+
+/// What a witness said when asked what it saw last.
+pub(super) struct Asked {
+    /// Its name.
+    pub name: String,
+    /// `None` when it did not answer well or has seen nothing that this archive signed.
+    pub claim: Option<Claim>,
+    /// [`Code::WitnessKey`]: it has seen the archive under another key.
+    pub stranger: Option<Finding>,
+}
+
+impl Asked {
+    fn new(witness: &dyn Witness, answer: Result<Seen>) -> Self {
+        let name = witness.key().name().to_owned();
+        let seen = answer.unwrap_or_else(|error| {
+            tracing::warn!(witness = %name, code = error.code.as_str(), "not compared: {}", error.detail);
+            Seen::default()
+        });
+        Self { name, claim: seen.claimed.map(|(_, claim)| claim), stranger: seen.stranger }
+    }
 }
 
 /// A configured witness.
@@ -80,7 +104,13 @@ impl Witnesses {
             news: AtomicBool::new(false),
             asking: Mutex::default(),
             failures: Mutex::default(),
+            strangers: Mutex::default(),
         }
+    }
+
+    /// What witnesses saw that this archive can neither verify nor deny, when they were asked last.
+    pub fn strangers(&self) -> Vec<Finding> {
+        unpoisoned(self.strangers.lock()).clone()
     }
 
     /// Their keys.
@@ -138,7 +168,7 @@ impl Witnesses {
                 Vec::new()
             }
         };
-        claims.extend(self.asked(ledger).into_iter().filter_map(|(_, claim)| claim));
+        claims.extend(self.asked(ledger).into_iter().filter_map(|asked| asked.claim));
         let held = worst(ledger, claims);
         if let Some(held) = &held {
             tracing::error!(code = held.code.as_str(), place = %held.claim.place, "nothing is appended: {}", held.error());
@@ -146,19 +176,13 @@ impl Witnesses {
         held
     }
 
-    /// What each witness says when asked now, by name; `None` for one that does not answer well or has seen nothing. What it
-    /// has seen beyond our chain is kept.
-    pub fn asked(&self, ledger: &Ledger) -> Vec<(String, Option<Claim>)> {
+    /// What each witness says when asked now. What it has seen beyond our chain is kept.
+    pub fn asked(&self, ledger: &Ledger) -> Vec<Asked> {
         let answers = self.each_at_once(|outside| seen_and_kept(ledger, &*outside.witness));
-        let one = |(outside, answer): (&Outside, Result<Option<Claim>>)| {
-            let name = outside.witness.key().name().to_owned();
-            let claim = answer.unwrap_or_else(|error| {
-                tracing::warn!(witness = %name, code = error.code.as_str(), "not compared: {}", error.detail);
-                None
-            });
-            (name, claim)
-        };
-        self.list.iter().zip(answers).map(one).collect()
+        let asked = self.list.iter().zip(answers).map(|(outside, answer)| Asked::new(&*outside.witness, answer));
+        let asked: Vec<Asked> = asked.collect();
+        *unpoisoned(self.strangers.lock()) = asked.iter().filter_map(|asked| asked.stranger.clone()).collect();
+        asked
     }
 
     /// Does this with every witness at the same time: one that is down costs one timeout, not the others theirs.
@@ -172,34 +196,64 @@ impl Witnesses {
     }
 }
 
-/// What a witness says it saw last, when the archive with these keys signed it and the witness did; and the note itself.
-fn seen_by(archive: &Reigns, witness: &dyn Witness) -> Result<Option<(String, Claim)>> {
-    let Some(note) = witness.last(archive.name())? else { return Ok(None) };
+/// What a witness shows.
+#[derive(Default)]
+struct Seen {
+    /// The last checkpoint that the archive signed and the witness did: the note, and what it claims.
+    claimed: Option<(String, Claim)>,
+    /// Why there is, or may be, more: [`Code::WitnessKey`].
+    stranger: Option<Finding>,
+}
+
+/// What a witness says it saw last, when the archive with these keys signed it and the witness did.
+fn seen_by(archive: &Reigns, witness: &dyn Witness) -> Result<Seen> {
+    let Some(note) = witness.last(archive.name())? else { return Ok(Seen::default()) };
     let place = format!("witness {}", witness.key().name());
     let wrong =
         |e: Error| Error::new(Code::WitnessDown, format!("what it shows does not verify: {}", e.detail)).at(&place);
-    let checkpoint = archive.open_checkpoint(&note).map_err(wrong)?;
-    open_note(&note, std::slice::from_ref(witness.key())).map_err(wrong)?;
-    Ok(Some((note, Claim { place, size: checkpoint.size, root: checkpoint.root })))
+    let opened = |note: String| -> Result<(String, Claim)> {
+        let checkpoint = archive.open_checkpoint(&note).map_err(wrong)?;
+        open_note(&note, std::slice::from_ref(witness.key())).map_err(wrong)?;
+        Ok((note, Claim { place: place.clone(), size: checkpoint.size, root: checkpoint.root }))
+    };
+    let Some(size) = under_another_key(archive, witness, &note) else {
+        return Ok(Seen { claimed: Some(opened(note)?), stranger: None });
+    };
+    // A newer key than any we know: how far had ours come? Whoever invents a key cannot invent that.
+    let detail = format!("{size} entries");
+    let stranger = Some(Finding::warning(Code::WitnessKey, &place, &detail));
+    let older = witness.last_of(archive.name(), &archive.current().id()).ok().flatten();
+    Ok(Seen { claimed: older.and_then(|note| opened(note).ok()), stranger })
 }
 
-/// What these witnesses saw last, for who only reads: by name, `None` for one that does not answer well or has seen nothing.
-pub(super) fn asked_only(config: &Config, archive: &Reigns) -> Vec<(String, Option<Claim>)> {
+/// How many entries a checkpoint claims that the witness cosigned and that a key of the archive's name signed, but none that the
+/// archive knows.
+fn under_another_key(archive: &Reigns, witness: &dyn Witness, note: &str) -> Option<u64> {
+    open_note(note, std::slice::from_ref(witness.key())).ok()?;
+    let (text, lines) = parts(note).ok()?;
+    let named = format!("\u{2014} {} ", archive.name());
+    let mut own = lines.iter().filter(|line| line.starts_with(&named)).peekable();
+    own.peek()?;
+    let unknown = own.all(|line| !archive.keys().any(|key| key.made(line)));
+    Checkpoint::parse(text).ok().filter(|seen| unknown && seen.origin == archive.name()).map(|seen| seen.size)
+}
+
+/// What these witnesses saw last, for who only reads.
+pub(super) fn asked_only(config: &Config, archive: &Reigns) -> Vec<Asked> {
     let witnesses = Witnesses::new(config);
-    let one = |outside: &Outside| {
-        let seen = seen_by(archive, &*outside.witness).ok().flatten();
-        (outside.witness.key().name().to_owned(), seen.map(|(_, claim)| claim))
-    };
+    let one = |outside: &Outside| Asked::new(&*outside.witness, seen_by(archive, &*outside.witness));
     witnesses.list.iter().map(one).collect()
 }
 
-fn seen_and_kept(ledger: &Ledger, witness: &dyn Witness) -> Result<Option<Claim>> {
-    let Some((note, claim)) = seen_by(&ledger.keys(), witness)? else { return Ok(None) };
-    if matches!(ledger.compare(&claim), Standing::Older | Standing::Forked) {
+fn seen_and_kept(ledger: &Ledger, witness: &dyn Witness) -> Result<Seen> {
+    let seen = seen_by(&ledger.keys(), witness)?;
+    if let Some((note, claim)) = &seen.claimed
+        && matches!(ledger.compare(claim), Standing::Older | Standing::Forked)
+    {
         // Known from now on without asking.
-        ledger.keep_seen(&note, witness.key())?;
+        ledger.keep_seen(note, witness.key())?;
     }
-    Ok(Some(claim))
+    Ok(seen)
 }
 
 /// The gravest of these claims that the chain does not hold.

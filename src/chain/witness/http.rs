@@ -59,7 +59,18 @@ impl Witness for HttpWitness {
     }
 
     fn last(&self, origin: &str) -> Result<Option<String>> {
-        let url = under(&self.monitoring, &format!("{}/checkpoint", Sha256::of(origin.as_bytes())));
+        self.shown(&format!("{}/checkpoint", Sha256::of(origin.as_bytes())))
+    }
+
+    fn last_of(&self, origin: &str, key_id: &str) -> Result<Option<String>> {
+        self.shown(&format!("{}/checkpoint/{key_id}", Sha256::of(origin.as_bytes())))
+    }
+}
+
+impl HttpWitness {
+    /// What stands at this monitoring address.
+    fn shown(&self, path: &str) -> Result<Option<String>> {
+        let url = under(&self.monitoring, path);
         let hear = |answer: Answer| match answer.status {
             200 => text(answer).map(Some),
             404 => Ok(None),

@@ -10,6 +10,7 @@
 //! | `witness.key` | name and seed, 0600 |
 //! | `witness.vkey` | the public key |
 //! | `logs/<hex SHA-256 of the origin>/checkpoint` | the last checkpoint, with the log's signature and ours |
+//! | `logs/<…>/checkpoint-<key id>` | the last one that an older key of the log signed: shows whoever puts back a state from before a change of key, and so knows no newer one, how far that key had come |
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -54,6 +55,13 @@ struct Log {
     keys: Vec<Verifier>,
     path: PathBuf,
     last: Mutex<Option<Kept>>,
+}
+
+impl Log {
+    /// Where the last checkpoint that an older key signed is kept.
+    fn path_of(&self, key_id: &str) -> PathBuf {
+        self.path.with_file_name(format!("checkpoint-{key_id}"))
+    }
 }
 
 /// The last checkpoint of a log.
@@ -192,6 +200,16 @@ impl Keeper {
         let log_lines = lines_of(&request.checkpoint, &log.keys)?;
         let note = format!("{text}\n{log_lines}{line}");
         durable::create_dir_all(log.path.parent().unwrap_or(Path::new(".")))?;
+        // Before the new one: wherever this stops, the last checkpoint of each key is there.
+        for older in &log.keys {
+            let signed = |note: &str| lines_of(note, std::slice::from_ref(older)).map(|lines| !lines.is_empty());
+            if let Some(kept) = last.as_ref()
+                && signed(&kept.note)?
+                && !signed(&note)?
+            {
+                durable::replace(&log.path_of(&older.id()), kept.note.as_bytes(), durable::MODE_PLAIN)?;
+            }
+        }
         durable::replace(&log.path, note.as_bytes(), durable::MODE_PLAIN)?;
         *last = Some(Kept { key, size: checkpoint.size, root: checkpoint.root, time, note });
         Ok(Answer::Cosigned(line))
@@ -200,10 +218,24 @@ impl Keeper {
     /// The last checkpoint of the log whose origin has this SHA-256 in hexadecimal, cosigned (the monitoring address).
     pub fn checkpoint(&self, origin_sha256: &str) -> Result<String> {
         let missing = || Error::new(Code::WitnessLog, "");
-        let wanted = |origin: &&String| Sha256::of(origin.as_bytes()).to_string() == origin_sha256;
-        let origin = self.logs.keys().find(wanted).ok_or_else(missing)?;
-        let last = self.logs[origin].last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.log(origin_sha256)?.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().map(|kept| kept.note.clone()).ok_or_else(missing)
+    }
+
+    /// The last one that an older key of that log signed, by its key id.
+    pub fn checkpoint_of(&self, origin_sha256: &str, key_id: &str) -> Result<String> {
+        let missing = || Error::new(Code::WitnessLog, "");
+        let log = self.log(origin_sha256)?;
+        let key = log.keys.iter().find(|key| key.id() == key_id).ok_or_else(missing)?;
+        let path = log.path_of(&key.id());
+        let bytes = read_bounded(&path, MAX_NOTE)?.ok_or_else(missing)?;
+        let kept = Kept::parse(&bytes, std::slice::from_ref(key), &self.verifier());
+        kept.map(|kept| kept.note).map_err(|e| e.at(path.display()))
+    }
+
+    fn log(&self, origin_sha256: &str) -> Result<&Log> {
+        let wanted = |(origin, _): &(&String, &Log)| Sha256::of(origin.as_bytes()).to_string() == origin_sha256;
+        self.logs.iter().find(wanted).map(|(_, log)| log).ok_or_else(|| Error::new(Code::WitnessLog, ""))
     }
 }
 

@@ -41,4 +41,8 @@ pub trait Witness: Send + Sync {
     /// The last checkpoint it cosigned for this origin, unverified; `None` when there is none. Blocks, never longer than its
     /// timeout.
     fn last(&self, origin: &str) -> Result<Option<String>>;
+
+    /// The last checkpoint it cosigned that the key of this origin with this key id signed, unverified; for a log that changed its
+    /// key since. `None` when there is none, or the witness (not ours) keeps none.
+    fn last_of(&self, origin: &str, key_id: &str) -> Result<Option<String>>;
 }
