@@ -9,7 +9,7 @@ BUNDLE is the zip or the folder where it was unzipped (default: this folder). --
 and signers from a source of your own; --key, --witness: public keys of the archive and of witnesses that must have seen its chain, or files that hold them. What came with the bundle is never
 an anchor: without them the best answer is 2. Everything is read as hostile: a file is believed only when a hash leads to it.
 """
-import base64, calendar, hashlib, json, os, re, stat, subprocess, sys, tempfile, time, xml.etree.ElementTree as ET, zipfile
+import base64, calendar, hashlib, json, os, re, stat, struct, subprocess, sys, tempfile, time, xml.etree.ElementTree as ET, zipfile
 from fractions import Fraction
 
 SMALL, REPORT, INDEX = 16 << 20, 512 << 20, 4 << 30  # the largest files read whole
@@ -75,12 +75,42 @@ class Files:
             elif name in self.sizes:
                 bad(name, "stands twice")
             else:
-                self.sizes[name] = entry.file_size
-                ranges.append((entry.header_offset, entry.header_offset + 30 + len(name.encode()) + entry.compress_size))
+                ends = self.header(entry)
+                if ends:
+                    self.sizes[name] = entry.file_size
+                    ranges.append((entry.header_offset,) + ends)
+                else:
+                    bad(name, "its own header says something else")
         ranges.sort()
-        if any(end > start for (_, end), (start, _) in zip(ranges, ranges[1:])):
+        if any(end > start for (_, end, _), (start, _, _) in zip(ranges, ranges[1:])):
             bad("zip", "entries lie over one another")
             self.sizes.clear()
+        elif ranges and not self.closes(ranges):
+            bad("zip", "bytes that are no entry's")
+
+    def header(self, entry):
+        """Where the data of an entry end and what may follow; None when who unpacks from the front reads something else."""
+        self.zip.fp.seek(entry.header_offset)
+        header = self.zip.fp.read(30).ljust(30, b"\0")
+        flags, method, _, _, crc, packed, size, name, extra = struct.unpack("<6x4H3L2H", header)
+        right = (crc, method) == (entry.CRC, entry.compress_type) and packed in (entry.compress_size, 0xFFFFFFFF) and size in (entry.file_size, 0xFFFFFFFF)
+        if not right and not (flags & 8 and method == entry.compress_type):
+            return None
+        return entry.header_offset + 30 + name + extra + entry.compress_size, (12, 16, 20, 24) if flags & 8 else (0,)
+
+    def closes(self, ranges):
+        """Whether entries, directory and its end stand side by side from the first byte to the last."""
+        self.zip.fp.seek(0, os.SEEK_END)
+        at = length = self.zip.fp.tell()
+        self.zip.fp.seek(length - min(length, 98))
+        tail = self.zip.fp.read().rjust(98, b"\0")
+        at, directory = length - 22, int.from_bytes(tail[88:92], "little")
+        if tail[56:60] == b"PK\x06\x07":  # zip64
+            at, directory = length - 98, int.from_bytes(tail[40:48], "little")
+        starts = [start for start, _, _ in ranges[1:]] + [self.zip.start_dir]
+        beside = all(start - end in gaps for (_, end, gaps), start in zip(ranges, starts))
+        ends = tail[76:80] == b"PK\x05\x06" and tail[96:] == b"\0\0" and self.zip.start_dir + directory == at
+        return ranges[0][0] == 0 and beside and ends
 
     def blocks(self, name, limit):
         """The file in blocks, not one byte beyond `limit`."""
@@ -376,6 +406,11 @@ class Judge:
             need(chain_trouble(said) or not anchors.strip(), "signature: " + said.strip().replace("\n", " "))
             if anchors is self.given:
                 self.missing.add(("signer", "no certificate given with --trust leads to a signer's authority"))
+        # No anchor: whatever else is wrong with it shows when its own certificates are taken for one.
+        _, own = openssl("pkcs7", "-inform", "DER", "-print_certs", "-in", "@p7s", p7s=p7s)
+        good, said = openssl("cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", "@p7s", "-content", "@content", "-CAfile", "@ca",
+                             "-partial_chain", "-purpose", "any", "-attime", str(time), "-out", os.devnull, p7s=p7s, content=content, ca=own.encode())
+        need(good, "signature: " + said.strip().replace("\n", " "))
         raise Unjudged("no certificate leads to the signer's authority")
 
     def time(self, algorithm, root, token):
@@ -714,8 +749,8 @@ class Run:
             self.signature(line["rdv_signature"], line["rdv"], since)
         if facts:
             self.attempt(line["note"], self.under_compromised, line, facts[2], since)
-        if times and line["exists_since"] not in times:
-            self.bad("report.json", "%s: exists_since is not the time of one of its time-stamps" % line["id"])
+        if times and line["exists_since"] not in times[times.index(since):]:
+            self.bad("report.json", "%s: exists_since is not the time of one of its time-stamps, or older than what they prove" % line["id"])
         files = {line[part] for part in ("file", "metadata_file", "rdv", "note", "manifest", "evidence", "rdv_signature") if part in line}
         own = [f for n, f in enumerate(self.findings) if n >= before or f[1] in files]
         return {"id": line["id"], "name": line["name"], "file": line["file"], "class": line["class"], "package": line["package"],
@@ -950,7 +985,7 @@ def main(arguments):
             print(root.hex(), int(token_info(der_token)[2]))
             return 0
         run = Run(bundle, trust, key, witnesses)
-    except NoBundle as error:
+    except (NoBundle, ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError) as error:  # a report of other fields
         print("BAD / NON INTEGRO: no bundle / non è un pacchetto: %s" % error, file=sys.stderr)
         return 1
     except OSError as error:

@@ -7,7 +7,8 @@ mod second;
 use super::verify::{Outcome, Trust};
 use crate::chain::note::Signer;
 use crate::error::Code;
-use crate::evidence::tsp::DevelopmentAuthority;
+use crate::evidence::ers::stamp::ArchiveTimeStamp;
+use crate::evidence::tsp::{Authority as _, DevelopmentAuthority, request, token_of_reply};
 use crate::hash::Sha256;
 use sealed::*;
 pub(crate) use second::verify;
@@ -168,6 +169,47 @@ fn a_list_signed_anew_over_altered_files_does_not_help() {
     }
 }
 
+/// An archive that lies with an authority of its own: an older token that nobody believes, renewed by one that proves. The record is
+/// in order and proves from the second on; the pages must not say more.
+#[test]
+fn a_report_claims_no_earlier_time_than_what_is_proved() {
+    use crate::evidence::ers::{Judge as _, Record};
+    let sealed = sealed();
+    let (path, changed) = (sealed.path("bundle.zip"), sealed.path("changed.zip"));
+    sealed.write(&[1], false, &path).unwrap();
+    let mut files = unzip(&path);
+    let at = files.iter().position(|(name, _)| name.starts_with("evidence/")).unwrap();
+    let mut record = Record::parse(&files[at].1).unwrap();
+    let token = |authority: &DevelopmentAuthority, over: crate::evidence::digest::Digest| {
+        token_of_reply(&authority.stamp(&request(over, None)).unwrap()).unwrap()
+    };
+    let honest = record.chains[0][0].clone();
+    let root = sealed.anchors.stamped(&honest.token).unwrap();
+    let past = std::sync::Arc::new(crate::clock::ManualClock::at("2020-01-01T00:00:00Z".parse().unwrap()));
+    let unknown = DevelopmentAuthority::create(past).unwrap();
+    let forged = token(&unknown, root);
+    // What the archive's own authority would give for it today.
+    let renewal = token(&sealed.authority, root.algorithm().of(&forged));
+    record.chains[0] = vec![ArchiveTimeStamp::new(honest.path.clone(), forged).unwrap()];
+    record.renew(None, renewal).unwrap();
+    files[at].1 = record.to_der();
+    for (claimed, outcome) in [("2020-01-01T00:00:00Z", Outcome::Bad), ("2026-11-22T10:00:00Z", Outcome::Good)] {
+        let report = files.iter_mut().find(|(name, _)| name == "report.json").unwrap();
+        let mut told: serde_json::Value = serde_json::from_slice(&report.1).unwrap();
+        told["documents"][0]["exists_since"] = claimed.into();
+        report.1 = serde_json::to_vec(&told).unwrap();
+        sign_again(&mut files, &sealed.signer);
+        rezip(&files, &changed);
+        let verified = verify(&changed, &sealed.trust()).unwrap();
+        assert_eq!(
+            (verified.outcome, named(&verified, "report.json")),
+            (outcome, outcome == Outcome::Bad),
+            "{verified:?}"
+        );
+        assert_eq!(verified.documents[0].exists_since, Some("2026-11-22T10:00:00Z".parse().unwrap()));
+    }
+}
+
 fn sign_again(files: &mut Unzipped, signer: &Signer) {
     let at = files.iter().position(|(name, _)| name == "report.json").unwrap();
     let mut report = super::report::Report::parse(&files[at].1).unwrap();
@@ -217,6 +259,21 @@ fn hostile_zips_are_refused_without_panic() {
     renamed[at] = b'v';
     std::fs::write(&changed, renamed).unwrap();
     assert_eq!(verify(&changed, &sealed.trust()).unwrap().outcome, Outcome::Bad);
+
+    // The same of what it says of the data; and bytes that no entry claims, in front, before the directory, behind, in a comment.
+    let mut method = bytes.clone();
+    method[8] ^= 8;
+    let end = bytes.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
+    let directory = u32::from_le_bytes(bytes[end + 16..end + 20].try_into().unwrap());
+    let mut between = bytes.clone();
+    between.insert(directory as usize, b'x');
+    between[end + 17..end + 21].copy_from_slice(&(directory + 1).to_le_bytes());
+    let mut comment = [&bytes[..], b"x"].concat();
+    comment[end + 20] = 1;
+    for other in [method, [b"x", &bytes[..]].concat(), between, [&bytes[..], b"x"].concat(), comment] {
+        std::fs::write(&changed, other).unwrap();
+        assert_eq!(verify(&changed, &sealed.trust()).map_or(Outcome::Bad, |report| report.outcome), Outcome::Bad);
+    }
 
     // A bomb: the list says ten bytes, the file inflates to a hundred megabytes.
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&changed).unwrap());

@@ -43,12 +43,10 @@ impl Run {
             self.under_compromised(line, keys, facts.chain_size, since);
         }
         let times = verified.as_ref().map(Verified::times).unwrap_or_default();
-        if verified.is_some() && !times.contains(&line.exists_since) {
-            self.bad(
-                Code::BundleInvalid,
-                REPORT,
-                format!("{}: exists_since is not the time of one of its time-stamps", line.id),
-            );
+        if since.is_some_and(|since| !times.contains(&line.exists_since) || line.exists_since < since) {
+            // An older time-stamp that leads to no anchor proves nothing: pages must not say that it does.
+            let what = "exists_since is not the time of one of its time-stamps, or older than what they prove";
+            self.bad(Code::BundleInvalid, REPORT, format!("{}: {what}", line.id));
         }
         // What was found of its files when the list was read concerns it as well.
         let files = [&line.file, &line.metadata_file, &line.rdv, &line.note, &line.manifest, &line.evidence];

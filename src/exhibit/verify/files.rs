@@ -1,7 +1,8 @@
 //! The zip as it came: a hostile file until every entry of its directory has been looked at.
 //!
 //! Invariant: entries are few enough, have plain names, each once, do not lie over one another, are plain files, stored or
-//! deflated; an entry is never inflated beyond the length expected of it. What breaks these rules is a finding that names
+//! deflated; an entry is never inflated beyond the length expected of it; every byte is an entry's or the directory's, so that
+//! who unpacks from the front, or from another directory, reads nothing else. What breaks these rules is a finding that names
 //! the entry, and the entry is not read.
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -33,9 +35,9 @@ impl Files {
     pub fn open(path: &Path, findings: &mut Vec<Finding>) -> Result<Self> {
         let invalid = |detail: String| Error::new(Code::BundleInvalid, detail).at(path.display());
         let mut file = File::open(path).at_path(path)?;
-        let (entries, directory) =
-            declared(&mut file).at_path(path)?.ok_or_else(|| invalid("not a zip file".into()))?;
-        if entries > MAX_ENTRIES || directory > MAX_DIRECTORY {
+        let end = declared(&mut file).at_path(path)?.ok_or_else(|| invalid("not a zip file".into()))?;
+        let entries = end.entries;
+        if entries > MAX_ENTRIES || end.directory > MAX_DIRECTORY {
             return Err(invalid(format!("{entries} entries are more than any bundle has")));
         }
         let own = file.try_clone().at_path(path)?;
@@ -69,19 +71,22 @@ impl Files {
                 _ if entry.unix_mode().is_some_and(|mode| mode & 0o170_000 & !0o100_000 != 0) => {
                     Some("not a plain file")
                 }
-                // Who unpacks from the front would read another bundle than who reads the directory.
-                _ if !is_named(&own, entry.header_start(), entry.name_raw()) => Some("its own header has another name"),
                 _ if entry.encrypted() => Some("encrypted"),
                 _ if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) => {
                     Some("a compression that bundles do not use")
                 }
                 _ => None,
             };
+            let header = wrong.is_none().then(|| header_of(&own, &entry));
+            // Who unpacks from the front would read another bundle than who reads the directory.
+            let wrong = if header == Some(None) { Some("its own header says something else") } else { wrong };
             if let Some(wrong) = wrong {
                 findings.push(Finding::error(Code::BundleInvalid, shown, wrong));
                 continue;
             }
-            ranges.push((entry.header_start(), entry.data_start(), entry.compressed_size()));
+            let data = entry.data_start().unwrap_or_else(|| entry.header_start());
+            let described = header.flatten() == Some(true);
+            ranges.push((entry.header_start(), data.saturating_add(entry.compressed_size()), described));
             drop(entry);
             if let Ok(name) = name
                 && index.insert(name, n).is_some()
@@ -90,14 +95,12 @@ impl Files {
             }
         }
         ranges.sort_unstable();
-        let overlaps = ranges.windows(2).any(|pair| {
-            let (header, data, length) = pair[0];
-            data.unwrap_or(header).saturating_add(length) > pair[1].0
-        });
-        if overlaps {
+        if ranges.windows(2).any(|pair| pair[0].1 > pair[1].0) {
             findings.push(Finding::error(Code::BundleInvalid, "zip", "entries lie over one another"));
             // What lies over one another is how bombs are made: nothing of it is read.
             index.clear();
+        } else if findings.is_empty() && !end.closes(&ranges, zip.central_directory_start()) {
+            findings.push(Finding::error(Code::BundleInvalid, "zip", "bytes that are no entry's"));
         }
         Ok(Self { zip, index })
     }
@@ -167,12 +170,22 @@ fn read_error(name: &str, error: io::Error) -> Error {
     }
 }
 
-/// Whether the header before an entry has this name (APPNOTE 4.3.7).
-fn is_named(file: &File, header: u64, name: &[u8]) -> bool {
+/// Whether a descriptor follows an entry's data; `None` when the header before it says something else than the directory
+/// (APPNOTE 4.3.7).
+fn header_of<R: Read>(file: &File, entry: &ZipFile<'_, R>) -> Option<bool> {
+    let name = entry.name_raw();
     let mut found = vec![0; 30 + name.len()];
-    file.read_exact_at(&mut found, header).is_ok()
-        && usize::from(u16::from_le_bytes([found[26], found[27]])) == name.len()
-        && &found[30..] == name
+    file.read_exact_at(&mut found, entry.header_start()).ok()?;
+    let short = |at: usize| u16::from_le_bytes([found[at], found[at + 1]]);
+    let long = |at: usize| u64::from(u32::from_le_bytes([found[at], found[at + 1], found[at + 2], found[at + 3]]));
+    let described = short(6) & 8 != 0;
+    let method = if entry.compression() == CompressionMethod::Stored { 0 } else { 8 };
+    // The lengths of a large file stand in an extra field, those of a described one behind it.
+    let told = |at: usize, right: u64| long(at) == right || (at > 14 && long(at) == u64::from(u32::MAX));
+    let right =
+        described || (told(14, entry.crc32().into()) && told(18, entry.compressed_size()) && told(22, entry.size()));
+    let same = usize::from(short(26)) == name.len() && &found[30..] == name && short(8) == method;
+    (same && right).then_some(described)
 }
 
 /// Relative, of plain components, nothing that a shell, a terminal or Windows would take for something else.
@@ -182,8 +195,35 @@ fn plain(name: &str) -> bool {
         && !name.chars().any(|c| c.is_control() || c == '\\' || c == ':')
 }
 
-/// How many entries the end of the directory declares, and the directory's length (APPNOTE 4.3.16, 4.3.14).
-fn declared(file: &mut File) -> io::Result<Option<(u64, u64)>> {
+/// What the end of a zip declares.
+struct End {
+    entries: u64,
+    /// Length of the directory.
+    directory: u64,
+    /// Where what follows the directory begins.
+    at: u64,
+    /// Whether nothing stands behind it, not even a comment.
+    last: bool,
+}
+
+impl End {
+    /// Whether entries (start, end, whether a descriptor follows), directory and end stand side by side from the first byte to the
+    /// last.
+    fn closes(&self, entries: &[(u64, u64, bool)], directory: u64) -> bool {
+        let starts = entries.iter().map(|(start, _, _)| *start).skip(1).chain([directory]);
+        // A descriptor has a mark or not, and lengths of four octets or eight (APPNOTE 4.3.9).
+        let beside = |(end, described): (u64, bool), next: u64| match described {
+            true => next.checked_sub(end).is_some_and(|gap| matches!(gap, 12 | 16 | 20 | 24)),
+            false => next == end,
+        };
+        let first = entries.first().map_or(directory, |(start, _, _)| *start);
+        let entries = entries.iter().zip(starts).all(|((_, end, described), next)| beside((*end, *described), next));
+        first == 0 && entries && directory.checked_add(self.directory) == Some(self.at) && self.last
+    }
+}
+
+/// The end of the directory (APPNOTE 4.3.16, 4.3.14).
+fn declared(file: &mut File) -> io::Result<Option<End>> {
     const END: [u8; 4] = *b"PK\x05\x06";
     const END64: [u8; 4] = *b"PK\x06\x06";
     const LOCATOR64: [u8; 4] = *b"PK\x06\x07";
@@ -200,6 +240,7 @@ fn declared(file: &mut File) -> io::Result<Option<(u64, u64)>> {
     let Some(at) = end else { return Ok(None) };
     let entries = u64::from(u16::from_le_bytes([bytes[at + 10], bytes[at + 11]]));
     let size = u64::from(u32::from_le_bytes([bytes[at + 12], bytes[at + 13], bytes[at + 14], bytes[at + 15]]));
+    let last = at + 22 == bytes.len();
     let locator = at.checked_sub(20).filter(|l| bytes[*l..].starts_with(&LOCATOR64));
     if let Some(locator) = locator {
         let offset = u64::from_le_bytes(bytes[locator + 8..locator + 16].try_into().unwrap_or_default());
@@ -213,7 +254,8 @@ fn declared(file: &mut File) -> io::Result<Option<(u64, u64)>> {
             return Ok(None);
         }
         let number = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().unwrap_or_default());
-        return Ok(Some((number(32), number(40))));
+        let last = last && offset + 56 == length - tail + locator as u64;
+        return Ok(Some(End { entries: number(32), directory: number(40), at: offset, last }));
     }
-    Ok(Some((entries, size)))
+    Ok(Some(End { entries, directory: size, at: length - tail + at as u64, last }))
 }
