@@ -113,8 +113,11 @@ impl Hand<'_> {
         Ok(())
     }
 
-    /// Deposits something that is refused.
+    /// Deposits something that is refused; once, for an object that is refused too often is blocked.
     pub fn refused(&mut self, wish: Wish) -> Result<()> {
+        if self.promises.iter().any(|promise| matches!(promise, Promise::Refusal(_))) {
+            return Ok(());
+        }
         let told = self.send(&wish, "ieri")?;
         assert_eq!(told.status, 422, "{}", String::from_utf8_lossy(&told.body));
         self.promise(Promise::Refusal(told.json()["refusal"].as_str().unwrap().to_owned()));
