@@ -179,7 +179,10 @@ fn one_flipped_byte_anywhere_at_rest_is_found_and_named() {
     assert!(!report["coverage"]["oldest_full_check"].is_null());
 
     let mut tried = 0;
-    let all: Vec<String> = ["packages", "chain", "records"].iter().flat_map(|below| files(&archive, below)).collect();
+    let all: Vec<String> = ["packages", "chain", "records", "schemas", "policies"]
+        .iter()
+        .flat_map(|below| files(&archive, below))
+        .collect();
     for wanted in ["PIndex.xml", "evidence/0001.tsr", "chain/entries", "chain/archive.vkey", "records/accesses.jsonl"] {
         assert!(all.iter().any(|file| file.ends_with(wanted)), "{wanted} is not among {all:?}");
     }

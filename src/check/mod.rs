@@ -6,6 +6,7 @@
 //! lists that can only grow are read before what they are held against.
 
 mod accounting;
+mod adopted;
 mod agreement;
 mod content;
 mod evidence;

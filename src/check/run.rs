@@ -10,6 +10,7 @@ use crossbeam_channel::bounded;
 use jiff::Timestamp;
 
 use super::accounting::{self, Held, InJournal};
+use super::adopted;
 use super::package::{self, Looked};
 use super::report::{Coverage, Finding, Findings, Place, Report};
 use super::sealed::{self, OnChain, Sealed};
@@ -56,6 +57,7 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
     // chain read after it.
     let journal = run.journal();
     let folders = run.folders();
+    let adopted = adopted::present(subject.root);
     let (mut facts, seen) =
         chain::verify::verify_against(subject.root, Some(subject.vkey), subject.claims, subject.witnesses);
     run.coverage.witnessed = std::mem::take(&mut facts.compared);
@@ -71,6 +73,7 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
     };
     run.findings.extend(std::mem::take(&mut on_chain.findings));
     run.findings.extend(on_chain.series());
+    run.findings.extend(adopted::judge(subject.root, &adopted, &on_chain.adopted));
     if scope.mode == Mode::Full {
         run.findings.extend(super::stamps::judge(subject, &keys, &on_chain));
     }

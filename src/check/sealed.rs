@@ -143,6 +143,8 @@ pub(super) struct OnChain {
     pub stamps: Vec<Stamp>,
     /// Their renewals, oldest first; that they follow each other is the chain's own verification's to say.
     pub stamp_renewals: Vec<RenewedStamps>,
+    /// Files of classes and policies by their names in the archive.
+    pub adopted: BTreeMap<String, Sha256>,
     pub findings: Vec<Finding>,
 }
 
@@ -221,6 +223,15 @@ impl OnChain {
                     self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
                 }
             },
+            Kind::Class | Kind::Policy => {
+                let folder = if entry.kind == Kind::Class { "schemas" } else { "policies" };
+                let text = |key: &str| entry.object.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+                // A name that is no plain one reaches no file outside the folder.
+                let plain = !text("file").is_empty() && !text("file").contains('/');
+                if let Some(sha256) = text("sha256").parse().ok().filter(|_| plain) {
+                    self.adopted.insert(format!("{folder}/{}", text("file")), sha256);
+                }
+            }
             // Entries of other versions may say less; they only make the oldest full check look older.
             Kind::Check => self.earlier.extend(serde_json::from_value::<Earlier>(entry.object.into()).ok()),
             Kind::Stamp => self.stamps.extend(serde_json::from_value::<Stamp>(entry.object.into()).ok()),
