@@ -11,6 +11,7 @@ use super::pindex::agents::Agent;
 use super::pindex::authorised;
 use crate::clock::iso_seconds;
 use crate::error::{Code, Finding};
+use crate::evidence::asn1::{Reader, tag};
 use crate::evidence::cms::{Content, DigestSet, Form, Opened, SignedData, open};
 use crate::evidence::judge::{Judge, Purpose};
 use crate::evidence::trust::Trust;
@@ -40,7 +41,9 @@ pub fn judge(p7s: &[u8], sha256: Sha256, at: Timestamp, agents: Option<&[Agent]>
         }
     };
     let data = &opened.data;
-    if opened.form != Form::Der || opened.trailing > 0 || data.content.is_some() || data.signers.len() != 1 {
+    // What people send is read with blanks around it; ours has none, so that no byte can be added to it.
+    let exact = opened.form == Form::Der && Reader::only(p7s, tag::SEQUENCE).is_ok();
+    if !exact || data.content.is_some() || data.signers.len() != 1 {
         judged.bad(Code::SignatureInvalid, "not a detached signature of one signer, in DER");
         return judged;
     }

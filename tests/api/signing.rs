@@ -86,12 +86,34 @@ fn an_index_is_signed_and_everybody_who_reads_it_judges_the_signature() {
             assert_eq!(signature["outcome"], "good", "{report}");
             assert!(signature["signer"]["subject"].as_str().unwrap().contains("Sigillo di Esempio"));
         }
+        // A blank behind the signature of the report, which is on no list.
+        let whole = std::fs::read(bundle).unwrap();
+        blank_behind(bundle, "report.json.p7s");
+        let (status, report) = verify(&[&tsa, &ca]);
+        assert_eq!((status, findings(&report)), (Some(1), vec!["signature-invalid".to_owned()]), "{report}");
+        std::fs::write(bundle, whole).unwrap();
         let (status, report) = verify(&[&tsa]);
         assert_eq!((status, findings(&report)), (Some(2), vec!["anchor-missing".to_owned()]), "{report}");
         assert_eq!(report["findings"][0]["place"], "signer");
         let (status, report) = verify(&[]);
         assert_eq!((status, findings(&report).len()), (Some(2), 2), "{report}");
     }
+}
+
+/// Adds a blank to a file of a bundle.
+fn blank_behind(bundle: &str, name: &str) {
+    let mut old = zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
+    let mut new = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for n in 0..old.len() {
+        let mut file = old.by_index(n).unwrap();
+        let own = file.name().unwrap().into_owned();
+        new.start_file(own.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::copy(&mut file, &mut new).unwrap();
+        if own == name {
+            std::io::Write::write_all(&mut new, b"\n").unwrap();
+        }
+    }
+    std::fs::write(bundle, new.finish().unwrap().into_inner()).unwrap();
 }
 
 #[test]

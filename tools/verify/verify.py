@@ -9,7 +9,7 @@ BUNDLE is the zip or the folder where it was unzipped (default: this folder). --
 and signers from a source of your own; --key, --witness: public keys of the archive and of witnesses that must have seen its chain, or files that hold them. What came with the bundle is never
 an anchor: without them the best answer is 2. Everything is read as hostile: a file is believed only when a hash leads to it.
 """
-import base64, calendar, hashlib, json, os, re, stat, struct, subprocess, sys, tempfile, time, xml.etree.ElementTree as ET, zipfile
+import base64, calendar, errno, hashlib, json, os, re, stat, struct, subprocess, sys, tempfile, time, xml.etree.ElementTree as ET, zipfile
 from fractions import Fraction
 
 SMALL, REPORT, INDEX = 16 << 20, 512 << 20, 4 << 30  # the largest files read whole
@@ -65,6 +65,10 @@ class Files:
             self.zip = zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
             raise NoBundle(str(error))
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise NoBundle("its directory lies outside the file")
         ranges = []
         for entry in self.zip.infolist():
             name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
@@ -90,7 +94,7 @@ class Files:
 
     def header(self, entry):
         """Where the data of an entry end and what may follow; None when who unpacks from the front reads something else."""
-        self.zip.fp.seek(entry.header_offset)
+        self.zip.fp.seek(max(entry.header_offset, 0))
         header = self.zip.fp.read(30).ljust(30, b"\0")
         flags, method, _, _, crc, packed, size, name, extra = struct.unpack("<6x4H3L2H", header)
         right = (crc, method) == (entry.CRC, entry.compress_type) and packed in (entry.compress_size, 0xFFFFFFFF) and size in (entry.file_size, 0xFFFFFFFF)
@@ -506,8 +510,9 @@ class Run:
         for package in self.report["packages"]:
             self.attempt("chain/%s.json" % package["entry"], self.chain_entry, package)
         signers = "trust/signers.pem" if "trust/signers.pem" in self.files.sizes else None
-        self.judge = Judge(trust, self.attempt("trust/tsa.pem", self.files.read, "trust/tsa.pem") or b"",
-                           self.attempt(signers, self.small, signers) if signers else b"")
+        self.used.add(signers)
+        self.judge = Judge(trust, self.attempt("trust/tsa.pem", self.certificates, "trust/tsa.pem") or b"",
+                           signers and self.attempt(signers, self.certificates, signers) or b"")
         if "report.json.p7s" in self.files.sizes:
             self.report_signature()
         stems = [name[:-11] for name in sorted(self.files.sizes) if name.startswith("chain/stamps/") and name.endswith(".checkpoint")]
@@ -552,6 +557,15 @@ class Run:
         """A small file that is on the list."""
         self.used.add(name)
         return self.files.read(name)
+
+    def certificates(self, name):
+        """The certificates that came with the bundle (PEM)."""
+        data = self.files.read(name)
+        blocks = re.findall(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", data, re.S)
+        need(blocks and data.count(b"-----BEGIN") == data.count(b"-----END") == len(blocks), "not certificates in PEM")
+        for block in blocks:
+            der(one(base64.b64decode(b"".join(block.split()), validate=True)))
+        return data
 
     def hash(self, name, algorithm="sha256"):
         self.used.add(name)
