@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use custode::evidence::anchors::Anchors;
+use custode::evidence::ers::stamp::ArchiveTimeStamp;
 use custode::evidence::ers::{self, Record};
 
 use super::bouncy_castle::Session;
@@ -37,14 +38,15 @@ fn records(story: &Story, package: &Package, kept: &super::deposits::Kept) {
         change(&mut record);
         record.to_der()
     };
-    let another = good.chains[0][0].token.clone();
+    // The token that was renewed, in the place of the one that renewed it.
+    let forged = ArchiveTimeStamp::new(good.chains[0][1].path.clone(), good.chains[0][0].token.clone()).unwrap();
     let cases = [
         ("good", good.to_der(), objects),
         ("altered", good.to_der(), altered),
         ("renewal-removed", changed(&|record| drop(record.chains[0].remove(1))), objects),
         ("last-renewal-of-a-chain-removed", changed(&|record| drop(record.chains[0].pop())), objects),
         ("first-chain-removed", changed(&|record| drop(record.chains.remove(0))), objects),
-        ("renewal-forged", changed(&|record| record.chains[0][1].token.clone_from(&another)), objects),
+        ("renewal-forged", changed(&|record| record.chains[0][1] = forged.clone()), objects),
     ];
     for (name, record, objects) in &cases {
         assert_eq!(ers::verify(record, &digests(objects), &anchors).is_ok(), *name == "good", "{name}");
