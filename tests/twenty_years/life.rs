@@ -64,6 +64,18 @@ impl Life {
         let text = std::fs::read_to_string(life.path("archive/custode.toml")).unwrap();
         let text = text.replace("#documents = []", "documents = [{ title = \"Atto di nomina\" }]");
         std::fs::write(life.path("archive/custode.toml"), text).unwrap();
+        // Three copies at two sites, all of them before anything counts as sealed.
+        let vault = |name: &str, path: &str, site: &str| {
+            format!(
+                "[[vault]]\nname = \"{name}\"\n{path}site = \"{site}\"\ncountry = \"IT\"\noperator = \"Esempio S.p.A.\"\n\n"
+            )
+        };
+        let vaults = [
+            vault("local", "", "Milano"),
+            vault("secondo", "path = \"../secondo\"\n", "Torino"),
+            vault("terzo", "path = \"../terzo\"\n", "Torino"),
+        ];
+        life.configure("[copies]\n", &format!("{}[copies]\nrequired = 3\n", vaults.concat()));
         std::fs::write(life.path("corpus.pem"), super::deposits::authority()).unwrap();
         life.signers = Some(Signers::new(&life.office.command));
         let believed =

@@ -52,18 +52,27 @@ pub fn authority_down(life: &mut Life) {
     life.office.down.store(false, Ordering::SeqCst);
 }
 
-/// Everything under the archive's folder, elsewhere.
-pub fn copy(from: &Path, to: &Path) {
-    let _ = std::fs::remove_dir_all(to);
-    let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(done.success());
+/// The archive and its other vaults.
+const WHOLE: [&str; 3] = ["archive", "secondo", "terzo"];
+
+/// Copies the whole archive to `copy/`, or from there.
+pub fn copy_whole(life: &Life, back: bool) {
+    let aside = life.path("copy");
+    std::fs::create_dir_all(&aside).unwrap();
+    for name in WHOLE {
+        let (here, there) = (life.path(name), aside.join(name));
+        let (from, to) = if back { (there, here) } else { (here, there) };
+        let _ = std::fs::remove_dir_all(&to);
+        let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+        assert!(done.success());
+    }
 }
 
 /// An older copy of the whole archive comes in its place: it takes nothing until the loss is declared.
-pub fn older_state(life: &mut Life, copied: &Path) {
+pub fn older_state(life: &mut Life) {
     life.close();
-    std::fs::remove_dir_all(life.path("archive")).unwrap();
-    copy(copied, &life.path("archive"));
+    copy_whole(life, true);
+    std::fs::remove_dir_all(life.path("copy")).unwrap();
     let archive = life.archive();
     let refused = archive.ready().err().or_else(|| archive.may_deposit(&Actor::local(), Some("generic")).err());
     let code = refused.map(|error| error.code);

@@ -191,7 +191,7 @@ impl Story {
             }
             (2036, 9, 16) => {
                 self.life.close();
-                losses::copy(&self.life.path("archive"), &self.life.path("copy"));
+                losses::copy_whole(&self.life, false);
                 self.copied = Some(self.kept.len());
             }
             (2036, 9, 17) => self.lose_a_day(day),
@@ -205,9 +205,7 @@ impl Story {
         let archive = self.life.archive();
         archive.seal(&Actor::local(), None).unwrap();
         drop(archive);
-        let copied = self.life.path("copy");
-        losses::older_state(&mut self.life, &copied);
-        std::fs::remove_dir_all(copied).unwrap();
+        losses::older_state(&mut self.life);
         self.kept.truncate(self.copied.take().unwrap());
         self.at(day, 21, 0);
         let archive = self.life.archive();
