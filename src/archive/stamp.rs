@@ -33,7 +33,7 @@ pub(super) struct Stamping {
 
 impl Archive {
     /// Time-stamps the present checkpoint, or finishes what a stop left half done. What an act that cannot be undone calls, and
-    /// the daily work; the facts of the stamp, or `null` when nothing was appended since the last one. [`Code::TsaDown`] when no
+    /// the daily work; the facts of the stamp, or `null` when nothing was appended since the last one. [`TsaDown`](crate::error::Code::TsaDown) when no
     /// authority answers well: nothing is lost, the same request is sent again.
     pub fn stamp_chain(&self) -> Result<Value> {
         let _one_at_a_time = unpoisoned(self.stamping.at_work.lock());

@@ -38,7 +38,7 @@ impl Writing {
         os::sync_folder(&directory, parent(&self.path)).at_path(parent(&self.path))
     }
 
-    /// Syncs content but leaves the directory to the caller, who syncs it once for many files with [`sync_dir`].
+    /// Syncs content but leaves the directory to the caller, who syncs it once for many files with [`super::sync_dir`].
     pub fn finish_without_dir(self) -> Result<()> {
         os::set_mode(&self.file, &self.path, self.mode).at_path(&self.path)?;
         os::sync(&self.file, &self.path).at_path(&self.path)

@@ -32,7 +32,13 @@ impl LocalVault {
     /// Makes the folder a vault of this archive: writes a fresh `vault.id`, durable on return. A folder that is one already
     /// keeps its id; one of another archive is `vault/other`.
     pub fn create(root: &Path, name: &str, origin: &str) -> Result<Self> {
-        if !root.join(ID_FILE).exists() {
+        if root.join(ID_FILE).exists() {
+            // What is left when a stop fell between the file and the clearing up of what it was made of.
+            let left = root.join(format!(".{ID_FILE}.tmp"));
+            if left.exists() {
+                durable::remove_file(&left)?;
+            }
+        } else {
             Identity::new(origin, name)?.write(root)?;
         }
         let found = Identity::read(root)?;

@@ -274,7 +274,7 @@ fn a_clock_that_an_authority_disagrees_with_is_an_alarm() {
 #[test]
 fn a_production_archive_with_one_copy_neither_serves_nor_seals_without_its_managers_leave() {
     let office = Office::open();
-    let (sandbox, acknowledged) = archive(&[office.url()], &[&office.anchor]);
+    let (sandbox, _) = archive(&[office.url()], &[&office.anchor]);
     // Without the derogation, which the archive of these tests has: as if its last day had passed.
     let later = "31000000";
     let shifted = |arguments: &[&str]| sandbox.run_with(arguments, "CUSTODE_TEST_CLOCK_SHIFT", later);
@@ -301,12 +301,13 @@ fn a_production_archive_with_one_copy_neither_serves_nor_seals_without_its_manag
     let path = sandbox.root().join("custode.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     let second = "[[vault]]\nname = \"b\"\npath = \"../b\"\nsite = \"SITE\"\ncountry = \"IT\"\n\n[copies]\n";
-    for (site, status) in [("milano ", 2), ("Torino", 0)] {
+    for (site, code) in [("milano ", "copies/too-few"), ("Torino", "tsa-down")] {
         std::fs::write(&path, config.replacen("[copies]\n", &second.replace("SITE", site), 1)).unwrap();
-        let sealed = shifted(&["--json", "seal"]);
-        assert_eq!(sealed.status.code(), Some(status), "{site}: {}", text(&sealed));
+        // With two sites it goes on until the authority, whose clock is a year behind this one.
+        let sealed = text(&shifted(&["--json", "seal"]));
+        assert!(sealed.contains(&format!("\"code\":\"{code}\"")), "{site}: {sealed}");
     }
-    audit::sealed(&sandbox, &acknowledged);
+    assert!(!text(&shifted(&["--json", "alarms"])).contains("copies/too-few"));
     // Where copies may not be, it does not even open.
     std::fs::write(&path, config.replace("country = \"IT\"", "country = \"CH\"")).unwrap();
     let refused = text(&sandbox.run(&["--json", "search"]));
