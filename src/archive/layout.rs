@@ -113,6 +113,8 @@ impl Layout {
     /// Makes durable every name that an interrupted process left, before anything is built on it. A package's own files come to be
     /// with its folder, so only the folders are looked at.
     pub fn settle_names(&self) -> Result<()> {
+        // Somebody may have taken all of it away as evidence.
+        durable::create_dir_all(&self.staging())?;
         durable::sync_dir(self.root())?;
         for (folder, levels) in [
             (self.intake(), 2),

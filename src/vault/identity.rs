@@ -56,6 +56,12 @@ impl Identity {
         durable::write_new(&root.join(ID_FILE), text.as_bytes(), durable::MODE_SEALED)
     }
 
+    /// Removes what is left when a stop fell between the file and the clearing up of what it was made of.
+    pub fn clear_up(root: &Path) -> Result<()> {
+        let left = root.join(format!(".{ID_FILE}.tmp"));
+        if left.exists() { durable::remove_file(&left) } else { Ok(()) }
+    }
+
     /// Whether a folder may become a vault: it is not there, or holds nothing. A disk's own `lost+found` is nothing.
     pub fn is_free(root: &Path) -> Result<bool> {
         Ok(!root.join(ID_FILE).exists() && Self::is_empty(root)?)

@@ -33,11 +33,7 @@ impl LocalVault {
     /// keeps its id; one of another archive is `vault/other`.
     pub fn create(root: &Path, name: &str, origin: &str) -> Result<Self> {
         if root.join(ID_FILE).exists() {
-            // What is left when a stop fell between the file and the clearing up of what it was made of.
-            let left = root.join(format!(".{ID_FILE}.tmp"));
-            if left.exists() {
-                durable::remove_file(&left)?;
-            }
+            Identity::clear_up(root)?;
         } else {
             Identity::new(origin, name)?.write(root)?;
         }

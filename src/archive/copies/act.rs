@@ -88,7 +88,6 @@ impl Archive {
     pub(super) fn repair_by(&self, plan: &Plan, sources: &dyn Source) -> Result<u64> {
         let bytes = serde_json::to_vec(plan).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         let marked = self.staging_key.marked(&format!("{STAGED}{}", plan.id), bytes);
-        durable::create_dir_all(&self.layout.staging())?;
         durable::write_new(&self.staged_repair(plan.id), &marked, durable::MODE_PLAIN)?;
         self.finish_repair(plan, sources)
     }
@@ -97,12 +96,7 @@ impl Archive {
     pub(in crate::archive) fn finish_repairs(&self) -> Result<usize> {
         let staging = self.layout.staging();
         let mut done = 0;
-        // Somebody may have taken all of it away as evidence: nothing waits then.
-        let entries = match std::fs::read_dir(&staging) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-            other => other.at_path(&staging)?,
-        };
-        for entry in entries {
+        for entry in std::fs::read_dir(&staging).at_path(&staging)? {
             let path = entry.at_path(&staging)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(id) = name.strip_prefix(STAGED).and_then(|rest| Uuid::try_parse(rest.strip_suffix(".json")?).ok())

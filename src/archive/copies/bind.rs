@@ -175,6 +175,7 @@ fn bind(vault: &config::Vault, root: &Path, origin: &str, known: &BTreeMap<Strin
             if !Identity::is_empty(&vault.path)? {
                 return refuse(Code::VaultOther, "a vault with packages that the chain does not know".to_owned());
             }
+            Identity::clear_up(&vault.path)?;
             return Ok(found.id);
         }
         Err(error) if error.code != Code::VaultMissing => return Err(error),
