@@ -193,7 +193,7 @@ fn records(story: &mut Story) -> Found {
 fn openssl(story: &mut Story, found: Found) {
     let life = &story.life;
     let roots = life.office.anchors();
-    let judge = Anchors::from_pem_files(&[roots.clone()]).unwrap();
+    let judge = Anchors::from_pem_files(std::slice::from_ref(&roots)).unwrap();
     let Found { mut tokens, sealed: signatures, .. } = found;
     let chain = super::losses::files(&life.path("archive/chain/stamps"));
     let mut over_the_chain = 0;
