@@ -354,7 +354,11 @@ impl Run {
             }
             let digests = self.files.digests(&line.name, line.bytes);
             let Some(digests) = self.noted(&line.name, digests) else { continue };
-            if (digests.bytes, digests.sha256) != (line.bytes, line.sha256) {
+            if digests.bytes != line.bytes {
+                self.bad(Code::BundleFileAltered, &line.name, "not the length that the report lists");
+                continue;
+            }
+            if digests.sha256 != line.sha256 {
                 self.bad(Code::BundleFileAltered, &line.name, "not the file that the report lists");
             }
             self.digests.insert(line.name.clone(), digests);
