@@ -37,15 +37,20 @@ impl Sandbox {
     fn sealed() -> Self {
         let mut sandbox = Self { folder: tempfile::tempdir().unwrap(), manager: String::new() };
         sandbox.manager = sandbox.json(NOW, &["init"])["manager_token"].as_str().unwrap().to_owned();
+        sandbox.deposit_and_seal("2026-01-01");
+        sandbox
+    }
+
+    /// Three documents of this day, in a package of their own.
+    fn deposit_and_seal(&self, day: &str) {
         for n in 0..3 {
-            let path = sandbox.path(&format!("atto-{n}.txt"));
-            std::fs::write(&path, format!("atto {n}\n").repeat(50 + n)).unwrap();
-            let metadata = ["-m", "date=2026-01-01", path.to_str().unwrap()];
-            let done = sandbox.run(NOW, &[&["deposit", "--class", "generic"], &metadata[..]].concat());
+            let path = self.path(&format!("atto-{n}.txt"));
+            std::fs::write(&path, format!("atto {n} del {day}\n").repeat(50 + n)).unwrap();
+            let metadata = ["-m", &format!("date={day}"), path.to_str().unwrap()];
+            let done = self.run(NOW, &[&["deposit", "--class", "generic"], &metadata[..]].concat());
             assert!(done.status.success(), "{}", text(&done));
         }
-        sandbox.json(NOW, &["seal"]);
-        sandbox
+        self.json(NOW, &["seal"]);
     }
 
     /// The same files again, elsewhere.
@@ -89,11 +94,22 @@ impl Sandbox {
     }
 
     fn retire_sha256(&self) {
-        let table = std::fs::read_to_string(self.path("archive/policies/algorithms@1.toml")).unwrap();
-        let table = table.replace("version = 1", "version = 2");
-        let table = table.replacen("name = \"SHA-256\"\n", "name = \"SHA-256\"\nuntil = \"2044-12-31\"\n", 1);
+        self.retire(IN_19_YEARS, &[("SHA-256", "2044-12-31")]);
+    }
+
+    /// The table of algorithms says until when these digests are good.
+    fn retire(&self, shift: u64, ends: &[(&str, &str)]) {
+        let folder = self.path("archive/policies");
+        let versions = || (1_u32..).take_while(|n| folder.join(format!("algorithms@{n}.toml")).exists());
+        let last = versions().last().unwrap();
+        let mut table = std::fs::read_to_string(folder.join("algorithms@1.toml")).unwrap();
+        table = table.replace("version = 1", &format!("version = {}", last + 1));
+        for (name, until) in ends {
+            let line = format!("name = \"{name}\"\n");
+            table = table.replacen(&line, &format!("{line}until = \"{until}\"\n"), 1);
+        }
         std::fs::write(self.path("table.toml"), table).unwrap();
-        self.json(IN_19_YEARS, &["policy", "adopt", "table.toml"]);
+        self.json(shift, &["policy", "adopt", "table.toml"]);
     }
 
     /// The file of a bundle.
@@ -166,7 +182,7 @@ fn evidence_is_planned_renewed_twice_and_read_by_others() {
     assert_eq!(night["check"]["outcome"], "good", "{night}");
     assert_eq!(sandbox.json(IN_19_YEARS, &["renew"])["runs"].as_array().unwrap().len(), 0);
     sandbox.json(IN_19_YEARS, &["export", "--search", "date=2026-01-01", "-o", "first.zip"]);
-    judged(&sandbox, "first.zip", 2);
+    judged(&sandbox, "first.zip", 2, &[Algorithm::Sha256]);
 
     // SHA-256 has ended, as somebody found out too late: its successor takes over, the documents being read again.
     sandbox.retire_sha256();
@@ -184,7 +200,7 @@ fn evidence_is_planned_renewed_twice_and_read_by_others() {
     let check = sandbox.json(IN_19_YEARS, &["check"]);
     assert_eq!(check["outcome"], "good", "{check}");
     sandbox.json(IN_19_YEARS, &["export", "--search", "date=2026-01-01", "-o", "second.zip"]);
-    judged(&sandbox, "second.zip", 3);
+    judged(&sandbox, "second.zip", 3, &[Algorithm::Sha256, Algorithm::Sha512]);
     sandbox.json(IN_19_YEARS, &["export", "--package", "generic/1", "-o", "whole.zip"]);
     let (status, verified) = sandbox.told(NOW, &["verify", "whole.zip"]);
     assert_eq!((status, codes(&verified["findings"])), (2, vec!["anchor-missing"; 2]), "{verified}");
@@ -192,7 +208,7 @@ fn evidence_is_planned_renewed_twice_and_read_by_others() {
 
 /// A bundle verifies here, says of each document that it existed when it was sealed, and Bouncy Castle accepts its records,
 /// but not for other documents.
-fn judged(sandbox: &Sandbox, bundle: &str, stamps: usize) {
+fn judged(sandbox: &Sandbox, bundle: &str, stamps: usize, algorithms: &[Algorithm]) {
     let (status, verified) = sandbox.told(NOW, &["verify", bundle]);
     // Its anchors came along: nothing else is to be said.
     assert_eq!((status, codes(&verified["findings"])), (2, vec!["anchor-missing"; 2]), "{verified}");
@@ -211,9 +227,7 @@ fn judged(sandbox: &Sandbox, bundle: &str, stamps: usize) {
         let token = &parsed.chains.last().unwrap().last().unwrap().token;
         let data = SignedData::parse(token).unwrap();
         certificate = data.signers[0].certificate(&data.certificates).unwrap().der().to_vec();
-        let expected: &[Algorithm] =
-            if stamps > 2 { &[Algorithm::Sha256, Algorithm::Sha512] } else { &[Algorithm::Sha256] };
-        assert_eq!(parsed.algorithms, expected);
+        assert_eq!(parsed.algorithms, algorithms);
         let id = document["id"].as_str().unwrap();
         let mut others = objects.clone();
         others[0].push(b'!');
@@ -225,14 +239,70 @@ fn judged(sandbox: &Sandbox, bundle: &str, stamps: usize) {
     assert_eq!(stamp["stamped_at"].as_array().unwrap().len(), stamps, "{verified}");
     assert_eq!(stamp["at"], stamp["stamped_at"][0]);
     let file = |extension: &str| format!("chain/stamps/{:08}.{extension}", stamp["size"].as_u64().unwrap());
-    let (record, checkpoint) = (sandbox.read(bundle, &file("ers")), sandbox.read(bundle, &file("checkpoint")));
-    let altered = [&checkpoint[..], b"!"].concat();
-    cases.push(Case { name: "stamp-good".to_owned(), record: record.clone(), objects: vec![checkpoint] });
-    cases.push(Case { name: "stamp-altered".to_owned(), record, objects: vec![altered] });
+    // One that was never renewed has no record beside it.
+    if stamps > 1 {
+        let (record, checkpoint) = (sandbox.read(bundle, &file("ers")), sandbox.read(bundle, &file("checkpoint")));
+        let altered = [&checkpoint[..], b"!"].concat();
+        cases.push(Case { name: "stamp-good".to_owned(), record: record.clone(), objects: vec![checkpoint] });
+        cases.push(Case { name: "stamp-altered".to_owned(), record, objects: vec![altered] });
+    }
     let Some(verdicts) = bouncy_castle::judge(&certificate, &cases) else { return };
     for (name, verdict) in verdicts {
         assert_eq!(verdict == "accepted", name.ends_with("-good"), "{bundle} {name}: {verdict}");
     }
+}
+
+/// Once SHA-256 has ended, or nearly, nothing new rests on it: neither the tree of a package nor its token, nor the chain's stamp.
+#[test]
+fn new_evidence_is_made_with_the_digest_that_lasts() {
+    let sandbox = Sandbox::sealed();
+    sandbox.retire(NOW, &[("SHA-256", "2026-01-31")]);
+    sandbox.deposit_and_seal("2026-02-02");
+    let first = |file: &str| {
+        let reply = std::fs::read(sandbox.path(&format!("archive/{file}"))).unwrap();
+        custode::evidence::ers::judge::stamped(&custode::package::generation::token_of(&reply)).unwrap().algorithm()
+    };
+    assert_eq!(first("packages/generic/00000001/evidence/0001.tsr"), Algorithm::Sha256);
+    assert_eq!(first("packages/generic/00000002/evidence/0001.tsr"), Algorithm::Sha512);
+    // The night stamps the chain, and renews what was sealed before: the second package is left as it is.
+    let (_, night) = sandbox.told(TOMORROW, &["nightly"]);
+    let run = &night["renewal"]["runs"][0];
+    assert_eq!(
+        (&run["digest"], &run["packages"], &run["stamps"]),
+        (&"SHA-512".into(), &1.into(), &0.into()),
+        "{night}"
+    );
+    let stamps = std::fs::read_dir(sandbox.path("archive/chain/stamps")).unwrap();
+    let names: Vec<String> = stamps.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let stamp = names.iter().find(|name| name.ends_with(".tsr")).unwrap();
+    assert_eq!(first(&format!("chain/stamps/{stamp}")), Algorithm::Sha512);
+    sandbox.json(TOMORROW, &["check"]);
+    sandbox.json(TOMORROW, &["export", "--search", "date=2026-02-02", "-o", "new.zip"]);
+    judged(&sandbox, "new.zip", 1, &[Algorithm::Sha512]);
+    sandbox.json(TOMORROW, &["export", "--package", "generic/2", "-o", "whole.zip"]);
+    let (status, told) = sandbox.told(NOW, &["verify", "whole.zip"]);
+    assert_eq!((status, codes(&told["findings"])), (2, vec!["anchor-missing"; 2]), "{told}");
+
+    // A tree that was never over SHA-256 is renewed like any other.
+    sandbox.retire(TOMORROW, &[("SHA-256", "2026-01-31"), ("SHA-512", "2026-03-31")]);
+    let renewed = sandbox.json(TOMORROW, &["renew"]);
+    let run = &renewed["runs"][0];
+    assert_eq!(
+        (&run["digest"], &run["packages"], &run["stamps"]),
+        (&"SHA-384".into(), &2.into(), &1.into()),
+        "{renewed}"
+    );
+    sandbox.json(TOMORROW, &["check"]);
+    sandbox.json(TOMORROW, &["export", "--search", "date=2026-02-02", "-o", "again.zip"]);
+    judged(&sandbox, "again.zip", 2, &[Algorithm::Sha512, Algorithm::Sha384]);
+    // And one bent document in it is found in the new algorithm too.
+    let content = sandbox.path("archive/packages/generic/00000002/evidence/0001.tree");
+    let mut bytes = std::fs::read(&content).unwrap();
+    bytes[40] ^= 1;
+    std::fs::remove_file(&content).unwrap();
+    std::fs::write(&content, bytes).unwrap();
+    let (status, check) = sandbox.told(TOMORROW, &["check"]);
+    assert_eq!(status, 1, "{check}");
 }
 
 #[test]

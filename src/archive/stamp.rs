@@ -17,7 +17,6 @@ use crate::chain::{Claim, Head, NewStamp, Standing};
 use crate::clock::iso_seconds;
 use crate::durable;
 use crate::error::Result;
-use crate::hash::Sha256;
 
 /// How long to leave the authorities alone after none of them answered.
 const REST: SignedDuration = SignedDuration::from_mins(10);
@@ -110,7 +109,13 @@ impl Archive {
                 head
             }
         };
-        let stamped = self.token_once(&self.stamp_files(), Sha256::of(head.checkpoint.as_bytes()).into())?;
+        let once = self.stamp_files();
+        let algorithm = match once.algorithm()? {
+            // Asked for before the table changed: that request is finished.
+            Some(algorithm) => algorithm,
+            None => self.digest_for_new()?,
+        };
+        let stamped = self.token_once(&once, algorithm.of(head.checkpoint.as_bytes()))?;
         let (at, offset) = (stamped.token.gen_time(), stamped.offset);
         let offset_ms = offset.and_then(|offset| i64::try_from(offset.as_millis()).ok());
         let entry = self.ledger.add_stamp(&NewStamp { of: &head, reply: &stamped.reply, at, offset_ms })?;

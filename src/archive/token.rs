@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 
 use super::Archive;
+use super::state::unpoisoned;
 use crate::durable;
 use crate::error::{Code, Error, Result};
-use crate::evidence::digest::Digest;
+use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::tsp::{self, Token};
 
 /// Where a request and its reply are kept, under `staging/`.
@@ -34,6 +35,15 @@ impl Once {
     /// In these files of a folder.
     pub fn new(folder: &Path, request: &str, reply: &str) -> Self {
         Self { request: folder.join(request), reply: folder.join(reply) }
+    }
+
+    /// The digest algorithm of the request that a stop left, when it left one.
+    pub fn algorithm(&self) -> Result<Option<Algorithm>> {
+        if !self.request.exists() {
+            return Ok(None);
+        }
+        let request = durable::read_plain(&self.request)?;
+        Ok(tsp::Query::parse(&request).and_then(|query| query.digest()).ok().map(|digest| digest.algorithm()))
     }
 
     /// What is left of one that was used goes, the reply first: without its request it would be nobody's.
@@ -70,6 +80,16 @@ impl Archive {
         let stamped = self.authorities.stamp(&request, self.clock.as_ref())?;
         durable::write_new(&once.reply, &stamped.reply, durable::MODE_PLAIN)?;
         Ok(Stamped { reply: stamped.reply, token: stamped.token, offset: Some(stamped.offset) })
+    }
+}
+
+impl Archive {
+    /// The digest algorithm of evidence that is made now, as the table of algorithms in force says.
+    pub(super) fn digest_for_new(&self) -> Result<Algorithm> {
+        let now = self.clock.now();
+        let found = unpoisoned(self.policies.read()).algorithms()?.for_new(now);
+        // A table whose digests all have an end is never adopted.
+        found.ok_or_else(|| Error::new(Code::Internal, "every digest of the table ends").at("policies"))
     }
 }
 

@@ -40,16 +40,25 @@ pub(super) fn verify(look: &mut Look<'_>, package: &Package) {
         }
     };
     let Some(sealed) = history.sealed() else { return };
-    groups(look, package, sealed);
     let entry = &look.sealed.object;
     if sealed.root() != entry.ers_root || entry.run_root.is_some_and(|root| root != sealed.run_root()) {
         look.bad(Code::EvidenceAltered, EVIDENCE_TREE, "its root is not that on the chain");
     }
-    let digests = match renewed_groups(look, package, &history) {
+    let digests = match digests(package, &history) {
         Ok(digests) => digests,
         // What cannot be read was named with the content.
         Err(error) => return look.stopped(&error, &tree_name(look.sealed.generations())),
     };
+    match receipts(package) {
+        Ok(receipts) => {
+            let expected = expected(look, package, &receipts);
+            for (generation, tree) in trees(&history) {
+                groups(look, &tree_name(generation), tree, &expected, &digests);
+            }
+        }
+        // Unreadable manifests were named with the content.
+        Err(_) => look.bad(Code::EvidenceAltered, EVIDENCE_TREE, "its leaves could not be held against the content"),
+    }
     let Some(stamps) = tokens(look, &history) else { return };
     if stamps.iter().all(|stamp| stamp.untrusted.is_some()) {
         let why = stamps.last().and_then(|stamp| stamp.untrusted.clone()).unwrap_or_default();
@@ -99,11 +108,10 @@ fn records(look: &mut Look<'_>, package: &Package, history: &History, digests: &
             Err(error) => return token_failed(look, &error, &file),
         }
     }
-    let sealed = history.sealed().and_then(|tree| tree.group(None)).cloned();
-    let members = |algorithm| match &sealed {
-        Some(group) => translated(group, algorithm, digests)
-            .ok_or_else(|| Error::new(Code::EvidenceAltered, "it covers an index that is not here")),
-        None => Err(Error::new(Code::EvidenceAltered, "no group of the index")),
+    let index = index_files(look);
+    let members = |algorithm| {
+        let found = translated(&index, algorithm, digests);
+        found.ok_or_else(|| Error::new(Code::EvidenceAltered, "it covers an index that is not here"))
     };
     let file = record_name(look.sealed.generations());
     let proved = history
@@ -120,51 +128,31 @@ fn records(look: &mut Look<'_>, package: &Package, history: &History, digests: &
     }
 }
 
-/// The members of a group as sealed, in another algorithm.
-fn translated(group: &Group, algorithm: Algorithm, digests: &Digests) -> Option<Vec<Digest>> {
-    if group.members.iter().all(|member| member.algorithm() == algorithm) {
-        return Some(group.members.clone());
+/// Objects in another algorithm; `None` when one of them was not read.
+fn translated(objects: &[Sha256], algorithm: Algorithm, digests: &Digests) -> Option<Vec<Digest>> {
+    if algorithm == Algorithm::Sha256 {
+        return Some(objects.iter().copied().map(Digest::from).collect());
     }
     let at = digests.0.iter().position(|known| *known == algorithm)?;
-    group.members.iter().map(|member| digests.1.get(&member.sha256()?)?.get(at).copied()).collect()
+    objects.iter().map(|object| digests.1.get(object)?.get(at).copied()).collect()
 }
 
-/// Hash-tree renewals cover the same objects, each with its digest in the new algorithm, computed again here.
-fn renewed_groups(look: &mut Look<'_>, package: &Package, history: &History) -> Result<Digests> {
-    let trees = || {
-        history.generations().iter().enumerate().skip(1).filter_map(|(n, generation)| match &generation.covers {
-            Covers::Groups(tree) => Some((n as u32 + 1, tree)),
-            Covers::Token(_) => None,
-        })
-    };
-    let mut algorithms: Vec<Algorithm> =
-        trees().map(|(_, tree)| tree.algorithm()).filter(|algorithm| *algorithm != Algorithm::Sha256).collect();
+/// The trees over the package's objects, with their generations.
+fn trees(history: &History) -> impl Iterator<Item = (u32, &TreeFile)> {
+    history.generations().iter().enumerate().filter_map(|(n, generation)| match &generation.covers {
+        Covers::Groups(tree) => Some((n as u32 + 1, tree)),
+        Covers::Token(_) => None,
+    })
+}
+
+/// What trees of another algorithm than SHA-256 cover, computed again here.
+fn digests(package: &Package, history: &History) -> Result<Digests> {
+    let other = trees(history).map(|(_, tree)| tree.algorithm()).filter(|algorithm| *algorithm != Algorithm::Sha256);
+    let mut algorithms: Vec<Algorithm> = other.collect();
     algorithms.sort_unstable();
     algorithms.dedup();
-    if algorithms.is_empty() && trees().next().is_none() {
-        return Ok((algorithms, HashMap::new()));
-    }
-    let found = object_digests(package, &algorithms, &mut |_| {})?;
-    let digests = (algorithms, found);
-    let Some(sealed) = history.sealed() else { return Ok(digests) };
-    for (generation, tree) in trees() {
-        let file = tree_name(generation);
-        for group in sealed.groups() {
-            let expected = translated(group, tree.algorithm(), &digests);
-            let found = tree.group(group.document).map(|group| &group.members);
-            if expected.is_none() || expected.as_ref() != found {
-                let detail = "the renewed tree does not cover it and what belongs to it";
-                match group.document {
-                    Some(id) => look.bad_document(Code::EvidenceAltered, &file, DocumentId(id), detail),
-                    None => look.bad(Code::EvidenceAltered, &file, "the renewed tree does not cover the index"),
-                }
-            }
-        }
-        if tree.groups().len() != sealed.groups().len() {
-            look.bad(Code::EvidenceAltered, &file, "it has groups that were not sealed");
-        }
-    }
-    Ok(digests)
+    let found = if algorithms.is_empty() { HashMap::new() } else { object_digests(package, &algorithms, &mut |_| {})? };
+    Ok((algorithms, found))
 }
 
 fn token_failed(look: &mut Look<'_>, error: &Error, file: &str) {
@@ -177,23 +165,16 @@ fn token_failed(look: &mut Look<'_>, error: &Error, file: &str) {
     }
 }
 
-/// The leaves are the documents, their metadata, receipts and manifests, and the index: all of them and nothing else.
-fn groups(look: &mut Look<'_>, package: &Package, tree: &TreeFile) {
-    let receipts = match receipts(package) {
-        Ok(receipts) => receipts,
-        // Unreadable manifests were named with the content.
-        Err(_) => {
-            return look.bad(Code::EvidenceAltered, EVIDENCE_TREE, "its leaves could not be held against the content");
-        }
-    };
-    let given: HashMap<Option<Uuid>, &Group> = tree.groups().iter().map(|group| (group.document, group)).collect();
-    if given.len() != tree.groups().len() {
-        look.bad(Code::EvidenceAltered, EVIDENCE_TREE, "a group stands twice");
-    }
-    let mut expected = 1;
-    for document in package.toc().iter().filter(|record| record.kind == Kind::Document) {
-        expected += 1;
-        let toc = package.toc();
+/// The files that the group of the index covers, as the chain names them.
+fn index_files(look: &Look<'_>) -> Vec<Sha256> {
+    [PINDEX, PINDEX_SIGNATURE].iter().filter_map(|name| look.sealed.file(name)).map(|file| file.sha256).collect()
+}
+
+/// The leaves of every tree over the package's objects: the documents, their metadata, receipts and manifests, and the index, all of
+/// them and nothing else.
+fn expected(look: &Look<'_>, package: &Package, receipts: &HashMap<Uuid, Uuid>) -> Vec<(Option<Uuid>, Vec<Sha256>)> {
+    let toc = package.toc();
+    let of_document = |document: crate::package::toc::Record| {
         let receipt = receipts.get(&document.id);
         let others = [
             toc.find(Kind::Metadata, document.id),
@@ -201,20 +182,40 @@ fn groups(look: &mut Look<'_>, package: &Package, tree: &TreeFile) {
             receipt.and_then(|receipt| toc.find(Kind::Manifest, *receipt)),
             receipt.and_then(|receipt| toc.find(Kind::Signature, *receipt)),
         ];
-        let members: Vec<_> =
-            [Some(document)].into_iter().chain(others).flatten().map(|record| Digest::from(record.sha256)).collect();
-        if given.get(&Some(document.id)).is_none_or(|group| group.members != members) {
-            let detail = "no group of the tree covers it and what belongs to it";
-            look.bad_document(Code::EvidenceAltered, EVIDENCE_TREE, DocumentId(document.id), detail);
+        let members = [Some(document)].into_iter().chain(others).flatten().map(|record| record.sha256).collect();
+        (Some(document.id), members)
+    };
+    let documents = toc.iter().filter(|record| record.kind == Kind::Document).map(of_document);
+    documents.chain([(None, index_files(look))]).collect()
+}
+
+/// Holds the groups of a tree against what they have to be.
+fn groups(
+    look: &mut Look<'_>,
+    file: &str,
+    tree: &TreeFile,
+    expected: &[(Option<Uuid>, Vec<Sha256>)],
+    digests: &Digests,
+) {
+    let given: HashMap<Option<Uuid>, &Group> = tree.groups().iter().map(|group| (group.document, group)).collect();
+    if given.len() != tree.groups().len() {
+        look.bad(Code::EvidenceAltered, file, "a group stands twice");
+    }
+    for (document, objects) in expected {
+        let members = translated(objects, tree.algorithm(), digests);
+        if members.is_some() && members.as_ref() == given.get(document).map(|group| &group.members) {
+            continue;
+        }
+        match document {
+            Some(id) => {
+                let detail = "no group of the tree covers it and what belongs to it";
+                look.bad_document(Code::EvidenceAltered, file, DocumentId(*id), detail);
+            }
+            None => look.bad(Code::EvidenceAltered, file, "no group of the tree covers the index"),
         }
     }
-    let sealed = [PINDEX, PINDEX_SIGNATURE].iter().filter_map(|name| look.sealed.file(name));
-    let members: Vec<_> = sealed.map(|file| Digest::from(file.sha256)).collect();
-    if given.get(&None).is_none_or(|group| group.members != members) {
-        look.bad(Code::EvidenceAltered, EVIDENCE_TREE, "no group of the tree covers the index");
-    }
-    if given.len() != expected {
-        look.bad(Code::EvidenceAltered, EVIDENCE_TREE, "it has groups of documents that are not here");
+    if given.len() != expected.len() {
+        look.bad(Code::EvidenceAltered, file, "it has groups of documents that are not here");
     }
 }
 

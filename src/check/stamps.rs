@@ -17,7 +17,6 @@ use crate::durable;
 use crate::error::{AtPlace as _, Code, Error, Result};
 use crate::evidence::ers::{Judge as _, Record, Remembering, Roll, Verified, roll, verify as verify_record};
 use crate::evidence::tsp::MAX_REPLY;
-use crate::hash::Sha256;
 use crate::package::generation::token_of;
 
 /// A generation of the stamps' evidence.
@@ -109,7 +108,7 @@ fn through(
     let folder = subject.root.join("chain/stamps");
     let note = durable::read_plain(&folder.join(stamp.checkpoint_file()))?;
     let reply = durable::read_plain(&folder.join(stamp.reply_file()))?;
-    let mut record = Record::alone(Sha256::of(&note).into(), token_of(&reply))?;
+    let mut record = Record::alone(&note, token_of(&reply))?;
     for generation in generations.iter().filter(|generation| generation.roll.holds(stamp.size)) {
         let object = generation.roll.algorithm().of(&note);
         generation.roll.renew(stamp.size, &mut record, &object, generation.token.clone())?;

@@ -114,11 +114,22 @@ impl Algorithms {
         self.digests.iter().filter(|line| line.name != algorithm).find(lasting).map(|line| line.name)
     }
 
+    /// The digest for evidence made now: the most preferred of the table that is not within the margin of its end, for what is made
+    /// then would have to be renewed at once.
+    pub fn for_new(&self, now: Timestamp) -> Option<Algorithm> {
+        let lasting = |line: &&DigestEnd| {
+            let end = self.digest_end(line.name);
+            end.is_none_or(|end| end.saturating_sub(self.margin.signed()).is_ok_and(|early| now < early))
+        };
+        self.digests.iter().find(lasting).map(|line| line.name)
+    }
+
     /// When evidence made at `made` is to be renewed for something that ends at `end`: the margin before, but never in the
-    /// first half of its life, nor in its first thirty days, and never after the end itself.
+    /// first half of its life, nor in its first thirty days; and with a quarter of its life left, however short that is.
     pub fn due(&self, made: Timestamp, end: Timestamp) -> Timestamp {
-        let half = made.saturating_add(end.duration_since(made) / 2).unwrap_or(end);
-        let young = made.saturating_add(YOUNG).unwrap_or(end);
+        let life = end.duration_since(made);
+        let half = made.saturating_add(life / 2).unwrap_or(end);
+        let young = made.saturating_add(YOUNG.min(life / 4 * 3)).unwrap_or(end);
         let early = end.saturating_sub(self.margin.signed()).unwrap_or(made);
         early.max(half).max(young).min(end)
     }
@@ -178,6 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn new_evidence_is_made_with_what_is_not_about_to_end() {
+        let now = at("2030-01-01T00:00:00Z");
+        assert_eq!(table(&standard()).for_new(now), Some(Algorithm::Sha256));
+        let until = |day: &str| {
+            table(&standard().replace("name = \"SHA-256\"\n", &format!("name = \"SHA-256\"\nuntil = \"{day}\"\n")))
+        };
+        assert_eq!(until("2031-06-30").for_new(now), Some(Algorithm::Sha256));
+        // Within the margin, on its last day, and after.
+        for day in ["2030-06-30", "2030-01-01", "2029-12-31", "2020-01-01"] {
+            assert_eq!(until(day).for_new(now), Some(Algorithm::Sha512), "{day}");
+        }
+    }
+
+    #[test]
     fn tables_that_make_no_sense_are_refused() {
         let text = standard();
         for bad in [
@@ -196,12 +221,13 @@ mod tests {
     fn renewal_is_due_a_margin_before_the_end_but_not_at_once() {
         let table = table(&standard());
         let made = at("2026-01-01T00:00:00Z");
-        // Ten years: a year before. One year: halfway. Forty days: after thirty. Ten days: at the end.
+        // Ten years: a year before. One year: halfway. Forty days: after thirty. Ten days, of which thirty
+        // would be too many: when a quarter is left.
         for (end, due) in [
             ("2036-01-01T00:00:00Z", "2035-01-01T00:00:00Z"),
             ("2027-01-01T00:00:00Z", "2026-07-02T12:00:00Z"),
             ("2026-02-10T00:00:00Z", "2026-01-31T00:00:00Z"),
-            ("2026-01-11T00:00:00Z", "2026-01-11T00:00:00Z"),
+            ("2026-01-11T00:00:00Z", "2026-01-08T12:00:00Z"),
         ] {
             assert_eq!(table.due(made, at(end)), at(due), "{end}");
         }

@@ -694,7 +694,8 @@ class Run:
                 fn, sn = fn >> 1, sn >> 1
             need((first, second, sn) == (old_root, root, 0), "nothing leads from the stamped checkpoint to the bundle's")
         token, record = der(one(reply))[1][2], stem + ".ers"
-        tokens = [("sha256", sha256(note), token)]
+        algorithm = token_info(token)[0]
+        tokens = [(algorithm, digest_of(algorithm, note), token)]
         if record in self.files.sizes:  # renewed: the record begins with that token
             renewed = evidence(self.small(record), lambda algorithm: [digest_of(algorithm, note)])
             tokens = [stamp[:3] for stamp in renewed]
@@ -938,25 +939,26 @@ class Run:
     def tree(self, folder, entry):
         """The file of hashes: its groups lead to the package's root, its siblings to the root of the run, which the token covers."""
         data = self.files.read(folder + "evidence/0001.tree", REPORT)
-        need(data[:10] == b"CUSTERS1\x00\x01", "not an evidence tree of groups, SHA-256")
+        need(data[:9] == b"CUSTERS1\x00" and data[9:10] in (b"\x01", b"\x02", b"\x03"), "not an evidence tree of groups")
+        algorithm, size = {1: ("sha256", 32), 2: ("sha384", 48), 3: ("sha512", 64)}[data[9]]
         at, level = 14, []
         for _ in range(int.from_bytes(data[10:14], "little")):
             count = data[at + 16]
-            hashes = [data[at + 17 + 32 * n:at + 49 + 32 * n] for n in range(count)]
-            need(count and len(hashes[-1]) == 32, "cut short")
-            level.append(hashes[0] if count == 1 else combine("sha256", hashes))
-            at += 17 + 32 * count
+            hashes = [data[at + 17 + size * n:at + 17 + size * (n + 1)] for n in range(count)]
+            need(count and len(hashes[-1]) == size, "cut short")
+            level.append(hashes[0] if count == 1 else combine(algorithm, hashes))
+            at += 17 + size * count
         need(level == sorted(level), "groups out of order")
         while len(level) > 1:
-            level = [combine("sha256", level[n:n + 2]) if n + 1 < len(level) else level[n] for n in range(0, len(level), 2)]
-            need(data[at:at + 4] == len(level).to_bytes(4, "little") and data[at + 4:at + 4 + 32 * len(level)] == b"".join(level), "a node is wrong")
-            at += 4 + 32 * len(level)
+            level = [combine(algorithm, level[n:n + 2]) if n + 1 < len(level) else level[n] for n in range(0, len(level), 2)]
+            need(data[at:at + 4] == len(level).to_bytes(4, "little") and data[at + 4:at + 4 + size * len(level)] == b"".join(level), "a node is wrong")
+            at += 4 + size * len(level)
         need(level[0].hex() == entry["ers_root"], "not the tree of the chain entry")
         root, count = level[0], data[at]
         for n in range(count):
-            root = combine("sha256", [root, data[at + 1 + 32 * n:at + 33 + 32 * n]])
-        need(data[at + 1 + 32 * count:] == root, "the root of the run is wrong")
-        self.judge.time("sha256", root, der(one(self.files.read(folder + "evidence/0001.tsr")))[1][2])
+            root = combine(algorithm, [root, data[at + 1 + size * n:at + 1 + size * (n + 1)]])
+        need(data[at + 1 + size * count:] == root, "the root of the run is wrong")
+        self.judge.time(algorithm, root, der(one(self.files.read(folder + "evidence/0001.tsr")))[1][2])
 
 
 def main(arguments):

@@ -17,6 +17,8 @@ mod run;
 mod stamp;
 mod stamps;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -25,6 +27,7 @@ use uuid::Uuid;
 use super::Archive;
 use super::access::{Action, Actor};
 use crate::error::{Code, Error, Finding, Result};
+use crate::evidence::digest::Algorithm;
 use crate::id::new_uuid;
 use crate::package::generation::Method;
 use crate::units::Size;
@@ -109,9 +112,15 @@ impl Archive {
         }
         let now = self.clock.now();
         let mut tasks: Vec<Task> = self.tasks(&mut report.findings)?;
-        tasks.retain(|task| task.is_due(now) || restamp && task.ending == Ending::Untrusted);
-        tasks.retain(|task| restamp || task.ending != Ending::Untrusted);
-        tasks.sort_by_key(|task| task.deadline);
+        let wanted = |task: &Task| match task.ending {
+            Ending::Untrusted => restamp,
+            _ => task.is_due(now),
+        };
+        let due: HashSet<(Method, Algorithm)> =
+            tasks.iter().filter(|task| wanted(task)).map(|task| (task.method, task.algorithm)).collect();
+        tasks.retain(|task| wanted(task) || task.goes_along(now) && due.contains(&(task.method, task.algorithm)));
+        // What is due goes before what only goes along, when there is a budget.
+        tasks.sort_by_key(|task| (!wanted(task), task.deadline));
         let mut left = budget;
         for (method, algorithm, packages) in plan::runs(tasks, A_RUN) {
             let (packages, over) = match method {

@@ -26,6 +26,10 @@ const SAMPLING: SignedDuration = SignedDuration::from_millis(1500);
 /// What writing and reading back three small files takes on a disk that syncs, beside what is measured.
 const SECONDS_A_PACKAGE: f64 = 0.1;
 
+/// What falls due within this time goes with what is due now: each run costs a token, and what is renewed for one reason today and
+/// for another tomorrow was renewed once for nothing.
+const TOGETHER: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// What ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,6 +76,14 @@ impl Task {
         self.due.is_some_and(|due| due <= now)
     }
 
+    /// Whether a run that is due anyway takes it along: it will be due soon, and more than half of the time until then is over.
+    pub(super) fn goes_along(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| {
+            let half = due.saturating_sub(due.duration_since(self.made()) / 2).unwrap_or(due);
+            now >= half && due.duration_since(now) <= TOGETHER
+        })
+    }
+
     /// Whether it is about a stamp of the chain, and not about a package.
     pub(in crate::archive) fn is_stamp(&self) -> bool {
         matches!(self.aging.subject, Subject::Stamp(_))
@@ -109,10 +121,17 @@ impl Task {
         };
         let certificate = stamp(Ending::Certificate, Some(signed.until));
         let key = stamp(Ending::Key, table.key_end(&signed.key).filter(|end| *end > made));
-        let (due, end, ending, method, algorithm) = [digest, certificate, key]
+        let (mut due, mut end, mut ending, mut method, mut algorithm) = [digest, certificate, key]
             .into_iter()
             .flatten()
             .min_by_key(|(due, _, ending, ..)| (*due, *ending != Ending::Digest))?;
+        // A new tree has a new token: it does for both.
+        if let Some((rehash, digest_end, Ending::Digest, Method::HashTree, next)) = digest
+            && rehash.duration_since(due) <= TOGETHER
+        {
+            (ending, method, algorithm) = (Ending::Digest, Method::HashTree, next);
+            (due, end) = (due.min(rehash), end.min(digest_end));
+        }
         Some(Self { aging, method, algorithm, ending, due: Some(due), deadline: Some(end) })
     }
 }

@@ -12,7 +12,6 @@ use crate::archive::Archive;
 use crate::error::{Code, Error, Finding, Result};
 use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::ers::{Group, History, TreeFile};
-use crate::hash::Sha256;
 use crate::package::generation::object_digests;
 
 impl Archive {
@@ -64,17 +63,17 @@ impl Archive {
     }
 
     fn rehash(&self, history: &History, planned: &Planned, algorithm: Algorithm) -> Result<TreeFile> {
-        let missing = || Error::new(Code::EvidenceAltered, "evidence without a tree");
-        let (sealed, last) = (history.sealed().ok_or_else(missing)?, history.groups().ok_or_else(missing)?);
+        let last = history.groups().ok_or_else(|| Error::new(Code::EvidenceAltered, "evidence without a tree"))?;
         let entry = self.package_entry(&planned.package)?;
         let digests = self.with_package(&entry, &planned.package, |package| {
             object_digests(package, &[last.algorithm(), algorithm], &mut |_| {})
         })?;
-        let groups = sealed.groups().iter().map(|group| {
-            let old = last.group(group.document).ok_or_else(missing)?;
+        let pairs = digests.into_values().filter_map(|both| <[Digest; 2]>::try_from(both).ok());
+        let read: HashMap<Digest, Digest> = pairs.map(|[old, new]| (old, new)).collect();
+        let groups = last.groups().iter().map(|group| {
             let mut renewed = Group { document: group.document, members: Vec::new(), before: None };
-            for (member, old) in group.members.iter().zip(&old.members) {
-                renewed.members.push(both(&digests, member, old).ok_or_else(|| {
+            for old in &group.members {
+                renewed.members.push(*read.get(old).ok_or_else(|| {
                     let place = group.document.map_or("PIndex.xml".to_owned(), |id| format!("document {id}"));
                     Error::new(Code::ContentAltered, "not what its evidence covers").at(place)
                 })?);
@@ -83,13 +82,5 @@ impl Archive {
             Ok(renewed)
         });
         TreeFile::build(groups.collect::<Result<Vec<_>>>()?)
-    }
-}
-
-/// The new digest of an object, when both its SHA-256 at sealing and its digest in the last tree are those of what was read.
-fn both(digests: &HashMap<Sha256, Vec<Digest>>, sealed: &Digest, old: &Digest) -> Option<Digest> {
-    match digests.get(&sealed.sha256()?)?.as_slice() {
-        [found, new] if found == old => Some(*new),
-        _ => None,
     }
 }

@@ -91,7 +91,7 @@ impl StampEvidence<'_> {
     /// The record of a stamp's checkpoint (RFC 4998), and how many tokens it has.
     pub fn record(&self, stamp: &Stamp) -> Result<Record> {
         let files = self.archive.ledger.stamp_files(stamp)?;
-        let mut record = Record::alone(stamp.checkpoint.into(), token_of(&files.reply))?;
+        let mut record = Record::alone(&files.checkpoint, token_of(&files.reply))?;
         for generation in self.generations.iter().filter(|generation| generation.roll.holds(stamp.size)) {
             let object = generation.roll.algorithm().of(&files.checkpoint);
             generation.roll.renew(stamp.size, &mut record, &object, generation.token.clone())?;

@@ -75,7 +75,7 @@ impl Archive {
 
     fn commit(&self, staging: &Staging, run: &Run, stamped: &Stamped) -> Result<()> {
         let plan = staging.plan();
-        let mut tree = staging.tree()?;
+        let mut tree = staging.tree(run.tree()?.root().algorithm())?;
         tree.place(&run.tree()?)?;
         staging.evidence(&tree, &stamped.reply, stamped.token.der())?;
 

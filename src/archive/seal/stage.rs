@@ -115,7 +115,7 @@ impl Archive {
             return Ok(None);
         }
         let alone = self.closing_of(&plan.class, plan.class_version).is_some_and(|rule| rule.alone);
-        Ok(Some(Staged { package: plan.package.clone(), root: staging.tree()?.root(), alone }))
+        Ok(Some(Staged { package: plan.package.clone(), root: staging.tree(self.digest_for_new()?)?.root(), alone }))
     }
 
     fn pack(&self, staging: &Staging) -> Result<()> {

@@ -32,7 +32,8 @@ pub(super) struct Staged {
     pub alone: bool,
 }
 
-/// Cuts what was staged into the runs that get a token each: what is sealed alone in a run of its own, the rest in one.
+/// Cuts what was staged into the runs that get a token each: what is sealed alone in a run of its own, the rest in one, or in two
+/// when the digest of new evidence changed in between.
 /// Packages of one series keep their order, for each index names the one before.
 pub(super) fn runs(staged: Vec<Staged>) -> Vec<Vec<Staged>> {
     let alone: BTreeSet<SeriesId> =
@@ -40,8 +41,15 @@ pub(super) fn runs(staged: Vec<Staged>) -> Vec<Vec<Staged>> {
     let (single, shared): (Vec<_>, Vec<_>) =
         staged.into_iter().partition(|package| alone.contains(&package.package.series));
     // Those first: they are the ones with a term of hours.
-    let runs = single.into_iter().map(|package| vec![package]).chain([shared]);
-    runs.filter(|run| !run.is_empty()).collect()
+    let mut runs: Vec<Vec<Staged>> = single.into_iter().map(|package| vec![package]).collect();
+    let alone = runs.len();
+    for package in shared {
+        match runs[alone..].last_mut() {
+            Some(run) if run[0].root.algorithm() == package.root.algorithm() => run.push(package),
+            _ => runs.push(vec![package]),
+        }
+    }
+    runs
 }
 
 const RUN: &str = "run.json";
@@ -98,24 +106,36 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::digest::Algorithm;
 
     #[test]
     fn what_is_sealed_alone_has_a_run_of_its_own_and_series_keep_their_order() {
-        let staged = |series: &str, number, alone| Staged {
+        let with = |algorithm: Algorithm, series: &str, number, alone| Staged {
             package: PackageRef { series: series.parse().unwrap(), number },
-            root: crate::hash::Sha256::ZERO.into(),
+            root: algorithm.of(b""),
             alone,
         };
+        let staged = |series: &str, number, alone| with(Algorithm::Sha256, series, number, alone);
         let all = vec![
             staged("generic", 4, false),
             staged("pec-log", 7, false),
             staged("pec-log", 8, true),
             staged("pec-message", 2, false),
             staged("pec-log", 9, true),
+            with(Algorithm::Sha512, "generic", 5, false),
         ];
         let runs: Vec<Vec<String>> =
             runs(all).iter().map(|run| run.iter().map(|staged| staged.package.to_string()).collect()).collect();
-        assert_eq!(runs, [vec!["pec-log/7"], vec!["pec-log/8"], vec!["pec-log/9"], vec!["generic/4", "pec-message/2"]]);
+        assert_eq!(
+            runs,
+            [
+                vec!["pec-log/7"],
+                vec!["pec-log/8"],
+                vec!["pec-log/9"],
+                vec!["generic/4", "pec-message/2"],
+                vec!["generic/5"]
+            ]
+        );
         assert!(super::runs(Vec::new()).is_empty());
     }
 }

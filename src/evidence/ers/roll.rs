@@ -19,6 +19,7 @@
 //! encoding; an object's leaf is computed again before its record is renewed, and the run's root when the file is read.
 
 use super::file::{digests, head, push_all, take, take_head, take_siblings};
+use super::judge::stamped;
 use super::record::{Record, bind};
 use super::tree::{Tree, climb, extend, first_list, group_hash};
 use crate::error::{Code, Error, Result};
@@ -49,9 +50,14 @@ pub struct Roll {
 }
 
 impl Record {
-    /// A first record of what has a token of its own: nothing but this token over the object's digest.
-    pub fn alone(object: Digest, token: Vec<u8>) -> Result<Self> {
-        Self::new(object.algorithm(), vec![vec![object]], token)
+    /// A first record of what has a token of its own: nothing but this token over the object's digest, with the token's algorithm.
+    pub fn alone(object: &[u8], token: Vec<u8>) -> Result<Self> {
+        let algorithm = match stamped(&token) {
+            Ok(digest) => digest.algorithm(),
+            Err(error) if error.code == Code::EvidenceAlgorithm => return Err(error),
+            Err(error) => return Err(Error::new(Code::TokenInvalid, error.detail)),
+        };
+        Self::new(algorithm, vec![vec![algorithm.of(object)]], token)
     }
 
     /// The tokens of the last chain as digests, oldest first: what a time-stamp renewal covers.

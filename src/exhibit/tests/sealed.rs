@@ -104,7 +104,7 @@ pub(super) fn sealed() -> Sealed {
 
     // The evidence as a closing run of two packages makes it.
     let folder = staging.package_folder();
-    let mut tree = staging.tree().unwrap();
+    let mut tree = staging.tree(crate::evidence::digest::Algorithm::Sha256).unwrap();
     let run = Tree::build(&[tree.root(), Sha256::of(b"another package").into()]).unwrap();
     tree.place(&run).unwrap();
     let authority = DevelopmentAuthority::create(Arc::clone(&clock) as _).unwrap();

@@ -84,8 +84,8 @@ impl Run {
 
     /// A stamp that was never renewed: a record of its token alone.
     fn alone(&mut self, note: &str, token: Vec<u8>, judge: &Judge) -> Result<Verified> {
-        let object = Sha256::of(self.words(note)?.as_bytes());
-        self.verify_record(&Record::alone(object.into(), token)?.to_der(), &[note], judge)
+        let record = Record::alone(self.words(note)?.as_bytes(), token)?;
+        self.verify_record(&record.to_der(), &[note], judge)
     }
 
     /// The record of a renewed stamp, which begins with its token.

@@ -12,6 +12,7 @@
 mod mark;
 mod source;
 
+use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ pub use source::{MemberSource, recheck};
 
 use super::content::ContentWriter;
 use super::files::Folder;
-use super::generation;
+use super::generation::{self, object_digests};
 use super::member::{Kind, Member};
 use super::pindex::{Process, check, write};
 use super::plan::Plan;
@@ -30,6 +31,7 @@ use super::{
 };
 use crate::durable::{self, MODE_PLAIN, MODE_SEALED, Writing};
 use crate::error::{AtPath, Code, Error, Result};
+use crate::evidence::digest::{Algorithm, Digest};
 use crate::evidence::ers::{Group, TreeFile};
 use crate::hash::{Digests, HashingWriter, Sha256};
 use crate::id::{DocumentId, ReceiptId};
@@ -298,19 +300,37 @@ impl Staging {
         Ok((FileFacts::new(name, digests) == facts).then_some(facts))
     }
 
-    /// The evidence tree: a group a document and one for index and signature. Its root is the package's leaf in the run.
-    pub fn tree(&self) -> Result<TreeFile> {
+    /// The evidence tree with this algorithm: a group a document and one for index and signature. Its root is the package's leaf in
+    /// the run. SHA-256 is known of everything; for another one what was packed is read again.
+    pub fn tree(&self, algorithm: Algorithm) -> Result<TreeFile> {
+        let known = match algorithm {
+            Algorithm::Sha256 => HashMap::new(),
+            other => object_digests(&Package::open_folder(&self.package_folder())?, &[other], &mut |_| {})?,
+        };
+        let digest = |object: Sha256| match algorithm {
+            Algorithm::Sha256 => Ok(Digest::from(object)),
+            _ => known.get(&object).and_then(|found| found.first()).copied().ok_or_else(|| {
+                Error::new(Code::ContentAltered, "the content is not the plan's").at(self.package_folder().display())
+            }),
+        };
+        let group = |document: Option<uuid::Uuid>, members: Vec<Sha256>| {
+            members
+                .into_iter()
+                .map(digest)
+                .collect::<Result<Vec<Digest>>>()
+                .map(|members| Group::new(document, members))
+        };
         let pindex = self.fact(PINDEX)?;
         let signature = self.kept_facts(PINDEX_SIGNATURE)?;
         let index = std::iter::once(pindex.sha256).chain(signature.map(|facts| facts.sha256));
-        let mut groups = vec![Group::new(None, index)];
-        let receipts: std::collections::HashMap<_, _> = self.plan.receipts.iter().map(|r| (r.id, r)).collect();
+        let mut groups = vec![group(None, index.collect())?];
+        let receipts: HashMap<_, _> = self.plan.receipts.iter().map(|r| (r.id, r)).collect();
         let signatures = self.packed_signatures()?;
         for d in &self.plan.documents {
             let receipt = receipts.get(&d.receipt).ok_or_else(|| Error::new(Code::Internal, "no receipt").at(d.id))?;
             let mut members = vec![d.sha256, d.metadata_sha256, receipt.rdv_sha256, receipt.manifest_sha256];
             members.extend(signatures.get(&d.receipt));
-            groups.push(Group::new(Some(d.id.0), members));
+            groups.push(group(Some(d.id.0), members)?);
         }
         TreeFile::build(groups)
     }

@@ -67,7 +67,7 @@ fn seal(staging: &Staging, source: &Source) -> Result<Vec<FileFacts>> {
     if staging.done(PINDEX_SIGNATURE)?.is_none() {
         staging.signature(b"signature")?;
     }
-    let mut tree = staging.tree()?;
+    let mut tree = staging.tree(crate::evidence::digest::Algorithm::Sha256)?;
     let run = Tree::build(&[tree.root(), Sha256::of(b"another package").into()])?;
     tree.place(&run)?;
     staging.evidence(&tree, &token(tree.run_root(), 7), &token(tree.run_root(), 7))?;
