@@ -61,10 +61,14 @@ macro_rules! digest {
 
         impl FromStr for $name {
             type Err = Error;
+            /// Lower-case digits only: each digest has one text, for us and for whoever compares texts.
             fn from_str(text: &str) -> Result<Self> {
+                let wrong = |why: &str| Error::new(Code::Usage, format!("not 64 lower-case hexadecimal digits: {why}"));
                 let mut bytes = [0; 32];
-                hex::decode_to_slice(text, &mut bytes)
-                    .map_err(|e| Error::new(Code::Usage, format!("not 64 hexadecimal digits: {e}")))?;
+                hex::decode_to_slice(text, &mut bytes).map_err(|e| wrong(&e.to_string()))?;
+                if text.bytes().any(|digit| digit.is_ascii_uppercase()) {
+                    return Err(wrong("upper case"));
+                }
                 Ok(Self(bytes))
             }
         }

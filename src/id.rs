@@ -26,7 +26,7 @@ pub fn new_uuid(now: Timestamp) -> Uuid {
 macro_rules! uuid_id {
     ($($name:ident, $doc:literal;)*) => { $(
         #[doc = $doc]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -50,6 +50,15 @@ macro_rules! uuid_id {
                     Ok(uuid) if text.len() == 36 => Ok(Self(uuid)),
                     _ => Err(Error::new(Code::Usage, "not an identifier (expected 0199…-….-7…)")),
                 }
+            }
+        }
+
+        // In what was written by an archive each identifier has one text; people may type it as they like.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                let id = Uuid::try_parse(&text).ok().map(Self).filter(|id| id.to_string() == *text);
+                id.ok_or_else(|| serde::de::Error::custom("expected an identifier in lower case, 0199…-….-7…"))
             }
         }
     )* };

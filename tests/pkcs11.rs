@@ -50,6 +50,7 @@ impl Token {
         must(token.seal.dir(), &["x509", "-in", "seal.pem", "-outform", "DER", "-out", "seal.der"]);
         token.tool(&["--write-object", "seal.der", "--type", "cert", "--id", "01", "--label", "firma"]);
         std::fs::write(token.path("pin"), format!("{PIN}\n")).unwrap();
+        seal::mode(&token.path("pin"), 0o600);
         token
     }
 

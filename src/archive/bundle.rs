@@ -124,7 +124,8 @@ impl Archive {
         let (head, signer) = self.cosigned_head(&wanted)?;
         let source = Sealed { archive: self, head: &head, opened: RefCell::default() };
         let sign = |sha256| self.signed_report(&format!("bundle {id}"), sha256);
-        let signature = self.signing.reports.then(|| ReportSignature { anchor: self.signer_anchor(), sign: &sign });
+        let by = if self.signing.reports { self.signer_of_report(&format!("bundle {id}")) } else { None };
+        let signature = by.map(|by| ReportSignature { anchor: self.signer_anchor(), by, sign: &sign });
         let stamps = self.stamps_of(&head, &wanted)?;
         let write_once = || {
             let exhibits = Exhibits {

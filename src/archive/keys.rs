@@ -30,9 +30,11 @@ const AUTHORITY: &str = "development-tsa.pem";
 /// The anchor of the development authority, public: what `custode verify --trust` and `openssl ts -CAfile` take.
 pub const ANCHOR: &str = "development-tsa-root.pem";
 
-/// A key, unless others could have put another in its place.
+/// A key, unless others could have put another in its place, or can read it.
 fn secret(path: &Path) -> Result<String> {
-    must_be_ours(&durable::open_linked(path)?, path)?;
+    let file = durable::open_linked(path)?;
+    must_be_ours(&file, path)?;
+    durable::must_be_secret(&file, path)?;
     durable::read_linked_text(path)
 }
 

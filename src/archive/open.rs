@@ -253,7 +253,7 @@ impl Archive {
             Box::new(move |path, at| believed.stamp_is_qualified(path, at)),
             config.tsa.require_qualified,
         );
-        let (signing, finding) = super::signing::Signing::open(&config, &keys)?;
+        let (signing, finding) = super::signing::Signing::open(&config, &keys);
         opening.extend(finding);
 
         let mut settings = Settings::new(layout.root(), LANE, Arc::clone(&clock));

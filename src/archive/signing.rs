@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Archive;
+use super::alarms::said_of_signer as said;
 use super::config::{Config, KeyIn, Secret, Signing as Configured, TokenKey};
 use super::keys::Keys;
 use super::state::unpoisoned;
@@ -16,9 +17,10 @@ use crate::error::{Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::sign::credential::certificates;
 use crate::evidence::sign::pkcs12::Pkcs12;
-use crate::evidence::sign::{AskSecret, Credential, Patient, RefusedPin, Signer, cades, is_waiting};
+use crate::evidence::sign::{AskSecret, Credential, Deferred, Patient, RefusedPin, Signer, cades, is_waiting};
 use crate::evidence::trust::{Chain, Purpose};
 use crate::evidence::x509::Certificate;
+use crate::exhibit::report::SignedBy;
 use crate::hash::Sha256;
 use crate::package::pindex::agents::Agent;
 use crate::package::pindex::authorised;
@@ -46,11 +48,11 @@ pub(super) struct Signing {
 }
 
 impl Signing {
-    /// From the configuration. The signer is asked who it is: one whose certificate goes with nobody in `[[signers]]` is an
-    /// error that names both; one that does not answer is a finding, for the archive must open without it.
-    pub fn open(config: &Config, keys: &Keys) -> Result<(Self, Option<Finding>)> {
+    /// From the configuration. The signer is asked who it is: one whose certificate goes with nobody in `[[signers]]`, or has
+    /// expired, and one that does not answer is a finding, for the archive must open, and take documents, without it.
+    pub fn open(config: &Config, keys: &Keys) -> (Self, Option<Finding>) {
         let agents: Vec<Agent> = config.signers.iter().map(|signer| signer.agent.clone()).collect();
-        let signer = config.signing.as_ref().map(|wanted| signer(wanted, keys.refused_pin())).transpose()?;
+        let signer = config.signing.as_ref().map(|wanted| signer(wanted, keys.refused_pin()));
         let configured = config.signing.as_ref();
         let signing = Self {
             signer,
@@ -62,10 +64,9 @@ impl Signing {
         };
         let finding = match signing.credential() {
             None | Some(Ok(_)) => None,
-            Some(Err(error)) if error.code == Code::SignerMismatch => return Err(error),
             Some(Err(error)) => Some(Finding::warning(error.code, error.place, error.detail)),
         };
-        Ok((signing, finding))
+        (signing, finding)
     }
 
     /// Whether a signer is configured.
@@ -95,7 +96,7 @@ impl Signing {
             Ok(_) => *trouble = None,
             Err(error) if is_waiting(error.code) => {
                 let since = trouble.as_ref().map_or(now, |known| known.since);
-                *trouble = Some(Trouble { code: error.code, detail: error.detail.clone(), since });
+                *trouble = Some(Trouble { code: error.code, detail: said(error), since });
             }
             Err(_) => {}
         }
@@ -134,6 +135,20 @@ impl Archive {
         }
     }
 
+    /// Whose certificate would sign a report now. A signer that does not say is an alarm, and the report is not signed.
+    pub(super) fn signer_of_report(&self, what: &str) -> Option<SignedBy> {
+        match self.signing.credential()? {
+            Ok(credential) => Some(SignedBy {
+                subject: credential.subject(),
+                certificate_sha256: Sha256::of(credential.certificate.der()),
+            }),
+            Err(error) => {
+                tracing::warn!(code = error.code.as_str(), what, detail = %error.detail, "the report is not signed");
+                None
+            }
+        }
+    }
+
     /// What the signer's certificate leads to, when that is somebody the archive believes.
     pub(super) fn signer_anchor(&self) -> Option<Anchors> {
         let credential = self.signing.credential()?.ok()?;
@@ -145,13 +160,16 @@ impl Archive {
     }
 }
 
-fn signer(wanted: &Configured, refused: RefusedPin) -> Result<Arc<dyn Signer>> {
-    let chain = certificates(&wanted.chain)?;
-    let inner: Arc<dyn Signer> = match &wanted.key {
-        KeyIn::Pkcs12 { file, password } => Arc::new(Pkcs12::new(file.clone(), ask(password), chain)),
-        KeyIn::Pkcs11(key) => token(key, chain, refused)?,
+fn signer(wanted: &Configured, refused: RefusedPin) -> Arc<dyn Signer> {
+    let (chain, key) = (wanted.chain.clone(), wanted.key.clone());
+    let set_up = move || -> Result<Arc<dyn Signer>> {
+        let chain = certificates(&chain)?;
+        match &key {
+            KeyIn::Pkcs12 { file, password } => Ok(Arc::new(Pkcs12::new(file.clone(), ask(password), chain))),
+            KeyIn::Pkcs11(key) => token(key, chain, refused.clone()),
+        }
     };
-    Ok(Arc::new(Patient::new(inner, wanted.timeout.std())))
+    Arc::new(Patient::new(Arc::new(Deferred::new(Box::new(set_up))), wanted.timeout.std()))
 }
 
 #[cfg(feature = "pkcs11")]

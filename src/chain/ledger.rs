@@ -11,7 +11,7 @@ mod witness;
 pub use read::{PAGE_BYTES, PAGE_ENTRIES, Page};
 pub(super) use stamp::{MAX_RENEWAL, RENEWED};
 pub use stamp::{NewStamp, StampFiles};
-pub use witness::{Gate, Kept};
+pub use witness::{Forgotten, Gate, Kept};
 pub(super) use witness::{claim, stored};
 
 use std::path::Path;

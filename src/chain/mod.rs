@@ -45,7 +45,7 @@ pub mod witness;
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
 pub use index::{RenewalFile, Stamp, StampRenewal};
-pub use ledger::{Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
+pub use ledger::{Forgotten, Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;
 pub use record::RecordLine;
 pub use reign::Reigns;

@@ -29,7 +29,9 @@ pub use appending::Appending;
 pub use lock::{lock, overwrite};
 pub use names::{create_dir_all, discard, remove_dir_all, remove_file, rename, sync_dir, sync_file, sync_tree};
 pub use new_file::NewFile;
-pub use open::{only_ours, open_linked, open_plain, read_linked, read_linked_text, read_plain, read_plain_text};
+pub use open::{
+    must_be_secret, only_ours, open_linked, open_plain, read_linked, read_linked_text, read_plain, read_plain_text,
+};
 pub use whole::{replace, write_new};
 pub use writing::{Writing, copy_new};
 

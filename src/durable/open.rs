@@ -64,6 +64,20 @@ pub fn only_ours(file: &File, path: &Path) -> Result<bool> {
     Ok(facts.mode() & 0o022 == 0 && (owner == 0 || owner == rustix::process::geteuid().as_raw()))
 }
 
+/// [`Code::SecretExposed`] unless nobody but root and who runs this process can read, or change, an open file that holds a secret:
+/// 0600 or 0400. A file of root's that its group may read is root's way to hand it to a service (systemd's `LoadCredential`).
+pub fn must_be_secret(file: &File, path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let facts = file.metadata().at_path(path)?;
+    let us = rustix::process::geteuid().as_raw();
+    let handed = facts.uid() == 0 && us != 0 && facts.mode() & 0o037 == 0;
+    if handed || ((facts.uid() == 0 || facts.uid() == us) && facts.mode() & 0o077 == 0) {
+        return Ok(());
+    }
+    let detail = format!("mode {:04o}, owner {}", facts.mode() & 0o7777, facts.uid());
+    Err(Error::new(Code::SecretExposed, detail).at(path.display()))
+}
+
 /// Largest file that is read whole: as large as an index of a package may be. No file decides our memory.
 const LARGEST_WHOLE: u64 = 1 << 30;
 

@@ -183,11 +183,12 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = Error;
 
-    /// From 64, 96 or 128 hexadecimal digits.
+    /// From 64, 96 or 128 hexadecimal digits, lower-case: each digest has one text.
     fn from_str(text: &str) -> Result<Self> {
-        let bytes = if text.len() <= 128 { hex::decode(text).ok() } else { None };
+        let plain = text.len() <= 128 && !text.bytes().any(|digit| digit.is_ascii_uppercase());
+        let bytes = if plain { hex::decode(text).ok() } else { None };
         let digest = bytes.and_then(|bytes| Self::from_bytes(&bytes));
-        digest.ok_or_else(|| Error::new(Code::Usage, "not 64, 96 or 128 hexadecimal digits"))
+        digest.ok_or_else(|| Error::new(Code::Usage, "not 64, 96 or 128 lower-case hexadecimal digits"))
     }
 }
 

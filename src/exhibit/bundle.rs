@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::report::{Document, KeyChange, Package as PackageLine, Report, SCHEMA};
+use super::report::{Document, KeyChange, Package as PackageLine, Report, SCHEMA, SignedBy};
 use super::{
     CHECKPOINT, MAX_SMALL, REPORT, REPORT_NOTE, REPORT_SIGNATURE, SIGNER_ANCHORS, STAMPS, TSA_ANCHORS, VKEY, WITNESSES,
     instructions, name, page,
@@ -57,6 +57,8 @@ pub trait Source {
 pub struct ReportSignature<'a> {
     /// What the certificate leads to, as far as the archive knows.
     pub anchor: Option<Anchors>,
+    /// Whose certificate it is.
+    pub by: SignedBy,
     /// Signs the bytes with this SHA-256; none when the signer fails, which the archive tells as an alarm.
     pub sign: &'a dyn Fn(Sha256) -> Option<Vec<u8>>,
 }
@@ -405,6 +407,7 @@ impl<'a> Bundling<'a> {
             documents: self.documents,
             packages: self.packages,
             keys: exhibits.keys.changes().iter().map(KeyChange::from).collect(),
+            signed_by: None,
             files: Vec::new(),
         };
         self.target.put("VERIFICA.txt", instructions::text(&report, Lang::It).as_bytes())?;
@@ -413,11 +416,11 @@ impl<'a> Bundling<'a> {
         self.target.put("LEGGIMI.html", page::page(&report, Lang::It).as_bytes())?;
         self.target.put("README.html", page::page(&report, Lang::En).as_bytes())?;
         report.files = self.target.listed().to_vec();
-        let bytes = report.to_bytes()?;
+        let (bytes, p7s) = signed(&mut report, exhibits.signature)?;
         let note = signer.renamed(&super::origin(signer.name()))?.sign_note(&report.note_text(&bytes))?;
         self.target.put(REPORT, &bytes)?;
         self.target.put(REPORT_NOTE, note.as_bytes())?;
-        if let Some(p7s) = exhibits.signature.and_then(|signature| (signature.sign)(Sha256::of(&bytes))) {
+        if let Some(p7s) = p7s {
             self.target.put(REPORT_SIGNATURE, &p7s)?;
         }
         let digests = self.target.finish()?;
@@ -428,6 +431,21 @@ impl<'a> Bundling<'a> {
             sha256: digests.sha256,
         })
     }
+}
+
+/// The report's bytes and, where reports are signed, the signature that they announce; when the signer fails, or is by now somebody
+/// else, they announce none.
+fn signed(report: &mut Report, signature: Option<&ReportSignature<'_>>) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    if let Some(signature) = signature {
+        report.signed_by = Some(signature.by.clone());
+        let bytes = report.to_bytes()?;
+        let p7s = (signature.sign)(Sha256::of(&bytes));
+        if let Some(p7s) = p7s.filter(|p7s| signed::is_by(p7s, &signature.by.certificate_sha256)) {
+            return Ok((bytes, Some(p7s)));
+        }
+        report.signed_by = None;
+    }
+    Ok((report.to_bytes()?, None))
 }
 
 fn parse(metadata: &[u8], id: DocumentId) -> Result<AgidFile> {

@@ -111,6 +111,15 @@ impl From<&Change> for KeyChange {
     }
 }
 
+/// By whom the report is signed, as its certificate says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedBy {
+    /// Who holds the certificate, as RFC 4514 writes names.
+    pub subject: String,
+    /// The certificate.
+    pub certificate_sha256: Sha256,
+}
+
 /// One file of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
@@ -149,7 +158,11 @@ pub struct Report {
     /// Every change of the archive's key before the bundle's checkpoint, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyChange>,
-    /// Every file but the report and its note.
+    /// Who signed this report, where somebody did: its signature ([`REPORT_SIGNATURE`](super::REPORT_SIGNATURE)) cannot be listed
+    /// below, and so is announced here. Without it nobody signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<SignedBy>,
+    /// Every file but the report, its note and its signature.
     pub files: Vec<Listed>,
 }
 

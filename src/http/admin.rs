@@ -79,7 +79,7 @@ pub async fn adopt_manual(
 ) -> Result<Response> {
     let manual: Manual = super::parse_json(&body)?;
     let adopted = blocking(move || {
-        let sha256 = manual.sha256.parse()?;
+        let sha256 = manual.sha256.to_ascii_lowercase().parse()?;
         service.archive.adopt_manual(&actor, &manual.version, &manual.from, sha256)
     })
     .await?;

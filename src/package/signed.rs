@@ -105,6 +105,11 @@ impl Judged {
     }
 }
 
+/// Whether a signature says to be by this certificate; nothing is verified here.
+pub fn is_by(p7s: &[u8], sha256: &Sha256) -> bool {
+    open(p7s).is_ok_and(|opened| certificate(&opened.data).is_some_and(|found| Sha256::of(found.der()) == *sha256))
+}
+
 /// Who signed, for people and programs: what the certificate says and what the signer claims; nothing is verified here.
 pub fn facts(p7s: &[u8]) -> Option<Value> {
     let opened = open(p7s).ok()?;

@@ -77,9 +77,13 @@ fn a_missing_archive_or_key_says_what_to_do() {
     let seed = std::fs::read(&keys).unwrap();
     std::fs::remove_file(&keys).unwrap();
     assert!(failure(&archive, &["class", "list"]).contains("key/missing"));
-    std::fs::write(&keys, "0".repeat(64)).unwrap();
+    let write = |text: &[u8]| {
+        std::fs::write(&keys, text).unwrap();
+        std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    write("0".repeat(64).as_bytes());
     assert!(failure(&archive, &["class", "list"]).contains("key/missing"), "a foreign key was taken");
-    std::fs::write(&keys, seed).unwrap();
+    write(&seed);
     assert!(archive.run(&["class", "list"]).status.success());
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::judges;
-use crate::seal::{PASSWORD, SUBJECT, Seal, must};
+use crate::seal::{PASSWORD, SUBJECT, Seal, mode, must};
 use crate::server::{Archive, Server, problem, text};
 
 /// An archive whose index names "Esempio S.p.A." as who may sign, with this signer.
@@ -88,9 +88,15 @@ fn an_index_is_signed_and_everybody_who_reads_it_judges_the_signature() {
         }
         // A blank behind the signature of the report, which is on no list.
         let whole = std::fs::read(bundle).unwrap();
-        blank_behind(bundle, "report.json.p7s");
+        edited(bundle, "report.json.p7s", |p7s| Some([p7s, b"\n"].concat()));
         let (status, report) = verify(&[&tsa, &ca]);
         assert_eq!((status, findings(&report)), (Some(1), vec!["signature-invalid".to_owned()]), "{report}");
+        // Taken away: the report says that it was signed, and by whom.
+        std::fs::write(bundle, &whole).unwrap();
+        edited(bundle, "report.json.p7s", |_| None);
+        let (status, report) = verify(&[&tsa, &ca]);
+        assert_eq!((status, findings(&report)), (Some(1), vec!["bundle-file-missing".to_owned()]), "{report}");
+        assert_eq!(report["findings"][0]["place"], "report.json.p7s");
         std::fs::write(bundle, whole).unwrap();
         let (status, report) = verify(&[&tsa]);
         assert_eq!((status, findings(&report)), (Some(2), vec!["anchor-missing".to_owned()]), "{report}");
@@ -100,18 +106,18 @@ fn an_index_is_signed_and_everybody_who_reads_it_judges_the_signature() {
     }
 }
 
-/// Adds a blank to a file of a bundle.
-fn blank_behind(bundle: &str, name: &str) {
+/// A bundle with other bytes in this file, or without it.
+fn edited(bundle: &str, name: &str, edit: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     let mut old = zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
     let mut new = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for n in 0..old.len() {
         let mut file = old.by_index(n).unwrap();
         let own = file.name().unwrap().into_owned();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+        let Some(bytes) = (if own == name { edit(&bytes) } else { Some(bytes) }) else { continue };
         new.start_file(own.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
-        std::io::copy(&mut file, &mut new).unwrap();
-        if own == name {
-            std::io::Write::write_all(&mut new, b"\n").unwrap();
-        }
+        std::io::Write::write_all(&mut new, &bytes).unwrap();
     }
     std::fs::write(bundle, new.finish().unwrap().into_inner()).unwrap();
 }
@@ -226,19 +232,75 @@ fn a_signer_that_does_not_sign_delays_sealing_and_loses_nothing() {
     }
 }
 
+/// Whatever is wrong with the signer, documents are taken, sealing waits, and an alarm says why; put right, nothing is lost.
+fn waits_and_goes_on(seal: &Seal, break_it: impl Fn(&Archive), code: &str, parts: &[&str], mend: impl Fn(&Archive)) {
+    let chain = seal.path("chain.pem");
+    std::fs::copy(seal.path("ca.pem"), &chain).unwrap();
+    let archive = archive(seal, &format!("chain = [\"{}\"]", chain.display()));
+    break_it(&archive);
+    let (mut server, producer) = served(archive);
+    server.generic(&producer, "nota.txt", b"uno");
+    // What its owner must put right in the configuration is no mere delay to who asks.
+    let status = if code == "signer-mismatch" { 422 } else { 503 };
+    let refused = problem(server.post("/v1/seal", &server.archive.manager).send().unwrap(), status);
+    assert_eq!(refused["code"], code, "{refused}");
+    assert!(!server.archive.path("packages/generic/00000001").exists());
+    let auditor = server.archive.token("auditor");
+    let alarms = server.json("/v1/alarms", &auditor);
+    let told = alarms["alarms"].as_array().unwrap().iter().find(|alarm| alarm["code"] == code);
+    let told = told.unwrap_or_else(|| panic!("no alarm {code}: {alarms}")).to_string();
+    // Whose certificate it is, is for who may seal; an alarm names nobody.
+    let told = if code == "signer-mismatch" { refused.to_string() } else { told };
+    assert!(parts.iter().all(|part| told.contains(part)), "{parts:?}: {told}");
+    // A night without a signer is a night with a check, and a new start takes documents as well.
+    server.restart_after(&[], |_| {});
+    server.generic(&producer, "altra.txt", b"due");
+    server.restart_after(&[], &mend);
+    let sealed = server.seal()["sealed"].as_array().unwrap().clone();
+    let documents: u64 = sealed.iter().map(|package| package["documents"].as_u64().unwrap()).sum();
+    assert_eq!(documents, 2, "{code}: {sealed:?}");
+    let alarms = server.json("/v1/alarms", &auditor);
+    assert!(!alarms.to_string().contains("signer-"), "{alarms}");
+}
+
 #[test]
-fn a_certificate_of_nobody_who_may_sign_stops_the_start_and_both_are_named() {
+fn a_certificate_of_nobody_who_may_sign_delays_sealing_and_both_are_named() {
     if !judges::present(&["openssl"]) {
         return;
     }
     let seal = Seal::new("P-256", "/O=Altri S.r.l./organizationIdentifier=VATIT-99999999999/CN=Altro sigillo", "300");
-    let archive = archive(&seal, "");
-    let out = archive.run(&["search"]);
-    let said = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(2), "{said}");
-    for part in ["signer-mismatch", "Esempio S.p.A. (VATIT-01234567890)", "VATIT-99999999999", "Altro sigillo"] {
-        assert!(said.contains(part), "{part}: {said}");
+    let right = Seal::new("P-256", SUBJECT, "300");
+    let mend = |_: &Archive| {
+        for name in ["seal.p12", "ca.pem"] {
+            std::fs::copy(right.path(name), seal.path(name)).unwrap();
+        }
+    };
+    let parts = ["Esempio S.p.A. (VATIT-01234567890)", "VATIT-99999999999", "Altro sigillo"];
+    waits_and_goes_on(&seal, |_| {}, "signer-mismatch", &parts, mend);
+}
+
+#[test]
+fn a_signer_whose_files_are_missing_or_readable_by_all_delays_sealing_and_says_which() {
+    if !judges::present(&["openssl"]) {
+        return;
     }
+    let seal = Seal::new("P-256", SUBJECT, "300");
+    for name in ["seal.p12", "password", "chain.pem"] {
+        let (path, aside) = (seal.path(name), seal.path("aside"));
+        let away = |_: &Archive| std::fs::rename(&path, &aside).unwrap();
+        waits_and_goes_on(&seal, away, "signer-down", &[name], |_| std::fs::rename(&aside, &path).unwrap());
+    }
+    for name in ["seal.p12", "password"] {
+        for bits in [0o644, 0o640] {
+            let expose = |_: &Archive| mode(&seal.path(name), bits);
+            let parts = [name, "config/secret-exposed"];
+            waits_and_goes_on(&seal, expose, "signer-down", &parts, |_| mode(&seal.path(name), 0o400));
+        }
+    }
+    let wrong = |_: &Archive| std::fs::write(seal.path("password"), "sbagliata\n").unwrap();
+    let right = |_: &Archive| std::fs::write(seal.path("password"), format!("{PASSWORD}\n")).unwrap();
+    mode(&seal.path("password"), 0o600);
+    waits_and_goes_on(&seal, wrong, "signer-pin", &[], right);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::server::{Archive, text};
 
 #[test]
-fn a_configuration_or_a_key_that_others_can_write_to_stops_the_start() {
+fn a_configuration_that_others_can_write_to_or_a_key_that_they_can_read_stops_the_start() {
     let archive = Archive::new();
     let keys = archive.root.with_extension("keys");
     for path in [archive.path("custode.toml")]
@@ -25,6 +25,14 @@ fn a_configuration_or_a_key_that_others_can_write_to_stops_the_start() {
             let name = path.file_name().unwrap().to_str().unwrap();
             for part in ["config/writable-by-others", name, "chmod go-w"] {
                 assert!(said.contains(part), "{part}: {said}");
+            }
+        }
+        // The configuration holds no secret: anybody may read it.
+        for mode in [0o640, 0o604].into_iter().filter(|_| path.extension().is_none_or(|kind| kind != "toml")) {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let said = text(&archive.run(&["search"]).stderr);
+            for part in ["config/secret-exposed", "chmod 600", &format!("mode {mode:04o}")] {
+                assert!(said.contains(part), "{}: {part}: {said}", path.display());
             }
         }
         std::fs::set_permissions(&path, before).unwrap();

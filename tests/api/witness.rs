@@ -44,15 +44,25 @@ impl Witness {
         Self::serve_with(dir, port, logs, &[])
     }
 
+    /// The same; what it says goes to this file.
+    pub fn serve_telling(dir: &Path, port: u16, logs: &[&str], log: &Path) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        Self::start(dir, port, logs, &[], log.into())
+    }
+
     /// The same with these variables in its environment.
     fn serve_with(dir: &Path, port: u16, logs: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::start(dir, port, logs, env, Stdio::null())
+    }
+
+    fn start(dir: &Path, port: u16, logs: &[&str], env: &[(&str, &str)], log: Stdio) -> Self {
         let mut command = Command::new(PROGRAM);
         command.envs(env.iter().copied());
         command.args(["--json", "witness", "serve", "--listen", &format!("127.0.0.1:{port}"), "--dir"]).arg(dir);
         for log in logs {
             command.args(["--log", log]);
         }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the witness did not start: {line}"));

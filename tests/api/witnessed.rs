@@ -333,3 +333,89 @@ fn a_witness_can_keep_silent_and_cannot_invent() {
     assert_eq!(check["findings"][0]["code"], "witness/unknown-key", "{check}");
     assert!(check["coverage"]["not_looked_at"].to_string().contains("testimone.example/w1"), "{check}");
 }
+
+#[test]
+fn a_witness_put_back_from_an_older_copy_is_noticed_by_the_archive_and_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, older) = (dir.path().join("witness"), dir.path().join("older"));
+    let key = Witness::init(&folder);
+    let archive = Archive::new();
+    let witness = Witness::serve(&folder, 0, &[&vkey(&archive)]);
+    configure(&archive, &witness.base, &key, false);
+    let server = archive.serve();
+    let producer = server.archive.token("producer");
+    grow(&server, &producer, "prima");
+    wait("the first cosignature", || cosigned(&server.archive, &key));
+    copy(&folder, &older);
+    grow(&server, &producer, "seconda");
+    wait("the second cosignature", || cosigned(&server.archive, &key));
+    assert_eq!(alarms(&server)["total"], 0);
+
+    let port = witness.port();
+    drop(witness);
+    copy(&older, &folder);
+    let log = dir.path().join("log");
+    let witness = Witness::serve_telling(&folder, port, &[&vkey(&server.archive)], &log);
+    grow(&server, &producer, "terza");
+    wait("the third cosignature", || cosigned(&server.archive, &key));
+    let told = alarms(&server);
+    assert_eq!(
+        (told["total"].as_u64(), told["alarms"][0]["code"].as_str()),
+        (Some(1), Some("witness/forgot")),
+        "{told}"
+    );
+    assert_eq!(
+        (&told["alarms"][0]["severity"], &told["alarms"][0]["place"]),
+        (&json!("error"), &json!("witness testimone.example/w1"))
+    );
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("older copy"), "{said}");
+    // It is not a fault of the chain, and it is told after a restart too.
+    assert_eq!(server.archive.manage(&["check"])["outcome"], "good");
+    drop(witness);
+    let mut server = server;
+    server.restart_after(&[], |_| {});
+    assert_eq!(alarms(&server)["alarms"][0]["code"], "witness/forgot");
+}
+
+/// One archive, two continuations, each shown to a witness of its own: whoever asks both learns it, and takes nothing more.
+#[test]
+fn a_fork_shown_to_two_witnesses_is_found_by_whoever_asks_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let folders = [dir.path().join("one"), dir.path().join("two")];
+    let keys = folders.each_ref().map(|folder| Witness::init(folder));
+    let archive = Archive::new();
+    let witnesses = folders.each_ref().map(|folder| Witness::serve(folder, 0, &[&vkey(&archive)]));
+    let mut server = archive.serve();
+    let producer = server.archive.token("producer");
+    grow(&server, &producer, "comune");
+    server.stop();
+    let (root, other) = (server.archive.root.clone(), dir.path().join("other"));
+    copy(&root, &other);
+    // The same key seals one thing before one witness and another before the other.
+    let shown = |server: &mut Server, n: usize, what: &str| {
+        configure(&server.archive, &witnesses[n].base, &keys[n], true);
+        server.resume(&[]);
+        grow(server, &producer, what);
+        wait(what, || cosigned(&server.archive, &keys[n]));
+        server.stop();
+    };
+    shown(&mut server, 0, "una storia");
+    let first = dir.path().join("first");
+    copy(&root, &first);
+    copy(&other, &root);
+    shown(&mut server, 1, "un'altra storia");
+    // The one that goes on is the longer one: nobody can take the other for a newer state of it.
+    server.resume(&[]);
+    grow(&server, &producer, "e ancora");
+    server.stop();
+    configure(&server.archive, &witnesses[0].base, &keys[0], true);
+    server.resume(&[]);
+    let refused = problem(server.post("/v1/seal", &server.archive.manager).send().unwrap(), 503);
+    assert_eq!(refused["code"], "archive/forked", "{refused}");
+    let told = alarms(&server).to_string();
+    assert!(told.contains("archive/forked"), "{told}");
+    let out =
+        server.archive.command(&["--json", "check"]).env("CUSTODE_TOKEN", &server.archive.manager).output().unwrap();
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stdout));
+}

@@ -16,6 +16,11 @@ pub fn must(dir: &Path, arguments: &[&str]) {
     assert!(out.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
+/// Who may read and write a file.
+pub fn mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
 /// An authority, and a seal of it in `seal.p12`: `rsa:2048` or `P-256`, for so many days, of this subject.
 pub struct Seal {
     folder: tempfile::TempDir,
@@ -101,6 +106,9 @@ impl Seal {
             ],
         );
         std::fs::write(dir.join("password"), format!("{PASSWORD}\n")).unwrap();
+        for secret in ["password", "seal.p12"] {
+            mode(&dir.join(secret), 0o600);
+        }
         new
     }
 

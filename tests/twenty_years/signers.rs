@@ -6,6 +6,11 @@ use super::clock::OpenSsl;
 
 const PASSWORD: &str = "una parola";
 
+/// For nobody else: the archive reads a secret from no other file.
+fn mode(path: &Path) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
 pub struct Signers {
     folder: tempfile::TempDir,
 }
@@ -19,6 +24,7 @@ impl Signers {
         std::fs::write(new.dir().join("leaf"), "keyUsage = critical, nonRepudiation\nbasicConstraints = CA:false\n")
             .unwrap();
         std::fs::write(new.dir().join("password"), format!("{PASSWORD}\n")).unwrap();
+        mode(&new.dir().join("password"));
         new
     }
 
@@ -60,6 +66,7 @@ impl Signers {
         ];
         let out = openssl.run(self.dir(), &pack);
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        mode(&self.dir().join(&file));
     }
 
     /// The table `[signer]` of custode.toml.

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 SMALL, REPORT, INDEX = 16 << 20, 512 << 20, 4 << 30  # the largest files read whole
 PEOPLE = {"LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py", "checkpoint", "trust/tsa.pem", "trust/archive.vkey"}
+NOT_JUDGED = ["LEGGIMI.html", "README.html", "VERIFICA.txt", "VERIFY.txt", "verify.py"]  # listed and marked; what they say is not compared
 ALGORITHMS = {"608648016503040201": "sha256", "608648016503040202": "sha384", "608648016503040203": "sha512"}
 
 
@@ -74,7 +75,7 @@ class Files:
             name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
             parts = name.split("/")
             plain = len(name) <= 1024 and all(part not in ("", ".", "..") for part in parts) and not re.search(r"[\\:\x00-\x1f\x7f-\x9f]", name)
-            if not plain or entry.flag_bits & 1 or kind not in (0, stat.S_IFREG) or entry.compress_type not in (0, 8):
+            if not plain or entry.flag_bits & ~0x80E or kind not in (0, stat.S_IFREG) or entry.compress_type not in (0, 8):
                 bad(ascii(name), "not a plain file that bundles hold")
             elif name in self.sizes:
                 bad(name, "stands twice")
@@ -103,18 +104,25 @@ class Files:
         return entry.header_offset + 30 + name + extra + entry.compress_size, (12, 16, 20, 24) if flags & 8 else (0,)
 
     def closes(self, ranges):
-        """Whether entries, directory and its end stand side by side from the first byte to the last."""
+        """Whether entries, directory and its end stand side by side from the first byte to the last, and the end says what there is."""
         self.zip.fp.seek(0, os.SEEK_END)
-        at = length = self.zip.fp.tell()
+        length, start, entries = self.zip.fp.tell(), self.zip.start_dir, self.zip.infolist()
         self.zip.fp.seek(length - min(length, 98))
         tail = self.zip.fp.read().rjust(98, b"\0")
-        at, directory = length - 22, int.from_bytes(tail[88:92], "little")
+        size = 0
+        for _ in entries:  # where each ends by its own word
+            self.zip.fp.seek(start + size + 28)
+            size += 46 + sum(struct.unpack("<3H", self.zip.fp.read(6).ljust(6, b"\0")))
+        facts, end, at = (len(entries), len(entries), size, start), struct.unpack("<4s4H2LH", tail[76:]), length - 22
         if tail[56:60] == b"PK\x06\x07":  # zip64
-            at, directory = length - 98, int.from_bytes(tail[40:48], "little")
-        starts = [start for start, _, _ in ranges[1:]] + [self.zip.start_dir]
+            whole, at, limits = struct.unpack("<4sQ2H2L4Q", tail[:56]), length - 98, (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+            right = whole[:2] == (b"PK\x06\x06", 44) and whole[4:] == (0, 0) + facts and tail[60:76] == struct.pack("<LQL", 0, at, 1)
+            right = right and all(found in (min(fact, most), most) for fact, found, most in zip(facts, end[3:7], limits))
+        else:
+            right = end[3:7] == facts
+        starts = [start for start, _, _ in ranges[1:]] + [start]
         beside = all(start - end in gaps for (_, end, gaps), start in zip(ranges, starts))
-        ends = tail[76:80] == b"PK\x05\x06" and tail[96:] == b"\0\0" and self.zip.start_dir + directory == at
-        return ranges[0][0] == 0 and beside and ends
+        return ranges[0][0] == 0 and beside and right and end[:3] == (b"PK\x05\x06", 0, 0) and end[7] == 0 and start + size == at
 
     def blocks(self, name, limit):
         """The file in blocks, not one byte beyond `limit`."""
@@ -513,8 +521,7 @@ class Run:
         self.used.add(signers)
         self.judge = Judge(trust, self.attempt("trust/tsa.pem", self.certificates, "trust/tsa.pem") or b"",
                            signers and self.attempt(signers, self.certificates, signers) or b"")
-        if "report.json.p7s" in self.files.sizes:
-            self.report_signature()
+        self.report_signature()
         stems = [name[:-11] for name in sorted(self.files.sizes) if name.startswith("chain/stamps/") and name.endswith(".checkpoint")]
         self.stamps = [stamp for stamp in (self.attempt(stem + ".checkpoint", self.stamp, stem) for stem in stems) if stamp]
         self.documents = [self.document(line) for line in self.report["documents"]]
@@ -877,9 +884,16 @@ class Run:
             self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
 
     def report_signature(self):
-        """A signature of the report itself, judged when the report says to have been made: it cannot be on its own list."""
-        before, place = len(self.findings), "report.json.p7s"
-        self.attempt(place, self.signed, place, "report.json", self.report["made_at"])
+        """A signature of the report itself, judged when the report says to have been made: it cannot be on its own list, which is why
+        the report says whether there is one."""
+        before, place, by = len(self.findings), "report.json.p7s", self.report.get("signed_by")
+        if (by is not None) != (place in self.files.sizes):
+            self.bad(place, "missing, or nobody's: the report says whether it is signed")
+        if by is None or place not in self.files.sizes:
+            return
+        certificate = self.attempt(place, self.signed, place, "report.json", self.report["made_at"])
+        if certificate and by["certificate_sha256"] != sha256(certificate).hex():
+            self.bad(place, "signed by somebody else than the report says")
         self.judge.signatures.append({"file": place, "outcome": self.outcome(self.findings[before:])})
 
     def signed(self, place, over, since):
@@ -1015,7 +1029,7 @@ def main(arguments):
         print(json.dumps({"outcome": outcome, "bundle": run.report["bundle"], "archive": run.archive, "trial": run.report["trial"],
                           "made_at": run.report["made_at"], "files": len(run.digests), "documents": run.documents,
                           "packages": packages, "signatures": run.judge.signatures, "witnesses": run.witnesses, "changes": changes, "stamps": run.stamps,
-                          "findings": findings}, indent=1))
+                          "not_judged": NOT_JUDGED, "findings": findings}, indent=1))
     else:
         print({"good": "VERIFIED / VERIFICATO", "bad": "BAD / NON INTEGRO"}.get(outcome, "NOT FULLY VERIFIED / NON DEL TUTTO VERIFICATO"))
         for document in run.documents:
@@ -1031,6 +1045,7 @@ def main(arguments):
             print("  the chain had %d entries at the latest at / la catena aveva %d voci al più tardi il %s" % (stamp["size"], stamp["size"], stamp["at"]))
         for found, place, message in run.findings:
             print(" ", found.upper(), place, message)
+        print("  not judged, they only tell / non giudicati, raccontano soltanto:", ", ".join(NOT_JUDGED))
     return {"good": 0, "bad": 1}.get(outcome, 2)
 
 

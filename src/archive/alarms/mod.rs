@@ -16,6 +16,7 @@ mod stamp;
 mod witness;
 
 pub(super) use logs::period as period_of_log;
+pub(super) use signing::said as said_of_signer;
 
 use std::sync::Mutex;
 

@@ -10,9 +10,18 @@ use crate::archive::Archive;
 use crate::archive::state::unpoisoned;
 use crate::catalog::{Catalog as _, Query};
 use crate::clock::iso_seconds;
-use crate::error::{Code, Result, Severity};
+use crate::error::{Code, Error, Result, Severity};
 use crate::package::PINDEX_SIGNATURE;
 use crate::package::writer::Staging;
+
+/// Why a signature waits, with the file that it waits for; without whose certificate it is, which may be a person's.
+pub(in crate::archive) fn said(error: &Error) -> String {
+    match error.code {
+        Code::SignerDown | Code::SignerPin if !error.place.is_empty() => format!("{} [{}]", error.detail, error.place),
+        Code::SignerMismatch => String::new(),
+        _ => error.detail.clone(),
+    }
+}
 
 impl Archive {
     pub(super) fn signing_alarms(&self, now: Timestamp) -> Result<Vec<Alarm>> {
@@ -37,7 +46,7 @@ impl Archive {
             }
             // Said already when something waits for it.
             Some(Err(error)) if self.signing.trouble().is_none() => {
-                alarms.push(alarm(error.code, Severity::Error, now, error.detail));
+                alarms.push(alarm(error.code, Severity::Error, now, said(&error)));
             }
             _ => {}
         }

@@ -6,8 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Alarm;
 use crate::archive::Archive;
+use crate::chain::Forgotten;
 use crate::error::{Code, Result, Severity};
 
+/// How long it is told that a witness forgot: it happened, and nothing that the archive does undoes it.
+const TOLD: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// How long a witness that is not required may be behind: a restart, a short outage.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -22,6 +25,18 @@ impl Archive {
         for stranger in self.witnesses.strangers() {
             let (place, detail) = (stranger.place, stranger.message);
             alarms.push(Alarm { code: stranger.code, severity: Severity::Error, place, since: now, detail });
+        }
+        for key in self.witnesses.keys() {
+            let told = |forgot: &Forgotten| now.duration_since(forgot.at) < TOLD;
+            if let Some(forgot) = self.ledger.forgotten(&key).filter(told) {
+                alarms.push(Alarm {
+                    code: Code::WitnessForgot,
+                    severity: Severity::Error,
+                    place: format!("witness {}", key.name()),
+                    since: forgot.at,
+                    detail: format!("it had cosigned {} entries and knew of {}", forgot.cosigned, forgot.named),
+                });
+            }
         }
         for late in self.late_witnesses()? {
             if !late.required && now.duration_since(late.since) < PATIENCE {

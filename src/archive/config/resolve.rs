@@ -283,7 +283,9 @@ fn document(table: Spanned<raw::Document>, key: &str, problems: &mut Problems<'_
         text.parse::<Date>().map_err(|_| "expected a day as \"2026-01-31\"".to_owned())
     });
     let sha256 = optional(&table.sha256, &format!("{key}.sha256"), problems, |text| {
-        text.parse::<Sha256>().map_err(|_| "expected the SHA-256 of the file, 64 hexadecimal digits".to_owned())
+        text.to_ascii_lowercase()
+            .parse::<Sha256>()
+            .map_err(|_| "expected the SHA-256 of the file, 64 hexadecimal digits".to_owned())
     });
     Some(RelevantDocument { title: title?, version: version?, date: date?, sha256: sha256? })
 }

@@ -178,10 +178,11 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// The secret itself, read now.
+    /// The secret itself, read now. [`Code::SecretExposed`] when others can read its file.
     pub fn read(&self) -> Result<String> {
         let secret = match self {
             Self::File(path) => {
+                durable::must_be_secret(&durable::open_linked(path)?, path)?;
                 let text = durable::read_linked_text(path)?;
                 text.lines().next().unwrap_or_default().to_owned()
             }

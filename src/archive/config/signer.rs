@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use super::limits::{between, existing_file, secs, variable};
+use super::limits::{between, secs, variable};
 use super::locate::Problems;
 use super::raw;
 use super::resolve::{optional, path};
@@ -30,8 +30,8 @@ pub(super) fn signer(
     let days = secs(86_400, 3660 * 86_400);
     let alarm_before = between(&table.alarm_before, "signer.alarm_before", ALARM_BEFORE, days, problems);
     let chain = table.chain.iter().flatten();
-    let chain =
-        chain.filter_map(|item| problems.parse(item, "signer.chain", |text| existing_file(archive, text))).collect();
+    // Not there yet is no mistake of the file's: as with a secret, signing waits and the archive opens.
+    let chain = chain.filter_map(|item| problems.parse(item, "signer.chain", |text| path(archive, text))).collect();
     let (pkcs12, pkcs11) = (KeyKind::Pkcs12, KeyKind::Pkcs11);
     let kind = optional(&table.kind, "signer.kind", problems, |text| match text {
         "pkcs12" => Ok(pkcs12),
@@ -118,7 +118,7 @@ fn token(table: &raw::Signing, span: &Span, problems: &mut Problems<'_>, archive
         let bytes = hex::decode(text).ok().filter(|bytes| (1..=64).contains(&bytes.len()));
         bytes.ok_or_else(|| "expected hexadecimal digits, as in \"01\"".to_owned())
     });
-    let certificate = optional(&table.certificate, "signer.certificate", problems, |text| existing_file(archive, text));
+    let certificate = optional(&table.certificate, "signer.certificate", problems, |text| path(archive, text));
     Some(TokenKey {
         module: module?,
         token: token?,

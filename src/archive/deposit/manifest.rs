@@ -28,11 +28,19 @@ pub struct Relation {
 #[serde(deny_unknown_fields)]
 struct Declared {
     name: String,
+    #[serde(default, deserialize_with = "any_case")]
     sha256: Option<Sha256>,
     #[serde(default)]
     metadata: Metadata,
     #[serde(default)]
     relations: Vec<Relation>,
+}
+
+/// A digest as clients write it: programs of others know hexadecimal digits in both cases.
+fn any_case<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Sha256>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let parse = |text: String| text.to_ascii_lowercase().parse();
+    text.map(parse).transpose().map_err(|_| serde::de::Error::custom("expected 64 hexadecimal digits"))
 }
 
 /// The manifest part.

@@ -202,6 +202,7 @@ impl Archive {
         distinct.dedup();
         let tree = Tree::build(&distinct)?;
         let stamped = self.token_once(&Once::new(&run.folder, "request.tsq", "reply.tsr"), tree.root())?;
+        report.findings.extend(stamped.findings.iter().cloned());
         let (mut entries, packages) = self.commit_renewal(&run, &leaves.packages, &tree, &stamped, report, progress)?;
         let mut stamps = 0;
         if let Some(roll) = roll {

@@ -130,6 +130,7 @@ impl Archive {
 
     fn finish_run(&self, run: stamp::Run, report: &mut Report) -> Result<()> {
         let stamped = self.stamp(&run)?;
+        report.findings.extend(stamped.findings.iter().cloned());
         for package in &run.packages {
             if let Some(facts) = self.publish(package, &run, &stamped)? {
                 if let Some(term) = facts["late"].as_str() {

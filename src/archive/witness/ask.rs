@@ -117,7 +117,8 @@ fn cosign(ledger: &Ledger, outside: &Outside, head: &Head) -> Result<()> {
     let down = |why: String| Error::new(Code::WitnessDown, why).at(key.name());
     let kept = ledger.cosigned()?.into_iter().find(|kept| kept.id == key.id()).map(|kept| kept.claim);
     let known = kept.filter(|claim| ledger.compare(claim) == Standing::Holds);
-    let mut old = known.map_or(0, |claim| claim.size).min(head.size);
+    let cosigned = known.map_or(0, |claim| claim.size);
+    let mut old = cosigned.min(head.size);
     for _ in 0..ATTEMPTS {
         let proof = if old == 0 { Vec::new() } else { ledger.consistency(old, head.size)? };
         let request = AddCheckpoint { old, proof, checkpoint: head.checkpoint.clone() };
@@ -133,7 +134,20 @@ fn cosign(ledger: &Ledger, outside: &Outside, head: &Head) -> Result<()> {
                 let detail = format!("it has seen {size} entries, there are {}", head.size);
                 return Err(Error::new(Code::WitnessInconsistent, detail));
             }
-            Told::OtherSize(size) if size != old => old = size,
+            Told::OtherSize(size) if size != old => {
+                if size < cosigned {
+                    // It would have cosigned another history from there on. That it is told ours again is right; that it forgot is said.
+                    tracing::error!(
+                        witness = key.name(),
+                        cosigned,
+                        size,
+                        code = Code::WitnessForgot.as_str(),
+                        "it forgot"
+                    );
+                    ledger.note_forgotten(key, cosigned, size)?;
+                }
+                old = size;
+            }
             Told::OtherSize(size) => {
                 return Err(down(format!("it answers 409 with the size {size} it was asked with")));
             }

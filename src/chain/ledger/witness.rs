@@ -3,8 +3,11 @@
 //! Invariant: nothing is kept that the archive and that witness did not both sign; the archive's own signature is never
 //! touched; what may stop an append ([`Gate`]) is asked before anything of it is written. Clause: C2SP tlog-cosignature.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use crate::chain::cosignature::{lines_of, parts, with_line};
@@ -37,7 +40,39 @@ pub struct Kept {
     pub claim: Claim,
 }
 
+/// What a witness had cosigned and did not know any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// Entries of the newest checkpoint it had cosigned.
+    pub cosigned: u64,
+    /// Entries it said it had seen.
+    pub named: u64,
+}
+
+/// Largest file of a [`Forgotten`].
+const MAX_FORGOTTEN: usize = 4096;
+
 impl Ledger {
+    /// Remembers that a witness has forgotten, beside what it cosigned; durable on return.
+    pub fn note_forgotten(&self, witness: &Verifier, cosigned: u64, named: u64) -> Result<()> {
+        let noted = Forgotten { at: self.clock.now(), cosigned, named };
+        let json = serde_json::to_vec(&noted).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        durable::create_dir_all(&self.files.chain("witness"))?;
+        durable::replace(&self.forgotten_path(witness), &json, durable::MODE_PLAIN)
+    }
+
+    /// What this witness forgot the last time that it did. It is a note for people: one that cannot be read says nothing.
+    pub fn forgotten(&self, witness: &Verifier) -> Option<Forgotten> {
+        let bytes = read_bounded(&self.forgotten_path(witness), MAX_FORGOTTEN).ok().flatten()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    fn forgotten_path(&self, witness: &Verifier) -> PathBuf {
+        self.files.chain("witness").join(format!("{}.forgot", witness.id()))
+    }
+
     /// From now on nothing is appended that this gate does not let through. Set once, at opening.
     pub fn guard(&self, gate: Arc<dyn Gate>) {
         // A second gate would be a second opinion about one chain: the first stays.

@@ -101,6 +101,7 @@ fn read_key(folder: &Path) -> Result<Cosigner> {
     if !durable::only_ours(&file, &path)? {
         return Err(Error::new(Code::ConfigWritable, "its group, others, or another owner").at(path.display()));
     }
+    durable::must_be_secret(&file, &path)?;
     let text = durable::read_linked_text(&path)?;
     let (name, seed) = text.trim_end().split_once('\n').ok_or_else(|| wrong("expected two lines: name and seed"))?;
     let mut bytes = [0; 32];
@@ -182,6 +183,11 @@ impl Keeper {
         let mut last = log.last.lock().unwrap_or_else(PoisonError::into_inner);
         let empty = Sha256::of(b"");
         let (old, old_root, before) = last.as_ref().map_or((0, &empty, 0), |kept| (kept.size, &kept.root, kept.time));
+        if request.old > old {
+            // Its own word proves nothing, but a log has no reason to invent it.
+            let (log, told) = (&checkpoint.origin, request.old);
+            tracing::error!(%log, told, known = old, "a log says that more was cosigned than is known here: was this folder put back from an older copy?");
+        }
         if request.old != old {
             return Ok(Answer::OtherSize(old));
         }

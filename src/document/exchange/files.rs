@@ -83,7 +83,7 @@ pub(super) enum Certainty {
 }
 
 fn digest(one: &Notification) -> Option<Sha256Text> {
-    let said = one.file_sha256.as_deref()?.trim().parse::<Sha256>();
+    let said = one.file_sha256.as_deref()?.trim().to_ascii_lowercase().parse::<Sha256>();
     said.ok().map(|sha256| sha256.to_string())
 }
 

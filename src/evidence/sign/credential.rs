@@ -105,8 +105,15 @@ fn not_certificates(error: &Error, path: &Path) -> Error {
     Error::new(Code::ConfigInvalid, format!("not a file of certificates: {}", error.detail)).at(path.display())
 }
 
+/// A file that holds a key: as below, and nobody else may read it.
+pub(super) fn key_file(path: &Path) -> Result<Vec<u8>> {
+    let bytes = small_file(path)?;
+    durable::must_be_secret(&durable::open_linked(path)?, path)?;
+    Ok(bytes)
+}
+
 /// A file of the signer's: small, and not one that others could have put there.
-pub(super) fn small_file(path: &Path) -> Result<Vec<u8>> {
+fn small_file(path: &Path) -> Result<Vec<u8>> {
     let file = durable::open_linked(path)?;
     if !durable::only_ours(&file, path)? {
         return Err(Error::new(Code::ConfigWritable, "its group, others, or a stranger").at(path.display()));

@@ -8,6 +8,7 @@
 
 pub mod cades;
 pub mod credential;
+mod deferred;
 mod patient;
 mod pin;
 #[cfg(feature = "pkcs11")]
@@ -20,10 +21,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use credential::Credential;
+pub use deferred::{Deferred, SetUp};
 pub use patient::Patient;
 pub use pin::RefusedPin;
 
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 /// Gives a PIN or password when it is needed; nobody keeps it longer than that.
 pub type AskSecret = Box<dyn Fn() -> Result<String> + Send + Sync>;
@@ -55,4 +57,18 @@ pub fn is_waiting(code: Code) -> bool {
             | Code::SignerMismatch
             | Code::SignatureRequired
     )
+}
+
+/// An error for which a signature waits, whatever kept the signer from working; it names `place` when it names nothing else.
+fn waiting(error: Error, place: &str) -> Error {
+    let (code, detail) = match error.code {
+        code if is_waiting(code) => (code, error.detail),
+        code => (Code::SignerDown, format!("{}: {}", code.as_str(), error.detail)),
+    };
+    let place = if error.place.is_empty() { place.to_owned() } else { error.place };
+    let told = Error::new(code, detail).at(place);
+    match error.hint {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
 }

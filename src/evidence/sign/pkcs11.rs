@@ -133,7 +133,8 @@ impl Token {
             let library = self.library(state)?;
             let slot = self.slot(library)?;
             let session = library.open_ro_session(slot).map_err(|e| self.down("no session", &e))?;
-            let pin = (self.pin)().map_err(|e| self.failed(Code::SignerDown, format!("the PIN: {}", e.detail)))?;
+            let pin = (self.pin)()
+                .map_err(|e| self.failed(Code::SignerDown, format!("the PIN: {}: {}", e.code.as_str(), e.detail)))?;
             self.log_in(&session, &pin)?;
             let key = self.one(&session, ObjectClass::PRIVATE_KEY, "key")?;
             state.session = Some((session, key));

@@ -3,6 +3,7 @@
 use super::*;
 use crate::chain::cosignature::parts;
 use crate::chain::reign::Reason;
+use crate::error::Lang;
 use crate::exhibit::verify::Report;
 
 fn key(seed: u8) -> Signer {
@@ -279,6 +280,8 @@ fn a_key_put_in_force_without_the_old_one_is_not_believed() {
             new: thief.verifier().to_string(),
         });
         set("report.json", report.to_bytes().unwrap());
+        set("LEGGIMI.html", crate::exhibit::page::page(&report, Lang::It).into_bytes());
+        set("README.html", crate::exhibit::page::page(&report, Lang::En).into_bytes());
         other.insert(0, ("chain/8.json".into(), line.clone().into_bytes()));
         other.insert(1, ("chain/8.tlog-proof".into(), proof(8)));
         sign_again(&mut other, &thief);

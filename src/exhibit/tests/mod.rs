@@ -1,7 +1,7 @@
 //! Bundles made by hand: round trip, every file altered or removed, hostile zips, and the outside judges.
 
 mod keys;
-mod sealed;
+pub(in crate::exhibit) mod sealed;
 mod second;
 
 use super::verify::{Outcome, Trust};
@@ -207,6 +207,104 @@ fn a_report_claims_no_earlier_time_than_what_is_proved() {
             "{verified:?}"
         );
         assert_eq!(verified.documents[0].exists_since, Some("2026-11-22T10:00:00Z".parse().unwrap()));
+    }
+}
+
+/// An archive that shows people one thing and proves another: it alters a page and signs the list anew.
+#[test]
+fn a_page_that_says_something_else_than_the_report_is_bad() {
+    let sealed = sealed();
+    let (path, changed) = (sealed.path("bundle.zip"), sealed.path("changed.zip"));
+    sealed.write(&[1], false, &path).unwrap();
+    let files = unzip(&path);
+    for name in super::FOR_PEOPLE {
+        let mut other = files.clone();
+        let at = other.iter().position(|(found, _)| found == name).unwrap();
+        let text = String::from_utf8(other[at].1.clone()).unwrap();
+        let altered = match name {
+            "verify.py" => text.replace("return {\"good\": 0, \"bad\": 1}.get(outcome, 2)", "return 0"),
+            name if name.ends_with("html") => text.replacen("2026", "2016", 1),
+            _ => text.replacen("sha256sum", "true", 1),
+        };
+        assert_ne!(text, altered, "{name}");
+        other[at].1 = altered.into_bytes();
+        sign_again(&mut other, &sealed.signer);
+        rezip(&other, &changed);
+        let report = super::verify::verify(&changed, &sealed.trust()).unwrap();
+        assert!(report.outcome == Outcome::Bad && named(&report, name), "{name}: {:?}", report.findings);
+        // The other verifier, which must stay small, says that it does not judge them.
+        let trust = sealed.trust();
+        let anchors = sealed.path("anchors.pem");
+        std::fs::write(&anchors, trust.anchors.unwrap().to_pem()).unwrap();
+        let key = trust.key.unwrap().to_string();
+        let arguments = ["--trust", anchors.to_str().unwrap(), "--key", &key];
+        let (status, second) = crate::second_verifier::second_opinion(&changed, &arguments);
+        let not_judged = second.unwrap()["not_judged"].as_array().unwrap().clone();
+        assert!(status == 0 && not_judged.contains(&name.into()), "{name}: {not_judged:?}");
+    }
+    // Of another version: neither judges them, and the first says so.
+    let mut other = files;
+    let report = other.iter_mut().find(|(name, _)| name == "report.json").unwrap();
+    let mut told: serde_json::Value = serde_json::from_slice(&report.1).unwrap();
+    told["engine"] = "0.0.9".into();
+    report.1 = serde_json::to_vec(&told).unwrap();
+    sign_again(&mut other, &sealed.signer);
+    rezip(&other, &changed);
+    let report = verify(&changed, &sealed.trust()).unwrap();
+    assert_eq!((report.outcome, report.findings[0].code), (Outcome::Good, Code::NotLookedAt), "{:?}", report.findings);
+}
+
+/// Whether a report was signed is its own word, which the archive marks: a signature that it does not announce is nobody's, and one
+/// that it announces must be there.
+#[test]
+fn a_signature_of_the_report_is_announced_and_there_or_neither() {
+    let sealed = sealed();
+    let (path, changed) = (sealed.path("bundle.zip"), sealed.path("changed.zip"));
+    sealed.write(&[1], false, &path).unwrap();
+    let files = unzip(&path);
+    let mut more = files.clone();
+    more.push((super::REPORT_SIGNATURE.into(), b"x".to_vec()));
+    rezip(&more, &changed);
+    assert!(named(&verify(&changed, &sealed.trust()).unwrap(), super::REPORT_SIGNATURE));
+    let mut announced = files;
+    let report = announced.iter_mut().find(|(name, _)| name == "report.json").unwrap();
+    let mut told: serde_json::Value = serde_json::from_slice(&report.1).unwrap();
+    told["signed_by"] = serde_json::json!({ "subject": "CN=X", "certificate_sha256": "0".repeat(64) });
+    report.1 = serde_json::to_vec(&told).unwrap();
+    sign_again(&mut announced, &sealed.signer);
+    rezip(&announced, &changed);
+    assert!(named(&verify(&changed, &sealed.trust()).unwrap(), super::REPORT_SIGNATURE));
+}
+
+/// Digests and identifiers have one text: upper-case digits are the same number and another report.
+#[test]
+fn upper_case_digits_are_refused_by_both() {
+    let sealed = sealed();
+    let (path, changed) = (sealed.path("bundle.zip"), sealed.path("changed.zip"));
+    sealed.write(&[1], false, &path).unwrap();
+    let files = unzip(&path);
+    let report = &files.iter().find(|(name, _)| name == "report.json").unwrap().1;
+    let told: serde_json::Value = serde_json::from_slice(report).unwrap();
+    let digest = |of: &serde_json::Value| of["sha256"].as_str().unwrap().to_owned();
+    let whole = String::from_utf8(report.clone()).unwrap();
+    let id = told["documents"][0]["id"].as_str().unwrap().to_owned();
+    for text in [digest(&told["documents"][0]), digest(&told["files"][3]), id] {
+        let upper = text.to_ascii_uppercase();
+        if upper == text {
+            assert!(text.len() < 64, "a digest without a letter");
+            continue;
+        }
+        let mut other = files.clone();
+        let bytes = whole.replacen(&format!("\"{text}\""), &format!("\"{upper}\""), 1).into_bytes();
+        assert_ne!(bytes, *report);
+        let name = super::origin(sealed.signer.name());
+        let note = super::report::Report::parse(report).unwrap().note_text(&bytes);
+        let note = sealed.signer.renamed(&name).unwrap().sign_note(&note).unwrap();
+        other.iter_mut().find(|(name, _)| name == "report.json").unwrap().1 = bytes;
+        other.iter_mut().find(|(name, _)| name == "report.note").unwrap().1 = note.into_bytes();
+        rezip(&other, &changed);
+        let outcome = verify(&changed, &sealed.trust()).map_or(Outcome::Bad, |report| report.outcome);
+        assert_eq!(outcome, Outcome::Bad, "{upper}");
     }
 }
 

@@ -33,19 +33,19 @@ use crate::package::plan::Plan;
 use crate::package::reader::Package;
 use crate::package::writer::{MemberSource, Staging, StagingKey};
 
-pub(super) const SECRET: &str = "segreto del vicino";
+pub(in crate::exhibit) const SECRET: &str = "segreto del vicino";
 
 #[derive(Default)]
-pub(super) struct Members(pub(super) HashMap<(u8, Uuid), Vec<u8>>);
+pub(in crate::exhibit) struct Members(pub(in crate::exhibit) HashMap<(u8, Uuid), Vec<u8>>);
 
 impl Members {
-    pub(super) fn put(&mut self, kind: Kind, id: Uuid, bytes: Vec<u8>) -> Digests {
+    pub(in crate::exhibit) fn put(&mut self, kind: Kind, id: Uuid, bytes: Vec<u8>) -> Digests {
         let digests = Digests::of(&bytes);
         self.0.insert((kind as u8, id), bytes);
         digests
     }
 
-    pub(super) fn get(&self, kind: Kind, id: Uuid) -> Result<Box<dyn Read + '_>> {
+    pub(in crate::exhibit) fn get(&self, kind: Kind, id: Uuid) -> Result<Box<dyn Read + '_>> {
         let bytes = self.0.get(&(kind as u8, id)).ok_or_else(|| Error::new(Code::FileMissing, "").at(id))?;
         Ok(Box::new(&bytes[..]))
     }
@@ -70,28 +70,28 @@ impl MemberSource for Members {
 }
 
 /// A sealed package of five documents of three deposits, its chain and its authority, as an archive would have them.
-pub(super) struct Sealed {
-    pub(super) dir: tempfile::TempDir,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) signer: Signer,
-    pub(super) ledger: Ledger,
-    pub(super) anchors: Anchors,
-    pub(super) authority: DevelopmentAuthority,
-    pub(super) plan: Plan,
-    pub(super) folder: PathBuf,
-    pub(super) entry: u64,
-    pub(super) renewals: Vec<u64>,
+pub(in crate::exhibit) struct Sealed {
+    pub(in crate::exhibit) dir: tempfile::TempDir,
+    pub(in crate::exhibit) clock: Arc<ManualClock>,
+    pub(in crate::exhibit) signer: Signer,
+    pub(in crate::exhibit) ledger: Ledger,
+    pub(in crate::exhibit) anchors: Anchors,
+    pub(in crate::exhibit) authority: DevelopmentAuthority,
+    pub(in crate::exhibit) plan: Plan,
+    pub(in crate::exhibit) folder: PathBuf,
+    pub(in crate::exhibit) entry: u64,
+    pub(in crate::exhibit) renewals: Vec<u64>,
 }
 
-pub(super) fn clock() -> Arc<ManualClock> {
+pub(in crate::exhibit) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap()))
 }
 
-pub(super) fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+pub(in crate::exhibit) fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
     value.as_object().unwrap().clone()
 }
 
-pub(super) fn sealed() -> Sealed {
+pub(in crate::exhibit) fn sealed() -> Sealed {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
     std::fs::create_dir_all(dir.path().join("archive")).unwrap();
@@ -147,7 +147,7 @@ pub(super) fn sealed() -> Sealed {
     }
 }
 
-pub(super) fn members(signer: &Signer) -> (Plan, Members) {
+pub(in crate::exhibit) fn members(signer: &Signer) -> (Plan, Members) {
     let mut plan = example_plan(5);
     plan.package = "generic/7".parse().unwrap();
     let mut members = Members::default();
@@ -260,7 +260,7 @@ impl Source for Sealed {
 }
 
 impl Sealed {
-    pub(super) fn write(&self, documents: &[usize], whole: bool, path: &Path) -> Result<Made> {
+    pub(in crate::exhibit) fn write(&self, documents: &[usize], whole: bool, path: &Path) -> Result<Made> {
         use crate::clock::Clock as _;
         let documents = documents.iter().map(|n| (self.plan.documents[*n].id, self.plan.package.clone())).collect();
         write(
@@ -286,18 +286,18 @@ impl Sealed {
         )
     }
 
-    pub(super) fn trust(&self) -> Trust {
+    pub(in crate::exhibit) fn trust(&self) -> Trust {
         Trust { anchors: Some(self.anchors.clone()), key: Some(self.signer.verifier()), witnesses: Vec::new() }
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::exhibit) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 }
 
-pub(super) type Unzipped = Vec<(String, Vec<u8>)>;
+pub(in crate::exhibit) type Unzipped = Vec<(String, Vec<u8>)>;
 
-pub(super) fn unzip(path: &Path) -> Unzipped {
+pub(in crate::exhibit) fn unzip(path: &Path) -> Unzipped {
     let mut zip = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
     (0..zip.len())
         .map(|n| {
@@ -309,7 +309,7 @@ pub(super) fn unzip(path: &Path) -> Unzipped {
         .collect()
 }
 
-pub(super) fn rezip(files: &Unzipped, path: &Path) {
+pub(in crate::exhibit) fn rezip(files: &Unzipped, path: &Path) {
     let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
     for (name, bytes) in files {
         zip.start_file(name.as_str(), SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored))
@@ -319,6 +319,6 @@ pub(super) fn rezip(files: &Unzipped, path: &Path) {
     zip.finish().unwrap();
 }
 
-pub(super) fn named(report: &Report, name: &str) -> bool {
+pub(in crate::exhibit) fn named(report: &Report, name: &str) -> bool {
     report.findings.iter().any(|f| f.outcome == Outcome::Bad && f.place == name)
 }

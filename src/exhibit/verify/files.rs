@@ -5,15 +5,19 @@
 //! who unpacks from the front, or from another directory, reads nothing else. What breaks these rules is a finding that names
 //! the entry, and the entry is not read.
 
+mod end;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
+
+use end::End;
 
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::digest::{self, Algorithm, Digest};
@@ -23,6 +27,10 @@ use crate::hash::{Digests, Hasher};
 const MAX_ENTRIES: u64 = 1 << 20;
 /// Largest directory of entries read.
 const MAX_DIRECTORY: u64 = 512 << 20;
+/// "Version needed to extract" of the newest additions to the format that readers know: 6.3.
+const LATEST_VERSION: u8 = 63;
+/// How hard it was tried to deflate it; that a descriptor follows; that the name is UTF-8.
+const ORDINARY_FLAGS: u16 = 0x0806 | 0x0008;
 /// Longest name.
 const MAX_NAME: usize = 1024;
 
@@ -34,8 +42,9 @@ pub(super) struct Files {
 impl Files {
     pub fn open(path: &Path, findings: &mut Vec<Finding>) -> Result<Self> {
         let invalid = |detail: String| Error::new(Code::BundleInvalid, detail).at(path.display());
-        let mut file = File::open(path).at_path(path)?;
-        let end = declared(&mut file).at_path(path)?.ok_or_else(|| invalid("not a zip file".into()))?;
+        let file = File::open(path).at_path(path)?;
+        let end =
+            End::of(&file).at_path(path)?.ok_or_else(|| invalid("not a zip file, or with more behind it".into()))?;
         let entries = end.entries;
         if entries > MAX_ENTRIES || end.directory > MAX_DIRECTORY {
             return Err(invalid(format!("{entries} entries are more than any bundle has")));
@@ -54,6 +63,7 @@ impl Files {
         }
         let mut index = BTreeMap::new();
         let mut ranges = Vec::with_capacity(zip.len());
+        let mut last = zip.central_directory_start();
         for n in 0..zip.len() {
             let entry = match zip.by_index_raw(n) {
                 Ok(entry) => entry,
@@ -62,6 +72,8 @@ impl Files {
                     continue;
                 }
             };
+            let listed = listed(&own, &entry);
+            last = last.max(listed.map_or(0, |listed| listed.end));
             let name = String::from_utf8(entry.name_raw().to_vec());
             let shown = name.clone().map_or_else(|_| format!("zip entry {n}"), |name| name.escape_debug().to_string());
             let wrong = match &name {
@@ -71,7 +83,9 @@ impl Files {
                 _ if entry.unix_mode().is_some_and(|mode| mode & 0o170_000 & !0o100_000 != 0) => {
                     Some("not a plain file")
                 }
-                _ if entry.encrypted() => Some("encrypted"),
+                _ if !listed.is_some_and(|listed| listed.ordinary) => {
+                    Some("encrypted, or otherwise not as bundles hold files")
+                }
                 _ if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) => {
                     Some("a compression that bundles do not use")
                 }
@@ -99,7 +113,7 @@ impl Files {
             findings.push(Finding::error(Code::BundleInvalid, "zip", "entries lie over one another"));
             // What lies over one another is how bombs are made: nothing of it is read.
             index.clear();
-        } else if findings.is_empty() && !end.closes(&ranges, zip.central_directory_start()) {
+        } else if findings.is_empty() && !end.closes(&ranges, zip.central_directory_start()..last) {
             findings.push(Finding::error(Code::BundleInvalid, "zip", "bytes that are no entry's"));
         }
         Ok(Self { zip, index })
@@ -188,6 +202,24 @@ fn header_of<R: Read>(file: &File, entry: &ZipFile<'_, R>) -> Option<bool> {
     (same && right).then_some(described)
 }
 
+/// An entry's header in the directory.
+#[derive(Clone, Copy)]
+struct Header {
+    /// Where it ends.
+    end: u64,
+    /// Whether it asks for nothing but what every reader knows: no encryption, no patches (APPNOTE 4.4.3, 4.4.4).
+    ordinary: bool,
+}
+
+fn listed<R: Read>(file: &File, entry: &ZipFile<'_, R>) -> Option<Header> {
+    let mut header = [0; 46];
+    file.read_exact_at(&mut header, entry.central_header_start()).ok()?;
+    let short = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+    let behind: u64 = [28, 30, 32].map(|at| u64::from(short(at))).iter().sum();
+    let ordinary = header[6] <= LATEST_VERSION && short(8) & !ORDINARY_FLAGS == 0;
+    Some(Header { end: entry.central_header_start() + 46 + behind, ordinary })
+}
+
 /// Relative, of plain components, nothing that a shell, a terminal or Windows would take for something else.
 fn plain(name: &str) -> bool {
     name.len() <= MAX_NAME
@@ -195,67 +227,5 @@ fn plain(name: &str) -> bool {
         && !name.chars().any(|c| c.is_control() || c == '\\' || c == ':')
 }
 
-/// What the end of a zip declares.
-struct End {
-    entries: u64,
-    /// Length of the directory.
-    directory: u64,
-    /// Where what follows the directory begins.
-    at: u64,
-    /// Whether nothing stands behind it, not even a comment.
-    last: bool,
-}
-
-impl End {
-    /// Whether entries (start, end, whether a descriptor follows), directory and end stand side by side from the first byte to the
-    /// last.
-    fn closes(&self, entries: &[(u64, u64, bool)], directory: u64) -> bool {
-        let starts = entries.iter().map(|(start, _, _)| *start).skip(1).chain([directory]);
-        // A descriptor has a mark or not, and lengths of four octets or eight (APPNOTE 4.3.9).
-        let beside = |(end, described): (u64, bool), next: u64| match described {
-            true => next.checked_sub(end).is_some_and(|gap| matches!(gap, 12 | 16 | 20 | 24)),
-            false => next == end,
-        };
-        let first = entries.first().map_or(directory, |(start, _, _)| *start);
-        let entries = entries.iter().zip(starts).all(|((_, end, described), next)| beside((*end, *described), next));
-        first == 0 && entries && directory.checked_add(self.directory) == Some(self.at) && self.last
-    }
-}
-
-/// The end of the directory (APPNOTE 4.3.16, 4.3.14).
-fn declared(file: &mut File) -> io::Result<Option<End>> {
-    const END: [u8; 4] = *b"PK\x05\x06";
-    const END64: [u8; 4] = *b"PK\x06\x06";
-    const LOCATOR64: [u8; 4] = *b"PK\x06\x07";
-    let length = file.seek(SeekFrom::End(0))?;
-    let tail = length.min(22 + 20 + 65_535);
-    file.seek(SeekFrom::Start(length - tail))?;
-    let mut bytes = Vec::new();
-    file.take(tail).read_to_end(&mut bytes)?;
-    // The comment reaches exactly to the end: the only place where the record can stand.
-    let end = (0..bytes.len().saturating_sub(21)).rev().find(|at| {
-        let comment = || usize::from(u16::from_le_bytes([bytes[at + 20], bytes[at + 21]]));
-        bytes[*at..].starts_with(&END) && at + 22 + comment() == bytes.len()
-    });
-    let Some(at) = end else { return Ok(None) };
-    let entries = u64::from(u16::from_le_bytes([bytes[at + 10], bytes[at + 11]]));
-    let size = u64::from(u32::from_le_bytes([bytes[at + 12], bytes[at + 13], bytes[at + 14], bytes[at + 15]]));
-    let last = at + 22 == bytes.len();
-    let locator = at.checked_sub(20).filter(|l| bytes[*l..].starts_with(&LOCATOR64));
-    if let Some(locator) = locator {
-        let offset = u64::from_le_bytes(bytes[locator + 8..locator + 16].try_into().unwrap_or_default());
-        if offset.checked_add(56).is_none_or(|after| after > length) {
-            return Ok(None);
-        }
-        file.seek(SeekFrom::Start(offset))?;
-        let mut record = [0; 56];
-        file.read_exact(&mut record)?;
-        if !record.starts_with(&END64) {
-            return Ok(None);
-        }
-        let number = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().unwrap_or_default());
-        let last = last && offset + 56 == length - tail + locator as u64;
-        return Ok(Some(End { entries: number(32), directory: number(40), at: offset, last }));
-    }
-    Ok(Some(End { entries, directory: size, at: length - tail + at as u64, last }))
-}
+#[cfg(test)]
+mod tests;

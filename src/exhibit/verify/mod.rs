@@ -9,6 +9,7 @@ mod document;
 mod files;
 mod keys;
 mod package;
+mod pages;
 mod stamps;
 mod trust;
 mod witness;
@@ -35,7 +36,7 @@ use crate::evidence::sign::cades;
 use crate::hash::Sha256;
 use crate::id::{BundleId, ClassId, DocumentId, PackageRef, SeriesId};
 use crate::package::pindex::agents::Agent;
-use crate::package::signed::facts;
+use crate::package::signed::{facts, is_by};
 use files::Files;
 use trust::Judge;
 
@@ -172,6 +173,7 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report> {
     for name in FOR_PEOPLE.iter().chain(&[CHECKPOINT, TSA_ANCHORS, VKEY]) {
         run.expect(name);
     }
+    run.pages(&report);
     run.chain(&report, &keys);
     let witnesses = run.witnesses(trust, &keys);
     let judge = run.judge(trust);
@@ -328,15 +330,26 @@ impl Run {
         self.noted(REPORT_NOTE, verified);
     }
 
-    /// The report is signed or not; when it is, that is judged at the time it says to have been made. It cannot be on its own list.
+    /// The report is signed or not, as it says itself; when it is, that is judged at the time it says to have been made. It cannot be
+    /// on its own list.
     fn report_signature(&mut self, report: &report::Report, judge: &Judge) {
-        if !self.files.contains(REPORT_SIGNATURE) {
-            return;
-        }
+        let by = match (&report.signed_by, self.files.contains(REPORT_SIGNATURE)) {
+            (None, false) => return,
+            (None, true) => {
+                return self.bad(Code::BundleForeign, REPORT_SIGNATURE, "the report says that nobody signed it");
+            }
+            (Some(_), false) => {
+                return self.bad(Code::BundleFileMissing, REPORT_SIGNATURE, "the report says who signed it");
+            }
+            (Some(by), true) => by,
+        };
         let p7s = self.files.read(REPORT_SIGNATURE, cades::MAX_BYTES);
         let signed = self.files.digests(REPORT, MAX_REPORT);
         let (Some(p7s), Some(signed)) = (self.noted(REPORT_SIGNATURE, p7s), self.noted(REPORT, signed)) else { return };
-        let found = judge.signature(&p7s, signed.sha256, report.made_at, None);
+        let mut found = judge.signature(&p7s, signed.sha256, report.made_at, None);
+        if !is_by(&p7s, &by.certificate_sha256) {
+            found.push(Finding::error(Code::BundleInvalid, "", "signed by somebody else than the report says"));
+        }
         self.judged(REPORT_SIGNATURE, &p7s, found);
     }
 

@@ -6,13 +6,13 @@
 mod cipher;
 mod contents;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use contents::{Contents, parse};
 
-use super::credential::small_file;
-use super::{AskSecret, Credential, Signer};
+use super::credential::key_file;
+use super::{AskSecret, Credential, Signer, waiting};
 use crate::error::{Code, Error, Result};
 use crate::evidence::algorithm::DigestAlgorithm;
 use crate::evidence::key::SigningKey;
@@ -49,26 +49,13 @@ impl Pkcs12 {
     }
 
     fn read(&self) -> Result<Open> {
-        let down = |error: Error| waiting(error, &self.path);
-        let bytes = small_file(&self.path).map_err(down)?;
+        let place = self.path.display().to_string();
+        let down = |error: Error| waiting(error, &place);
+        let bytes = key_file(&self.path).map_err(down)?;
         let password = (self.password)().map_err(down)?;
         let contents = parse(&bytes, &password).map_err(down)?;
         let (key, credential) = contents.signer(&self.chain).map_err(|e| e.at(self.path.display()))?;
         Ok(Open { key, credential: Arc::new(credential) })
-    }
-}
-
-/// Whatever keeps the file from being opened makes a signature wait, and names the file.
-fn waiting(error: Error, path: &Path) -> Error {
-    let (code, detail) = match error.code {
-        code if super::is_waiting(code) => (code, error.detail),
-        code => (Code::SignerDown, format!("{}: {}", code.as_str(), error.detail)),
-    };
-    let place = if error.place.is_empty() { path.display().to_string() } else { error.place };
-    let told = Error::new(code, detail).at(place);
-    match error.hint {
-        Some(hint) => told.hint(hint),
-        None => told,
     }
 }
 
