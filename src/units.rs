@@ -16,8 +16,7 @@ use crate::error::{Code, Error, Result};
 pub const SIZE_ACCEPTED: &str =
     "a whole number of bytes with a unit: B, KB, MB, GB, TB (thousands) or KiB, MiB, GiB, TiB (1024s), as in \"150MB\"";
 /// What [`Lapse`] accepts.
-pub const LAPSE_ACCEPTED: &str =
-    "a whole number with a unit: ms, s, min, h or d, as in \"24h\"; several may follow one another, as in \"1h 30min\"";
+pub const LAPSE_ACCEPTED: &str = "a whole number with a unit: ms, s, min, h, d or y (365 days), as in \"24h\"; several may follow one another, as in \"1h 30min\"";
 
 /// A number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +121,7 @@ impl FromStr for Lapse {
                 "min" | "m" => 60_000,
                 "h" => 3_600_000,
                 "d" => 86_400_000,
+                "y" => 365 * 86_400_000,
                 // A bare number counts seconds, but only alone: `1h 30` would be a guess.
                 "" if total == 0 && after.is_empty() => 1_000,
                 _ => return Err(wrong()),
@@ -141,6 +141,7 @@ impl fmt::Display for Lapse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => f.write_str("0s"),
+            ms if ms % (365 * 86_400_000) == 0 => write!(f, "{}y", ms / (365 * 86_400_000)),
             ms if ms % 86_400_000 == 0 => write!(f, "{}d", ms / 86_400_000),
             ms if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
             ms if ms % 60_000 == 0 => write!(f, "{}min", ms / 60_000),
@@ -204,12 +205,17 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, ms) in
-            [("24h", 86_400_000), ("1h 30min", 5_400_000), ("2ms", 2), ("90", 90_000), ("1d12h", 129_600_000)]
-        {
+        for (text, ms) in [
+            ("24h", 86_400_000),
+            ("1h 30min", 5_400_000),
+            ("2ms", 2),
+            ("90", 90_000),
+            ("1d12h", 129_600_000),
+            ("5y", 157_680_000_000),
+        ] {
             assert_eq!(text.parse::<Lapse>().unwrap().as_ms(), ms, "{text}");
         }
-        for ms in [0, 1, 1000, 60_000, 5_400_000, 86_400_000, 86_400_001] {
+        for ms in [0, 1, 1000, 31_536_000_000, 31_622_400_000, 60_000, 5_400_000, 86_400_000, 86_400_001] {
             assert_eq!(Lapse::from_ms(ms).to_string().parse::<Lapse>().unwrap().as_ms(), ms);
         }
         for bad in ["", "h", "-1s", "1.5h", "1h 30", "99999d", "1 week", "18446744073709551615d"] {

@@ -30,6 +30,8 @@ impl Archive {
         *unpoisoned(self.chained_refusals.lock()) = adopted.refusals;
         self.renewals.replace(adopted.renewals);
         self.copies.replace(adopted.holdings);
+        *unpoisoned(self.checks.lock()) = adopted.checks;
+        self.reload_coverage()?;
         tracing::warn!("the chain is open again after an error");
         Ok(())
     }

@@ -1,28 +1,30 @@
 //! Checks as a use-case: who may ask, where the report is kept, what the chain learns of it.
 //!
-//! Invariant: a report is durable before its entry on the chain names its digest; from these entries later checks know
-//! when each package was last checked in full. A check that only reads takes no lock, writes nothing and says so.
+//! Invariant: a report is durable before its entry on the chain names its digest; what was looked at is kept in the coverage
+//! ledger as a check goes on, so that a kill costs a part of it and never the knowledge that it was made. One check at a time.
+//! A check that only reads takes no lock, writes nothing and says so.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::Archive;
 use super::access::{Action, Actor};
 use super::config::{Config, Profile};
 use super::copies::bound_offline;
+use super::coverage::CheckTurn;
 use super::init::object;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::open::Genesis;
 use super::witness::{Asked, asked_only};
 use crate::chain::note::Verifier;
-use crate::chain::{Claim, Entry, Kind, MAX_LINE, Reigns};
-use crate::check::{self, Mode, Outcome, Report, Scope, Subject};
-use crate::clock::{Clock, SystemClock, iso_ms};
+use crate::chain::{Claim, Entry, MAX_LINE, Reigns};
+use crate::check::{self, Mode, Outcome, Report, Sample, Scope, Subject, Watch};
+use crate::clock::{Clock, SystemClock, iso_ms, italian_day};
 use crate::durable;
 use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
@@ -30,16 +32,17 @@ use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
 use crate::id::CheckId;
 use crate::intake::receipt;
+use crate::units::Lapse;
 use crate::vault::Vault;
 
 /// Largest report read back; a thousand findings take a few hundred KiB.
 const MAX_REPORT: u64 = 16 << 20;
 
 /// What is to be checked.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
-    /// `quick` or `full` (the default).
+    /// `quick`, `full` (the default) or `legibility`.
     pub mode: Option<String>,
     /// Only this class.
     pub class: Option<String>,
@@ -47,14 +50,23 @@ pub struct CheckRequest {
     pub package: Option<String>,
     /// A checkpoint or receipt that the archive signed some day, kept by somebody else; the chain is held against it.
     pub checkpoint: Option<String>,
+    /// Only copies that no check in this mode has looked at for so long, as "90d"; the longest waiting first.
+    pub older_than: Option<String>,
+    /// How long it may take ("30min") or how much it may read ("10GiB"); the longest waiting first.
+    pub budget: Option<String>,
 }
 
 impl CheckRequest {
-    fn scope(&self) -> Result<Scope> {
+    /// What it means.
+    pub(super) fn scope(&self) -> Result<Scope> {
         Ok(Scope {
             mode: self.mode.as_deref().map_or(Ok(Mode::Full), str::parse)?,
             class: self.class.as_deref().map(str::parse).transpose()?,
             package: self.package.as_deref().map(str::parse).transpose()?,
+            older_than: self.older_than.as_deref().map(age).transpose()?,
+            budget: self.budget.as_deref().map(str::parse).transpose()?,
+            // For who knows the manual in force.
+            sample: None,
         })
     }
 
@@ -62,6 +74,10 @@ impl CheckRequest {
     fn claim(&self, keys: &Reigns) -> Result<Option<Claim>> {
         self.checkpoint.as_deref().map(|text| given(text, keys)).transpose()
     }
+}
+
+fn age(text: &str) -> Result<Lapse> {
+    text.parse().map_err(|e: Error| e.at("older_than"))
 }
 
 /// Reads what somebody kept: a checkpoint, the note of a receipt, or a receipt (JSON) with its note inside.
@@ -120,9 +136,10 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
         unsealed: None,
         journal: None,
         opening: &opening,
+        deadlines: config.as_ref().map(Config::deadlines),
         clock: Arc::clone(&clock),
     };
-    let report = check::run(&subject, &scope, CheckId::new(clock.now()), &|_, _| {})?;
+    let report = check::run(&subject, &scope, CheckId::new(clock.now()), &Watch::only(&|_, _| {}))?;
     serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
 }
 
@@ -170,15 +187,18 @@ impl Archive {
         self.may(actor, Action::Check)
     }
 
-    /// Gives a check its identifier; what was asked for is looked at before it starts.
+    /// Gives a check its identifier; what was asked for is looked at before it starts. [`Code::CheckRunning`] while another one
+    /// runs.
     pub fn begin_check(&self, actor: &Actor, request: &CheckRequest) -> Result<CheckId> {
         self.may(actor, Action::Check)?;
         request.scope()?;
         request.claim(&self.ledger.keys())?;
-        Ok(CheckId::new(self.clock.now()))
+        let id = CheckId::new(self.clock.now());
+        self.checking.claim(id)?;
+        Ok(id)
     }
 
-    /// Checks, keeps the report, and lets the chain know.
+    /// Checks, keeps the report, and lets the chain know. [`Code::CheckRunning`] while another one runs.
     pub fn check(
         &self,
         actor: &Actor,
@@ -186,8 +206,22 @@ impl Archive {
         request: &CheckRequest,
         progress: &dyn Fn(u64, u64),
     ) -> Result<Value> {
+        let turn = self.checking.enter(id)?;
         self.may(actor, Action::Check)?;
-        let scope = request.scope()?;
+        self.checked(&turn, request, progress)
+    }
+
+    /// As [`Archive::check`], for whoever has the turn.
+    pub(super) fn checked(
+        &self,
+        turn: &CheckTurn<'_>,
+        request: &CheckRequest,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<Value> {
+        let (id, mut scope) = (turn.id(), request.scope()?);
+        scope.sample = self.legibility_sample()?;
+        self.finish_interrupted();
+        self.mark_check(id, request)?;
         // Before the chain is read: what a witness has seen when it answers is in it by then.
         let keys = self.ledger.keys();
         let (claims, silent, strangers) = told(self.witnesses.asked(&self.ledger), request.claim(&keys)?);
@@ -208,9 +242,16 @@ impl Archive {
             unsealed: Some(&self.unsealed),
             journal: Some(&self.journal),
             opening: &opening,
+            deadlines: Some(self.config.deadlines()),
             clock: Arc::clone(&self.clock),
         };
-        let report = check::run(&subject, &scope, id, progress)?;
+        let watch = Watch {
+            progress,
+            keep: &|part| self.keep_part(part),
+            stop: &|| self.is_ending(),
+            every: self.config.check.note_every.std(),
+        };
+        let report = check::run(&subject, &scope, id, &watch)?;
         for (package, vault) in &report.bad_copies {
             let bad = Error::new(Code::PackageFileAltered, format!("found by check {id}"));
             self.copies.suspects.note(package, vault, &bad, self.clock.now());
@@ -218,27 +259,55 @@ impl Archive {
         for (package, vault) in &report.good_copies {
             self.copies.suspects.clear(package, vault);
         }
-        let json = serde_json::to_vec_pretty(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        self.file_report(&report, &scope)
+    }
+
+    /// Keeps a report, signed where reports are, and lets the chain know.
+    pub(super) fn file_report(&self, report: &Report, scope: &Scope) -> Result<Value> {
+        let id = report.check;
+        let json = serde_json::to_vec_pretty(report).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        let (text, html) = (report.to_text(), report.to_html(&Sha256::of(&json)));
         durable::create_dir_all(&self.layout.reports())?;
         durable::write_new(&self.report_path(id, "json"), &json, durable::MODE_SEALED)?;
-        durable::write_new(&self.report_path(id, "txt"), report.to_text().as_bytes(), durable::MODE_SEALED)?;
+        durable::write_new(&self.report_path(id, "txt"), text.as_bytes(), durable::MODE_SEALED)?;
+        durable::write_new(&self.report_path(id, "html"), html.as_bytes(), durable::MODE_SEALED)?;
         if let Some(der) = self.signed_report(&format!("check {id}"), Sha256::of(&json)) {
             durable::write_new(&self.report_path(id, "json.p7s"), &der, durable::MODE_SEALED)?;
         }
-        if let Err(error) = self.ledger.append(Kind::Check, object(entry(&report, &scope, Sha256::of(&json)))) {
+        let files = [("report", &json[..]), ("text", text.as_bytes()), ("html", html.as_bytes())];
+        let files = files.map(|(name, bytes)| (name, Sha256::of(bytes)));
+        let noted = self.note_check(report, entry(report, scope, &files));
+        self.unmark_check(id)?;
+        if let Err(error) = noted {
             // A chain that takes no entries must not keep anybody from reading that the archive is damaged.
             tracing::error!(code = error.code.as_str(), %id, "the check could not be put on the chain: {error}");
             if report.outcome == Outcome::Good {
                 return Err(error);
             }
         }
-        serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
+        serde_json::to_value(report).map_err(|e| Error::new(Code::Internal, e.to_string()))
+    }
+
+    /// The sample that the manual in force allows, when the configuration names its clause.
+    fn legibility_sample(&self) -> Result<Option<Sample>> {
+        let Some((one_in, clause)) = &self.config.legibility.sample else { return Ok(None) };
+        // Without a manual there is no rule.
+        let manual = self.manual_in_force(italian_day(self.clock.now()))?;
+        Ok(manual.map(|manual| Sample { one_in: *one_in, clause: clause.clone(), manual: manual.to_string() }))
     }
 
     /// A kept report.
     pub fn check_report(&self, actor: &Actor, id: CheckId) -> Result<Option<Value>> {
+        let Some(bytes) = self.check_report_as(actor, id, "json")? else { return Ok(None) };
+        let report = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(Code::Internal, format!("not a report: {e}")).at(format!("check-{id}.json")))?;
+        Ok(Some(report))
+    }
+
+    /// The bytes of a kept report: `json`, `txt`, `html`, or `json.p7s`, the signature of the first.
+    pub fn check_report_as(&self, actor: &Actor, id: CheckId, extension: &str) -> Result<Option<Vec<u8>>> {
         self.may(actor, Action::Check)?;
-        let path = self.report_path(id, "json");
+        let path = self.report_path(id, extension);
         let facts = match std::fs::metadata(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             facts => facts.at_path(&path)?,
@@ -246,26 +315,31 @@ impl Archive {
         if facts.len() > MAX_REPORT {
             return Err(Error::new(Code::Internal, "larger than any report").at(path.display()));
         }
-        let bytes = durable::read_plain(&path)?;
-        let report = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(Code::Internal, format!("not a report: {e}")).at(path.display()))?;
-        Ok(Some(report))
+        durable::read_plain(&path).map(Some)
     }
 
-    fn report_path(&self, id: CheckId, extension: &str) -> PathBuf {
+    pub(super) fn report_path(&self, id: CheckId, extension: &str) -> PathBuf {
         self.layout.reports().join(format!("check-{id}.{extension}"))
     }
 }
 
-/// What the chain keeps of a check: counts and the report's digest, nothing personal.
-fn entry(report: &Report, scope: &Scope, sha256: Sha256) -> Value {
+/// What the chain keeps of a check: counts and digests of the report's files, nothing personal.
+fn entry(report: &Report, scope: &Scope, files: &[(&str, Sha256)]) -> Map<String, Value> {
     let coverage = &report.coverage;
-    json!({
+    let mut entry = object(json!({
         "id": report.check, "mode": report.mode, "outcome": report.outcome, "class": scope.class, "package": scope.package,
         "started_at": iso_ms(report.started_at), "size": report.size, "unread": report.unread,
         "coverage": {
             "packages": coverage.packages, "documents": coverage.documents, "bytes": coverage.bytes, "copies": coverage.copies,
         },
-        "findings": report.findings.len(), "report": sha256,
-    })
+        "findings": report.findings.len(),
+    }));
+    if let Some(rolling) = &report.rolling {
+        entry.insert("rolling".into(), json!(rolling));
+    }
+    if report.interrupted {
+        entry.insert("interrupted".into(), true.into());
+    }
+    entry.extend(files.iter().map(|(name, sha256)| ((*name).to_owned(), sha256.to_string().into())));
+    entry
 }

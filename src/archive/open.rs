@@ -104,6 +104,8 @@ pub(super) struct Adopted {
     pub renewals: super::renew::Renewals,
     /// Which vaults hold what.
     pub holdings: Holdings,
+    /// Checks that were made.
+    pub checks: super::coverage::Checks,
     /// Numbers that recovery set aside.
     pub voided: BTreeSet<(Sequence, Sequence)>,
 }
@@ -119,6 +121,7 @@ impl Adopted {
                     .at(format!("chain/entries, entry {}", entry.seq))
             };
             super::copies::note(&mut adopted.holdings, &entry)?;
+            adopted.checks.note_entry(&entry);
             match entry.kind {
                 Kind::Class => {
                     adopted.classes.insert(text("file").to_owned(), text("sha256").parse().map_err(|_| wrong())?);
@@ -295,6 +298,9 @@ impl Archive {
             replay_key,
             staging_key,
             readers: Turns::new(READERS),
+            checking: super::coverage::Checking::default(),
+            coverage: Mutex::default(),
+            checks: Mutex::new(adopted.checks),
             manuals: super::manual::Manuals::default(),
             renewals: adopted.renewals,
             chained_refusals: Mutex::new(adopted.refusals),
@@ -336,6 +342,8 @@ impl Archive {
             }
             other => other?,
         }
+        archive.reload_coverage()?;
+        archive.finish_interrupted();
         for finding in &archive.opening {
             tracing::warn!(code = finding.code.as_str(), place = %finding.place, "{}", finding.message);
         }

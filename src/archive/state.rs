@@ -96,6 +96,12 @@ pub struct Archive {
     pub(super) stamping: super::stamp::Stamping,
     pub(super) malware: Option<Box<dyn Scanner>>,
     pub(super) in_flight: InFlight,
+    /// Whose turn it is to check.
+    pub(super) checking: super::coverage::Checking,
+    /// What checks looked at.
+    pub(super) coverage: Mutex<crate::check::coverage::Coverage>,
+    /// What the chain knows of checks.
+    pub(super) checks: Mutex<super::coverage::Checks>,
     /// The manuals of conservation that were adopted.
     pub(super) manuals: super::manual::Manuals,
     /// Renewals of evidence.

@@ -44,9 +44,10 @@ pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
+pub use files::MAX_RECORD;
 pub use index::{RenewalFile, Stamp, StampRenewal};
 pub use ledger::{Forgotten, Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;
-pub use record::RecordLine;
+pub use record::{COVERAGE, RecordLine};
 pub use reign::Reigns;
 pub use standing::{Claim, Compared, Restored, Standing, Tip};

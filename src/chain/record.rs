@@ -20,6 +20,9 @@ use crate::id::RecordId;
 /// The one kind that is not committed line by line but in batches.
 pub const ACCESSES: &str = "accesses";
 
+/// What checks looked at, a line a part of a check.
+pub const COVERAGE: &str = "coverage";
+
 /// Names the ledger itself gives to members of a line.
 const RESERVED: [&str; 6] = ["id", "prev", "salt", "at", "side", "sum"];
 

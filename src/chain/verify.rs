@@ -20,7 +20,7 @@ use super::index::Index;
 use super::ledger::{MAX_RENEWAL, RENEWED};
 use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
-use super::record::{self, ACCESSES, is_temporary};
+use super::record::{self, ACCESSES, COVERAGE, RecordLine, is_temporary};
 use super::reign::Reigns;
 use super::standing::{Claim, Compared};
 use super::tiles;
@@ -44,6 +44,8 @@ pub struct Facts {
     pub entries: BTreeMap<Kind, u64>,
     /// Records in force, by kind.
     pub records: BTreeMap<String, u64>,
+    /// The records of [`COVERAGE`] in force: what earlier checks looked at.
+    pub coverage: Vec<RecordLine>,
     /// Accesses not chained yet.
     pub accesses_open: u64,
     /// Tiles compared.
@@ -294,6 +296,9 @@ impl Run {
             self.guarded(&place, |run| {
                 let mut read = record::read(&run.files, &kind, &commits)?;
                 run.facts.records.insert(kind.clone(), read.records.len() as u64);
+                if kind == COVERAGE {
+                    run.facts.coverage = std::mem::take(&mut read.records);
+                }
                 read.findings.truncate(MAX_FINDINGS);
                 run.firm.append(&mut read.findings);
                 run.provisional.append(&mut read.provisional);

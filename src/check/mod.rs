@@ -9,8 +9,14 @@ mod accounting;
 mod adopted;
 mod agreement;
 mod content;
+pub mod coverage;
 mod evidence;
+mod html;
+mod interrupted;
+mod legible;
+mod pace;
 mod package;
+mod plan;
 mod report;
 mod run;
 mod sealed;
@@ -18,15 +24,20 @@ mod shared;
 mod signature;
 mod stamps;
 mod text;
+mod waiting;
 
-pub use report::{Count, Coverage, Finding, MAX_FINDINGS, Outcome, Place, Report};
+pub use interrupted::{Interrupted, interrupted};
+pub use legible::Sample;
+pub use pace::{Budget, Watch};
+pub use report::{Count, Coverage, Deadline, Finding, MAX_FINDINGS, Outcome, Place, Report};
 pub use run::run;
+pub use waiting::Rolling;
 
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
 use crate::chain::Claim;
@@ -37,24 +48,31 @@ use crate::evidence::anchors::Anchors;
 use crate::evidence::trust::Trust;
 use crate::id::{ClassId, PackageRef};
 use crate::intake::journal::Journal;
+use crate::units::Lapse;
 use crate::vault::Vault;
 
 /// How deep to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Chain, records, journal; of packages every file by its BLAKE3, and the catalog. Nothing is opened.
     Quick,
     /// All of that, and every document, index, receipt and piece of evidence.
     Full,
+    /// Chain, records, journal; of packages whether each document can still be decoded. No look at integrity.
+    Legibility,
 }
 
 impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Quick, Self::Full, Self::Legibility];
+
     /// The name in reports and requests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quick => "quick",
             Self::Full => "full",
+            Self::Legibility => "legibility",
         }
     }
 }
@@ -62,10 +80,10 @@ impl Mode {
 impl FromStr for Mode {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self, Error> {
-        [Self::Quick, Self::Full]
+        Self::ALL
             .into_iter()
             .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| Error::new(Code::Usage, "the mode of a check is `quick` or `full`"))
+            .ok_or_else(|| Error::new(Code::Usage, "the mode of a check is `quick`, `full` or `legibility`"))
     }
 }
 
@@ -78,12 +96,18 @@ pub struct Scope {
     pub class: Option<ClassId>,
     /// Only this package.
     pub package: Option<PackageRef>,
+    /// Only copies that were not looked at for so long, and those that ask for another look.
+    pub older_than: Option<Lapse>,
+    /// How long, or how much.
+    pub budget: Option<Budget>,
+    /// Of legibility, a sample of the documents instead of all.
+    pub sample: Option<Sample>,
 }
 
 impl Scope {
     /// Everything.
     pub fn all(mode: Mode) -> Self {
-        Self { mode, class: None, package: None }
+        Self { mode, class: None, package: None, older_than: None, budget: None, sample: None }
     }
 
     /// Whether everything was asked for.
@@ -91,10 +115,35 @@ impl Scope {
         self.class.is_none() && self.package.is_none()
     }
 
+    /// Whether it takes what has waited longest first, and perhaps not all of it.
+    pub fn is_rolling(&self) -> bool {
+        self.older_than.is_some() || self.budget.is_some()
+    }
+
     /// Whether this package was asked for.
     pub fn holds(&self, package: &PackageRef) -> bool {
         self.class.as_ref().is_none_or(|class| class.as_str() == package.series.as_str())
             && self.package.as_ref().is_none_or(|only| only == package)
+    }
+}
+
+/// How often every copy must be looked at. AgID guidelines 4.5 f: at least every five years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Every byte of it, by a full check.
+    pub full: Lapse,
+    /// Every document, whether it is legible.
+    pub legibility: Lapse,
+}
+
+impl Deadlines {
+    /// The deadline of a mode; a quick check has none: a full one must look at the same bytes.
+    pub fn of(&self, mode: Mode) -> Option<Lapse> {
+        match mode {
+            Mode::Quick => None,
+            Mode::Full => Some(self.full),
+            Mode::Legibility => Some(self.legibility),
+        }
     }
 }
 
@@ -124,6 +173,8 @@ pub struct Subject<'a> {
     pub silent: &'a [String],
     /// What was found when the archive was opened.
     pub opening: &'a [crate::error::Finding],
+    /// How often every copy must be looked at, when that is known.
+    pub deadlines: Option<Deadlines>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -310,7 +310,7 @@ impl Look<'_> {
             }
             match mode {
                 Mode::Quick => drop(quick.update(&buffer[..n])),
-                Mode::Full => full.update(&buffer[..n]),
+                Mode::Full | Mode::Legibility => full.update(&buffer[..n]),
             }
             bytes += n as u64;
             progress(n as u64);
@@ -320,7 +320,7 @@ impl Look<'_> {
         Ok(match mode {
             Mode::Quick if *quick.finalize().as_bytes() == wanted.blake3.0 => None,
             Mode::Quick => Some("BLAKE3".to_owned()),
-            Mode::Full => differences(&wanted, &full.finish()),
+            Mode::Full | Mode::Legibility => differences(&wanted, &full.finish()),
         })
     }
 

@@ -3,20 +3,26 @@
 //! Invariant (I7): a verdict is never better than what was looked at: bad > unchecked > good, and the outcome of a report
 //! is computed from its findings alone, including those that no longer fit into the list.
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::coverage::Part;
+use super::waiting::Rolling;
+use super::{Mode, Sample};
 use crate::chain::Compared;
 use crate::clock::iso_ms;
 use crate::error::{Code, Error, Finding as Seen, Kind, Lang, Severity};
 use crate::id::{CheckId, DocumentId, PackageRef};
+use crate::units::Lapse;
 
 /// Findings listed; an archive wrong everywhere is wrong enough, and a report must stay readable.
 pub const MAX_FINDINGS: usize = 1000;
 
 /// The three outcomes, from best to worst. There is no default: whoever says `Good` has looked.
 #[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Looked at, and as it should be.
@@ -54,6 +60,14 @@ impl Outcome {
                 | Code::EvidenceAlgorithm
                 | Code::NotLookedAt
                 | Code::ChainPending
+                | Code::CheckOverdue
+                | Code::CheckInterrupted
+                | Code::CheckAhead
+                | Code::LegibleNoReader
+                | Code::LegibleUnknown
+                | Code::LegibleEncrypted
+                | Code::LegibleTooLarge
+                | Code::ReaderTooLarge
                 | Code::CopyBehind,
                 _,
             ) => Self::Unchecked,
@@ -209,11 +223,34 @@ pub struct Coverage {
     /// When the package that has waited longest was last checked in full; `null` when one never was.
     #[serde(serialize_with = "instant")]
     pub oldest_full_check: Option<Timestamp>,
+    /// By mode, when the copy that has waited longest was last looked at; `null` when one never was. A full check counts as a
+    /// quick one.
+    #[serde(serialize_with = "instants", skip_serializing_if = "BTreeMap::is_empty")]
+    pub oldest: BTreeMap<Mode, Option<Timestamp>>,
+    /// By mode, how the copies stand to its deadline.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub deadlines: BTreeMap<Mode, Deadline>,
     /// Checkpoints that others kept, and how the chain stands to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub witnessed: Vec<Compared>,
     /// What this check did not look at, by name.
     pub not_looked_at: Vec<String>,
+}
+
+/// A deadline that holds for every copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Deadline {
+    /// How often each must be looked at.
+    pub every: Lapse,
+    /// When the first one's is over, or was.
+    #[serde(serialize_with = "instant")]
+    pub next: Option<Timestamp>,
+    /// Copies whose deadline is over.
+    pub overdue: u64,
+}
+
+fn instants<S: Serializer>(all: &BTreeMap<Mode, Option<Timestamp>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(all.iter().map(|(mode, at)| (mode.as_str(), at.map(iso_ms))))
 }
 
 fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -232,7 +269,16 @@ pub struct Report {
     /// Its outcome.
     pub outcome: Outcome,
     /// `quick` or `full`.
-    pub mode: super::Mode,
+    pub mode: Mode,
+    /// It was ended before it was through.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+    /// What was asked of a rolling check, and how far it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<Rolling>,
+    /// Of legibility, the rule by which documents were chosen, when not all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
     /// When it began.
     #[serde(serialize_with = "always")]
     pub started_at: Timestamp,
@@ -255,6 +301,9 @@ pub struct Report {
     /// Copies whose every file is as committed.
     #[serde(skip)]
     pub good_copies: Vec<(PackageRef, String)>,
+    /// What it looked at and was not kept as it went on: the last line of the coverage ledger.
+    #[serde(skip)]
+    pub rest: Option<Part>,
 }
 
 /// Findings as they come in.

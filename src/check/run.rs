@@ -1,20 +1,22 @@
 //! One check, from beginning to end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use jiff::Timestamp;
 
 use super::accounting::{self, Held, InJournal};
 use super::adopted;
+use super::coverage::{Coverage as Ledger, Gathering, Seen};
+use super::pace::{self, Pace, Watch};
 use super::package::{self, Looked};
-use super::report::{Coverage, Finding, Findings, Place, Report};
-use super::sealed::{self, OnChain, Sealed};
-use super::{Mode, Scope, Subject, agreement, shared};
+use super::plan::{self, Taken};
+use super::report::{Coverage, Finding, Findings, Outcome, Place, Report};
+use super::sealed::{self, OnChain};
+use super::{Budget, Mode, Scope, Subject, agreement, legible, shared, waiting};
 use crate::chain::{self, Reigns};
 use crate::error::{AtPath, Code, Error, Result};
 use crate::id::{CheckId, Lane, PackageRef, Sequence};
@@ -29,23 +31,47 @@ const LANE: Lane = Lane(1);
 /// What a worker says.
 enum Word {
     Bytes(u64),
-    Done(usize, Box<Looked>),
+    /// A package, by its place in the plan; when it was begun; what was seen of it, unless it was ended in the middle.
+    Done(usize, Timestamp, Option<Box<What>>),
 }
 
-/// Checks. `progress` is told how many bytes of packages were read, of how many.
+/// What was seen of a package.
+enum What {
+    /// By a quick or a full check.
+    Integrity(Looked),
+    Legibility(legible::Looked),
+}
+
+impl What {
+    fn is_good(&self) -> bool {
+        let findings = match self {
+            Self::Integrity(looked) => &looked.findings,
+            Self::Legibility(looked) => &looked.findings,
+        };
+        findings.iter().all(|finding| finding.outcome == Outcome::Good)
+    }
+}
+
+/// Checks.
 ///
 /// An error means that there is no archive to speak of; everything else, damage and what could not be read alike, is in
 /// the report.
-pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(u64, u64)) -> Result<Report> {
+pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, watch: &Watch<'_>) -> Result<Report> {
     let mut run = Run {
         subject,
         scope,
+        id,
         started_at: subject.clock.now(),
         findings: Findings::new(),
         coverage: Coverage::default(),
         held: Vec::new(),
         numbers_whole: true,
-        read_in_full: BTreeSet::new(),
+        ledger: Ledger::default(),
+        gathering: Gathering::default(),
+        taken: HashSet::new(),
+        due: 0,
+        left: 0,
+        interrupted: false,
         there: Vec::new(),
         bad_copies: Vec::new(),
         good_copies: Vec::new(),
@@ -77,18 +103,27 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
     if scope.mode == Mode::Full {
         run.findings.extend(super::stamps::judge(subject, &keys, &on_chain));
     }
+    run.ledger = Ledger::of(&std::mem::take(&mut facts.coverage), run.started_at);
+    run.clock();
+    let ms = run.packages(&on_chain, &keys, watch);
+    run.absent(&folders, &on_chain);
     run.strangers(folders, &on_chain);
-    run.packages(&on_chain, &keys, progress);
     run.catalog(&on_chain, facts.checkpoint.map_or(u64::MAX, |checkpoint| checkpoint.size), journal.as_ref());
     run.numbers(&on_chain, journal);
-    run.coverage.oldest_full_check =
-        on_chain.oldest_full_check(run.started_at, &|package| run.read_in_full.contains(package));
+    let rest = run.gathering.part(id, scope.mode, ms);
+    if let Some(rest) = &rest {
+        run.ledger.take(run.started_at, rest, run.started_at);
+    }
+    run.waiting(&on_chain);
     run.coverage.not_looked_at = run.not_looked_at();
     let (outcome, findings) = run.findings.finish();
     Ok(Report {
         check: id,
         outcome,
         mode: scope.mode,
+        interrupted: run.interrupted,
+        rolling: scope.is_rolling().then(|| waiting::Rolling::new(scope, run.due, run.left)),
+        sample: scope.sample.clone().filter(|_| scope.mode == Mode::Legibility),
         started_at: run.started_at,
         finished_at: subject.clock.now(),
         coverage: run.coverage,
@@ -97,19 +132,31 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, progress: &dyn Fn(
         unread: run.unread,
         bad_copies: run.bad_copies,
         good_copies: run.good_copies,
+        rest,
     })
 }
 
 struct Run<'a> {
     subject: &'a Subject<'a>,
     scope: &'a Scope,
+    id: CheckId,
     started_at: Timestamp,
     findings: Findings,
     coverage: Coverage,
     held: Vec<Held>,
     /// The numbers of every package could be read.
     numbers_whole: bool,
-    read_in_full: BTreeSet<PackageRef>,
+    /// What checks looked at, this one's kept parts among them.
+    ledger: Ledger,
+    /// What is finished and not kept yet.
+    gathering: Gathering,
+    /// Copies that were looked at: the entry of the package, and the place of the vault in the list.
+    taken: HashSet<(u64, usize)>,
+    /// Packages that were to be looked at, and those that the budget left out.
+    due: u64,
+    left: u64,
+    /// Somebody ended it.
+    interrupted: bool,
     /// Vaults that are there, by their place in the list.
     there: Vec<usize>,
     bad_copies: Vec<(PackageRef, String)>,
@@ -202,6 +249,47 @@ impl Run<'_> {
         all
     }
 
+    /// Packages that were not looked at and whose folder is gone: that much a list of folders says of all of them.
+    fn absent(&mut self, folders: &BTreeMap<usize, BTreeSet<PackageRef>>, on_chain: &OnChain) {
+        for (n, folders) in folders {
+            let vault = &self.subject.vaults[*n];
+            for sealed in &on_chain.packages {
+                let expected = on_chain.holdings.through(&sealed.package, vault.id()).is_some();
+                if !expected || folders.contains(&sealed.package) || self.taken.contains(&(sealed.seq, *n)) {
+                    continue;
+                }
+                // It may have been published since the folders were listed.
+                if !matches!(vault.exists(&sealed.package), Ok(false)) || vault.mounted().is_err() {
+                    continue;
+                }
+                let name = vault.name().to_owned();
+                let place =
+                    Place { package: Some(sealed.package.clone()), vault: Some(name.clone()), ..Place::default() };
+                self.findings.push(Finding::new(Code::PackageMissing, place, ""));
+                self.taken.insert((sealed.seq, *n));
+                let seen = [(vault.id().to_owned(), Seen::Bad)];
+                self.gathering.add(&sealed.package, self.started_at, 0, &seen, Some(Code::PackageMissing));
+                self.bad_copies.push((sealed.package.clone(), name));
+            }
+        }
+    }
+
+    /// What waits: how old everything is, and, for a rolling check, what it knows of what it did not look at.
+    fn waiting(&mut self, on_chain: &OnChain) {
+        let waiting = waiting::Waiting {
+            subject: self.subject,
+            scope: self.scope,
+            on_chain,
+            ledger: &self.ledger,
+            taken: &self.taken,
+            now: self.started_at,
+        };
+        (self.coverage.oldest, self.coverage.deadlines) = waiting.ages();
+        self.coverage.oldest_full_check = self.coverage.oldest.get(&Mode::Full).copied().flatten();
+        let found = waiting.findings();
+        self.findings.extend(found);
+    }
+
     fn strangers(&mut self, folders: BTreeMap<usize, BTreeSet<PackageRef>>, on_chain: &OnChain) {
         for (n, mut folders) in folders {
             for sealed in &on_chain.packages {
@@ -215,16 +303,23 @@ impl Run<'_> {
         }
     }
 
-    fn packages(&mut self, on_chain: &OnChain, keys: &Reigns, progress: &dyn Fn(u64, u64)) {
-        let wanted: Vec<&Sealed> = on_chain.packages.iter().filter(|s| self.scope.holds(&s.package)).collect();
-        if let Some(only) = &self.scope.package
-            && wanted.is_empty()
-        {
+    /// The clock has gone back since a check was noted: what was noted then is not believed.
+    fn clock(&mut self) {
+        if let Some(ahead) = self.ledger.ahead() {
+            let detail = format!("a check was noted at {}", crate::clock::iso_ms(ahead));
+            self.findings.push(Finding::new(Code::CheckAhead, Place::file("records/coverage.jsonl"), &detail));
+        }
+    }
+
+    /// Looks at packages, in the order of the plan. Gives how many milliseconds went by since the last part that was kept.
+    fn packages(&mut self, on_chain: &OnChain, keys: &Reigns, watch: &Watch<'_>) -> u64 {
+        let (subject, scope, started_at, id) = (self.subject, self.scope, self.started_at, self.id);
+        let known = |only: &PackageRef| on_chain.packages.iter().any(|sealed| sealed.package == *only);
+        if let Some(only) = scope.package.as_ref().filter(|only| !known(only)) {
             let place = Place { package: Some(only.clone()), ..Place::file(sealed::ENTRIES) };
             self.findings.push(Finding::new(Code::NotLookedAt, place, "the chain does not know this package"));
         }
-        let (subject, mode, started_at) = (self.subject, self.scope.mode, self.started_at);
-        let vaults: Vec<&Arc<dyn Vault>> = self.there.iter().map(|n| &subject.vaults[*n]).collect();
+        let there: Vec<(usize, &Arc<dyn Vault>)> = self.there.iter().map(|n| (*n, &subject.vaults[*n])).collect();
         let copies = subject.vaults.len() as u64;
         for sealed in &on_chain.packages {
             self.coverage.packages.total += 1;
@@ -232,41 +327,127 @@ impl Run<'_> {
             self.coverage.documents.total += sealed.object.documents;
             self.coverage.bytes.total += sealed.stored() * copies;
         }
-        let total: u64 = wanted.iter().map(|sealed| sealed.stored() * vaults.len() as u64).sum();
-        progress(0, total);
-        let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_WORKERS).min(wanted.len());
-        let next = AtomicUsize::new(0);
-        thread::scope(|scope| {
+        let plan = plan::plan(scope, on_chain, &there, &self.ledger, started_at);
+        let all: u64 = plan.iter().map(|taken| taken.bytes).sum();
+        let total = match scope.budget {
+            Some(Budget::Bytes(most)) => all.min(most.0),
+            _ => all,
+        };
+        (watch.progress)(0, total);
+        let pace = Pace::new(scope.budget);
+        let vaults: BTreeMap<usize, Arc<dyn Vault>> = there.iter().map(|(n, vault)| (*n, pace.of(vault))).collect();
+        let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_WORKERS).min(plan.len());
+        let turn = Mutex::new((0, pace));
+        // Whoever panics with it in hand leaves a count and a clock, which are whole.
+        let lock = || turn.lock().unwrap_or_else(PoisonError::into_inner);
+        thread::scope(|threads| {
             let (say, hear) = bounded::<Word>(64);
             for _ in 0..workers {
-                let (say, wanted, next, vaults) = (say.clone(), &wanted, &next, &vaults);
-                scope.spawn(move || {
-                    while let Some((at, sealed)) = take(wanted, next) {
+                let (say, plan, vaults, lock) = (say.clone(), &plan, &vaults, &lock);
+                threads.spawn(move || {
+                    loop {
+                        let next = take(plan, &mut lock());
+                        let Some((at, taken)) = next else { break };
                         // Nobody stops hearing before the last word: a word that is not heard is no loss.
                         let mut told = |bytes| drop(say.send(Word::Bytes(bytes)));
-                        let (known, recent) = ((sealed, &on_chain.holdings), sealed.at >= started_at);
-                        let looked = package::look((subject, keys), vaults, known, mode, recent, &mut told);
-                        drop(say.send(Word::Done(at, Box::new(looked))));
+                        let begun = subject.clock.now();
+                        let (known, recent) = ((taken.sealed, &on_chain.holdings), taken.sealed.at >= started_at);
+                        let vaults: Vec<&Arc<dyn Vault>> = taken.vaults.iter().filter_map(|n| vaults.get(n)).collect();
+                        let looked = match scope.mode {
+                            Mode::Legibility => {
+                                let asked = (id, scope.sample.as_ref());
+                                What::Legibility(legible::look(&vaults, taken.sealed, asked, &mut told))
+                            }
+                            mode => {
+                                let told = &mut told;
+                                What::Integrity(package::look((subject, keys), &vaults, known, mode, recent, told))
+                            }
+                        };
+                        // What a reader that was ended leaves may look like anything.
+                        let cut = lock().1.is_over() && !looked.is_good();
+                        drop(say.send(Word::Done(at, begun, (!cut).then(|| Box::new(looked)))));
                     }
                 });
             }
             drop(say);
             let mut done = 0;
-            for word in hear {
-                match word {
-                    Word::Bytes(bytes) => {
+            loop {
+                match hear.recv_timeout(pace::LOOK) {
+                    Ok(Word::Bytes(bytes)) => {
                         done += bytes;
-                        progress(done.min(total), total);
+                        (watch.progress)(done.min(total), total);
                     }
-                    Word::Done(at, looked) => self.seen(wanted[at], *looked),
+                    Ok(Word::Done(at, begun, looked)) => self.done(&plan[at], begun, looked),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                let stop = (watch.stop)();
+                self.interrupted |= stop;
+                let mut turn = lock();
+                turn.1.look(stop);
+                if self.gathering.is_full() || turn.1.is_time_to_keep(watch.every) {
+                    self.keep(&mut turn.1, watch);
                 }
             }
         });
-        progress(total, total);
+        (watch.progress)(total, total);
+        let (begun, pace) = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (self.due, self.left) = (plan.len() as u64, (plan.len() - begun) as u64);
+        if self.interrupted {
+            self.findings.push(Finding::new(
+                Code::CheckInterrupted,
+                Place::default(),
+                "it was ended before it was through",
+            ));
+        }
+        // A gap says something only when every package was asked for its numbers.
+        self.numbers_whole &= begun == on_chain.packages.len();
+        pace.ms()
+    }
+
+    /// Keeps what is finished.
+    fn keep(&mut self, pace: &mut Pace, watch: &Watch<'_>) {
+        let Some(part) = self.gathering.part(self.id, self.scope.mode, pace.ms()) else { return };
+        if (watch.keep)(&part) {
+            self.ledger.take(self.started_at, &part, self.started_at);
+            self.gathering = Gathering::default();
+            pace.was_kept();
+        }
+    }
+
+    fn done(&mut self, taken: &Taken<'_>, begun: Timestamp, looked: Option<Box<What>>) {
+        match looked.map(|looked| *looked) {
+            Some(What::Integrity(looked)) => self.seen(taken, begun, looked),
+            Some(What::Legibility(looked)) => self.decoded(taken, begun, looked),
+            None => {
+                self.unread += 1;
+                self.numbers_whole = false;
+                let place = Place { package: Some(taken.sealed.package.clone()), ..Place::default() };
+                self.findings.push(Finding::new(Code::NotLookedAt, place, "the check was ended in the middle of it"));
+            }
+        }
+    }
+
+    /// Takes in what became of decoding the documents of a package. It says nothing of the files of its copies.
+    fn decoded(&mut self, taken: &Taken<'_>, begun: Timestamp, looked: legible::Looked) {
+        let wrong = looked.findings.iter().filter(|f| f.outcome != Outcome::Good);
+        let code = wrong.min_by_key(|f| std::cmp::Reverse(f.outcome)).map(|f| f.code);
+        self.findings.extend(looked.findings);
+        self.coverage.documents.checked += looked.documents;
+        self.coverage.packages.checked += u64::from(looked.seen.is_looked_at());
+        self.unread += u64::from(!looked.seen.is_looked_at());
+        self.taken.extend(taken.vaults.iter().map(|n| (taken.sealed.seq, *n)));
+        let vault = looked.vault.and_then(|at| taken.vaults.get(at)).map(|n| self.subject.vaults[*n].id().to_owned());
+        let seen: Vec<_> = vault.into_iter().map(|vault| (vault, looked.seen)).collect();
+        self.gathering.add(&taken.sealed.package, begun, looked.bytes, &seen, code);
+        self.numbers_whole = false;
     }
 
     /// Takes in what was seen of one package.
-    fn seen(&mut self, sealed: &Sealed, looked: Looked) {
+    fn seen(&mut self, taken: &Taken<'_>, begun: Timestamp, looked: Looked) {
+        let sealed = taken.sealed;
+        let wrong = looked.findings.iter().filter(|f| f.outcome != Outcome::Good);
+        let code = wrong.min_by_key(|f| std::cmp::Reverse(f.outcome)).map(|f| f.code);
         self.findings.extend(looked.findings);
         self.coverage.bytes.checked += looked.bytes;
         self.coverage.documents.checked += looked.documents;
@@ -276,9 +457,19 @@ impl Run<'_> {
         let whole = looked.whole && self.there.len() == self.subject.vaults.len();
         self.unread += u64::from(!whole);
         self.signatures += looked.signatures;
-        if whole && self.scope.mode == Mode::Full {
-            self.read_in_full.insert(sealed.package.clone());
+        let mut seen = Vec::with_capacity(taken.vaults.len());
+        for n in &taken.vaults {
+            let vault = &self.subject.vaults[*n];
+            let is_in = |names: &[String]| names.iter().any(|name| name == vault.name());
+            let what = match (is_in(&looked.bad), is_in(&looked.good)) {
+                (true, _) => Seen::Bad,
+                (false, true) => Seen::Good,
+                (false, false) => Seen::Unchecked,
+            };
+            seen.push((vault.id().to_owned(), what));
+            self.taken.insert((sealed.seq, *n));
         }
+        self.gathering.add(&sealed.package, begun, looked.bytes, &seen, code);
         let named = |vaults: Vec<String>| vaults.into_iter().map(|vault| (sealed.package.clone(), vault));
         self.bad_copies.extend(named(looked.bad));
         self.good_copies.extend(named(looked.good));
@@ -350,19 +541,32 @@ impl Run<'_> {
         name(self.subject.catalog.is_none(), "catalog");
         name(scoped || self.subject.journal.is_none(), "journal");
         name(scoped, "packages out of scope");
+        let in_all = if scoped { None } else { self.coverage.packages.total.checked_sub(self.due) };
+        if let Some(not_due) = in_all.filter(|not_due| self.scope.is_rolling() && *not_due > 0) {
+            name(true, &format!("{not_due} packages that were not due, but for their folders"));
+        }
+        name(self.left > 0, &format!("{} packages that were due: the check ended before them", self.left));
+        name(!scoped && !self.numbers_whole, "whether every number is in a package or in the journal");
         for silent in self.subject.silent {
             name(true, &format!("witness {silent}: it did not answer"));
         }
         name(self.scope.mode == Mode::Quick, "documents, indexes and evidence inside the packages");
+        let legibility = self.scope.mode == Mode::Legibility;
+        name(legibility, "files, indexes and evidence of the packages: legibility is no integrity");
+        if let Some(sample) = self.scope.sample.as_ref().filter(|_| legibility) {
+            name(true, &format!("documents outside of the sample ({}, {})", sample.manual, sample.clause));
+        }
         let unknown = self.signatures > 0 && self.subject.trust.revocation().is_empty();
         name(unknown, "revocation of the certificates that packages are signed with");
         names
     }
 }
 
-fn take<'a>(wanted: &[&'a Sealed], next: &AtomicUsize) -> Option<(usize, &'a Sealed)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    wanted.get(at).map(|sealed| (at, *sealed))
+/// The next package of the plan, as long as the pace allows.
+fn take<'a, 'b>(plan: &'b [Taken<'a>], turn: &mut (usize, Pace)) -> Option<(usize, &'b Taken<'a>)> {
+    let taken = plan.get(turn.0).filter(|taken| turn.1.may_begin(taken.bytes))?;
+    turn.0 += 1;
+    Some((turn.0 - 1, taken))
 }
 
 /// Names in `staging/`: the packages being made.

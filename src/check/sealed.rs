@@ -1,4 +1,4 @@
-//! What the chain says should be there: packages, and the full checks made before.
+//! What the chain says should be there: packages, and where their copies are.
 //!
 //! Invariant: entries are read up to the checkpoint that was judged and no further, line by line in bounded memory; a line
 //! that is no entry is the chain's verification to report, an entry that says too little of its package is ours.
@@ -17,7 +17,7 @@ use crate::durable;
 use crate::error::{AtPath, Code, Result};
 use crate::evidence::digest::Digest;
 use crate::hash::Sha256;
-use crate::id::{ClassId, Lane, PackageRef, SeriesId};
+use crate::id::{Lane, PackageRef, SeriesId};
 use crate::package::FileFacts;
 use crate::package::copies::Holdings;
 use crate::package::generation::{Renewal, file_names, generation_of};
@@ -90,21 +90,6 @@ impl Sealed {
     }
 }
 
-/// An earlier check, as the chain keeps it.
-#[derive(Debug, Clone, Deserialize)]
-struct Earlier {
-    mode: String,
-    started_at: Timestamp,
-    /// Chain size it judged.
-    size: u64,
-    #[serde(default)]
-    class: Option<ClassId>,
-    #[serde(default)]
-    package: Option<PackageRef>,
-    /// Packages that were in its scope and could not be looked at.
-    unread: u64,
-}
-
 /// Numbers that recovery of a journal set aside: never used again, in no package and some day no longer in the journal.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Voided {
@@ -135,8 +120,9 @@ pub(super) struct OnChain {
     pub packages: Vec<Sealed>,
     /// Where each package is in the list.
     by_ref: BTreeMap<PackageRef, usize>,
-    earlier: Vec<Earlier>,
     pub voided: Vec<Voided>,
+    /// When each repair was: copies were made by them.
+    repaired_at: BTreeMap<u64, Timestamp>,
     /// Which vaults hold what.
     pub holdings: Holdings,
     /// Time-stamps over the chain.
@@ -232,12 +218,11 @@ impl OnChain {
                     self.adopted.insert(format!("{folder}/{}", text("file")), sha256);
                 }
             }
-            // Entries of other versions may say less; they only make the oldest full check look older.
-            Kind::Check => self.earlier.extend(serde_json::from_value::<Earlier>(entry.object.into()).ok()),
             Kind::Stamp => self.stamps.extend(serde_json::from_value::<Stamp>(entry.object.into()).ok()),
             // Repairs of other things say nothing of numbers, or of copies.
             Kind::Repair => {
-                self.holdings.repaired(&entry.object);
+                self.holdings.repaired(entry.seq, &entry.object);
+                self.repaired_at.insert(entry.seq, entry.at);
                 self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok());
             }
             _ => {}
@@ -285,24 +270,9 @@ impl OnChain {
         findings
     }
 
-    /// When the package that has waited longest was last checked in full; `None` when one never was. `now` are those this
-    /// check has read in full itself.
-    pub fn oldest_full_check(&self, started_at: Timestamp, now: &dyn Fn(&PackageRef) -> bool) -> Option<Timestamp> {
-        let full: Vec<&Earlier> = self.earlier.iter().filter(|e| e.mode == "full" && e.unread == 0).collect();
-        let mut oldest = None;
-        for sealed in &self.packages {
-            let covered = |earlier: &&&Earlier| {
-                sealed.seq < earlier.size
-                    && earlier.class.as_ref().is_none_or(|class| class.as_str() == sealed.package.series.as_str())
-                    && earlier.package.as_ref().is_none_or(|package| *package == sealed.package)
-            };
-            let last = match now(&sealed.package) {
-                true => Some(started_at),
-                false => full.iter().filter(covered).map(|earlier| earlier.started_at).max(),
-            };
-            let last = last?;
-            oldest = Some(oldest.map_or(last, |oldest: Timestamp| oldest.min(last)));
-        }
-        oldest
+    /// When the copy of a package in a vault was made; `None` when the chain names none there.
+    pub fn made(&self, sealed: &Sealed, vault: &str) -> Option<Timestamp> {
+        let since = self.holdings.since(&sealed.package, vault)?;
+        Some(self.repaired_at.get(&since).copied().unwrap_or(sealed.at))
     }
 }

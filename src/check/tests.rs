@@ -51,9 +51,10 @@ impl Empty {
             unsealed: None,
             journal: None,
             opening: &[],
+            deadlines: None,
             clock: self.clock.clone(),
         };
-        run(&subject, scope, CHECK.parse().unwrap(), &|_, _| {}).unwrap()
+        run(&subject, scope, CHECK.parse().unwrap(), &Watch::only(&|_, _| {})).unwrap()
     }
 
     /// An entry for a package that is nowhere.
@@ -108,12 +109,12 @@ fn a_package_that_is_not_there_is_bad_and_counted_as_not_checked() {
     assert_eq!(report.coverage.documents, Count { total: 4, checked: 0 });
     assert!(report.to_text().contains("pacchetto (package): generic/1"));
     // Only what was asked for is judged; the rest is counted.
-    let scope = Scope { mode: Mode::Full, class: Some("invoice".parse().unwrap()), package: None };
+    let scope = Scope { class: Some("invoice".parse().unwrap()), ..Scope::all(Mode::Full) };
     let report = archive.check(&scope);
     assert_eq!((report.outcome, report.coverage.packages.total), (Outcome::Good, 2));
     assert!(report.coverage.not_looked_at.contains(&"packages out of scope".to_owned()));
     // A package that nobody knows was not looked at, whatever it is.
-    let scope = Scope { mode: Mode::Full, class: None, package: Some("generic/9".parse().unwrap()) };
+    let scope = Scope { package: Some("generic/9".parse().unwrap()), ..Scope::all(Mode::Full) };
     assert_eq!(archive.check(&scope).outcome, Outcome::Unchecked);
 }
 
@@ -174,21 +175,31 @@ fn a_byte_of_the_chain_is_named_by_file_and_line() {
 fn full_checks_made_before_are_remembered_by_the_chain() {
     let archive = Empty::new();
     let first = archive.entry(1, Sha256::ZERO);
-    let said = |at: &str, size: u64, package: Option<&str>, unread: u64| {
-        let entry = json!({ "mode": "full", "started_at": at, "size": size, "package": package, "unread": unread });
-        archive.ledger.append(Kind::Check, object(entry)).unwrap();
+    let vault = archive.vault.id().to_owned();
+    let said = |at: &str, seen: &str, stretch: (u64, u64)| {
+        let fields = object(json!({
+            "check": CHECK, "mode": "full", "from": at, "ms": 1, "bytes": 0,
+            "copies": [{ "vault": vault, "seen": seen, "packages": { "generic": [stretch] } }],
+        }));
+        archive.ledger.append_record(crate::chain::COVERAGE, fields, None).unwrap();
     };
     let oldest = || archive.check(&Scope::all(Mode::Quick)).coverage.oldest_full_check.map(crate::clock::iso_ms);
-    said("2026-01-01T00:00:00.000Z", 1, None, 0);
-    assert_eq!(oldest(), None, "that check was made before the package");
-    said("2026-02-01T00:00:00.000Z", 9, None, 1);
-    assert_eq!(oldest(), None, "that check could not read all it was asked to");
-    said("2026-03-01T00:00:00.000Z", 9, None, 0);
+    said("2026-02-01T00:00:00.000Z", "unchecked", (1, 1));
+    assert_eq!(oldest(), None, "that check could not read it");
+    said("2026-03-01T00:00:00.000Z", "good", (1, 1));
     assert_eq!(oldest().as_deref(), Some("2026-03-01T00:00:00.000Z"));
     archive.entry(2, first);
-    said("2026-04-01T00:00:00.000Z", 99, Some("generic/1"), 0);
-    said("2026-03-15T00:00:00.000Z", 99, Some("generic/2"), 0);
+    assert_eq!(oldest(), None, "nobody looked at the second one");
+    said("2026-03-15T00:00:00.000Z", "good", (2, 2));
+    said("2026-04-01T00:00:00.000Z", "good", (1, 1));
     assert_eq!(oldest().as_deref(), Some("2026-03-15T00:00:00.000Z"));
+    // A line that the chain does not hold claims nothing, and is damage.
+    let file = archive.dir.path().join("records/coverage.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("2026-03-15", "2026-05-15", 1)).unwrap();
+    let report = archive.check(&Scope::all(Mode::Quick));
+    assert_eq!(report.coverage.oldest_full_check, None);
+    assert!(codes(&report).contains(&"record-altered"), "{:?}", report.findings);
 }
 
 #[test]

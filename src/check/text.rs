@@ -29,6 +29,16 @@ impl Report {
         writeln!(out, "Modo (mode):                         {}", self.mode.as_str())?;
         writeln!(out, "Inizio (started):                    {}", iso_ms(self.started_at))?;
         writeln!(out, "Fine (finished):                     {}", iso_ms(self.finished_at))?;
+        if self.interrupted {
+            writeln!(out, "INTERROTTA (interrupted):            il rapporto dice solo quanto annotato fino ad allora")?;
+        }
+        if let Some(rolling) = &self.rolling {
+            let age = rolling.older_than.map_or_else(|| "-".to_owned(), |age| age.to_string());
+            let budget = rolling.budget.map_or_else(|| "-".to_owned(), |budget| budget.to_string());
+            writeln!(out, "Età minima (older than):             {age}")?;
+            writeln!(out, "Limite (budget):                     {budget}")?;
+            writeln!(out, "Da esaminare (due):                  {}, rimasti (left) {}", rolling.due, rolling.left)?;
+        }
         writeln!(out)?;
         let mut line =
             |label: &str, count: Count| writeln!(out, "{label:<36} {} su (of) {}", count.checked, count.total);
@@ -38,6 +48,18 @@ impl Report {
         line("Copie (copies):", coverage.copies)?;
         let oldest = coverage.oldest_full_check.map_or_else(|| "mai (never)".to_owned(), iso_ms);
         writeln!(out, "Verifica completa meno recente:      {oldest} (oldest full check)")?;
+        for (mode, deadline) in &coverage.deadlines {
+            let mode = mode.as_str();
+            let next = deadline.next.map_or_else(|| "-".to_owned(), iso_ms);
+            writeln!(
+                out,
+                "Termine {mode} (deadline):{:w$}ogni (every) {}, il primo (next) {next}, scaduti (overdue) {}",
+                "",
+                deadline.every,
+                deadline.overdue,
+                w = 18_usize.saturating_sub(mode.len()),
+            )?;
+        }
         for seen in &coverage.witnessed {
             let standing = match seen.standing {
                 Standing::Holds => "la catena lo contiene (held)",

@@ -16,6 +16,9 @@ use crate::error::{AtPath as _, Code, Error, Kind, Lang, Result};
 /// How often a running check is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How often a check that waits for another one asks for its turn.
+const TURN: Duration = Duration::from_millis(500);
+
 /// Receipts of a deposit of many documents are the largest of what is compared.
 const MAX_KEPT: u64 = 512 << 10;
 
@@ -28,6 +31,15 @@ pub struct Args {
     /// Every document's digest inside its package, index, time-stamps (the default).
     #[arg(long)]
     full: bool,
+    /// Whether every document can still be decoded by the reader of its format; no check of integrity.
+    #[arg(long, conflicts_with_all = ["quick", "full"])]
+    legibility: bool,
+    /// Only copies that no check in this mode has looked at for so long (90d), the longest waiting first.
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<String>,
+    /// How long it may take (30min) or how much it may read (10GiB), the longest waiting first; the next one goes on with the rest.
+    #[arg(long, value_name = "TIME|SIZE")]
+    budget: Option<String>,
     /// Only this class.
     #[arg(long)]
     class: Option<String>,
@@ -44,9 +56,16 @@ pub struct Args {
 
 /// Verifies the archive.
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
-    let mode = if args.quick { "quick" } else { "full" };
+    let mode = match (args.quick, args.legibility) {
+        (true, _) => "quick",
+        (_, true) => "legibility",
+        _ => "full",
+    };
     let checkpoint = args.checkpoint.as_deref().map(kept).transpose()?;
-    let request = json!({ "mode": mode, "class": args.class, "package": args.package, "checkpoint": checkpoint });
+    let request = json!({
+        "mode": mode, "class": args.class, "package": args.package, "checkpoint": checkpoint, "older_than": args.older_than,
+        "budget": args.budget,
+    });
     let report = if args.read_only {
         let folder = global.archive.clone();
         tokio::task::spawn_blocking(move || inspect::read_only(&folder, &request))
@@ -94,11 +113,21 @@ fn damaged(error: &Error) -> bool {
     error.code.kind() == Kind::Damage || error.code == Code::KeyMissing
 }
 
-/// Starts a check and waits for its report, drawing progress on a terminal.
+/// Starts a check and waits for its report, drawing progress on a terminal. While another one runs it waits for its turn.
 pub async fn through(api: &Api, request: Value, json: bool) -> Result<Value> {
-    let started = api.post("/v1/checks", request).await?;
-    let address = started["location"].as_str().unwrap_or_default().to_owned();
-    wait(api, &address, json).await
+    loop {
+        let report = match api.post("/v1/checks", request.clone()).await {
+            Ok(started) => {
+                let address = started["location"].as_str().unwrap_or_default().to_owned();
+                wait(api, &address, json).await
+            }
+            Err(error) => Err(error),
+        };
+        match report {
+            Err(error) if error.code == Code::CheckRunning => tokio::time::sleep(TURN).await,
+            report => return report,
+        }
+    }
 }
 
 /// Waits for the outcome of work that goes on in the background.
@@ -129,10 +158,21 @@ pub fn exit(report: &Value) -> Exit {
     }
 }
 
+/// The worse of two: bad, then could not, then good.
+pub fn worse(one: Exit, other: Exit) -> Exit {
+    match (one, other) {
+        (Exit::Bad, _) | (_, Exit::Bad) => Exit::Bad,
+        (Exit::Could, _) | (_, Exit::Could) => Exit::Could,
+        _ => Exit::Good,
+    }
+}
+
 /// A report for people: outcome, coverage, findings.
 pub fn text(report: &Value, lang: Lang) -> Result<()> {
     let outcome = match report["outcome"].as_str() {
+        Some("good") if report["mode"] == "legibility" => say(lang, "LEGGIBILE", "LEGIBLE"),
         Some("good") => say(lang, "INTEGRO", "GOOD"),
+        Some("bad") if report["mode"] == "legibility" => say(lang, "NON LEGGIBILE", "NOT LEGIBLE"),
         Some("bad") => say(lang, "DANNEGGIATO", "BAD"),
         _ => say(lang, "NON VERIFICATO", "UNCHECKED"),
     };
@@ -150,6 +190,32 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
     for (key, it, en) in names {
         let count = &report["coverage"][key];
         print::line(&format!("  {}: {} / {}", say(lang, it, en), count["checked"], count["total"]))?;
+    }
+    if let Some(rolling) = report["rolling"].as_object() {
+        let asked = ["older_than", "budget"]
+            .iter()
+            .filter_map(|name| Some(format!("{name} {}", rolling.get(*name)?.as_str()?)));
+        print::line(&format!(
+            "  {} [{}]: {} {}, {} {}",
+            say(lang, "a rotazione", "rolling"),
+            asked.collect::<Vec<_>>().join(", "),
+            report["rolling"]["due"],
+            say(lang, "da esaminare", "due"),
+            report["rolling"]["left"],
+            say(lang, "rimasti", "left"),
+        ))?;
+    }
+    for (mode, deadline) in report["coverage"]["deadlines"].as_object().into_iter().flatten() {
+        print::line(&format!(
+            "  {} {mode}: {} {}, {} {}, {} {}",
+            say(lang, "termine", "deadline"),
+            say(lang, "ogni", "every"),
+            deadline["every"].as_str().unwrap_or_default(),
+            say(lang, "il primo", "the first"),
+            deadline["next"].as_str().unwrap_or("-"),
+            deadline["overdue"],
+            say(lang, "scaduti", "overdue"),
+        ))?;
     }
     for seen in report["coverage"]["witnessed"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let standing = match seen["standing"].as_str() {

@@ -24,13 +24,20 @@ pub async fn run(_: Args, global: &Global) -> Result<Exit> {
             renew::text(&report["renewal"], global.lang())?;
         }
         check::text(&report["check"], global.lang())?;
+        for also in ["quick", "legibility"] {
+            if !report[also].is_null() {
+                check::text(&report[also], global.lang())?;
+            }
+        }
         if !report["repair"].is_null() {
             repair::text(&report["repair"], global.lang())?;
         }
         alarms::text(&report["alarms"], global.lang())?;
     }
+    let of = |name: &str| if report[name].is_null() { Exit::Good } else { check::exit(&report[name]) };
+    let also = check::worse(of("quick"), of("legibility"));
     // An archive that is good and a log that is missing: monitoring must see it.
-    match check::exit(&report["check"]) {
+    match check::worse(check::exit(&report["check"]), also) {
         Exit::Good => match renew::exit(&report["renewal"]) {
             Exit::Good => Ok(alarms::exit(&report["alarms"])),
             worse => Ok(worse),

@@ -27,6 +27,8 @@ struct Holding {
     newest: u64,
     /// By vault: the entry up to which its files are there.
     through: Vec<(usize, u64)>,
+    /// By vault: the entry that says first that a copy is there.
+    since: Vec<(usize, u64)>,
 }
 
 impl Holdings {
@@ -50,8 +52,8 @@ impl Holdings {
 
     /// Takes in the object of a `package` entry.
     pub fn sealed(&mut self, seq: u64, package: &PackageRef, object: &Map<String, Value>) {
-        let through = self.named(object).into_iter().map(|vault| (vault, seq)).collect();
-        self.packages.insert(package.clone(), Holding { newest: seq, through });
+        let through: Vec<(usize, u64)> = self.named(object).into_iter().map(|vault| (vault, seq)).collect();
+        self.packages.insert(package.clone(), Holding { newest: seq, since: through.clone(), through });
     }
 
     /// Takes in the object of a `renewal` entry.
@@ -71,7 +73,7 @@ impl Holdings {
 
     /// Takes in the object of a `repair` entry: `copied` or `restored`, each with the vault, the packages and how far. Repairs of
     /// other things say nothing of copies.
-    pub fn repaired(&mut self, object: &Map<String, Value>) {
+    pub fn repaired(&mut self, seq: u64, object: &Map<String, Value>) {
         for fact in ["copied", "restored"].iter().filter_map(|name| object.get(*name)) {
             let (Some(id), Some(through)) = (fact["vault"].as_str(), fact["through"].as_u64()) else { continue };
             let vault = self.number(id);
@@ -80,7 +82,10 @@ impl Holdings {
                 let Some(holding) = package.and_then(|package| self.packages.get_mut(&package)) else { continue };
                 match holding.through.iter_mut().find(|(known, _)| *known == vault) {
                     Some((_, at)) => *at = through.max(*at),
-                    None => holding.through.push((vault, through)),
+                    None => {
+                        holding.through.push((vault, through));
+                        holding.since.push((vault, seq));
+                    }
                 }
             }
         }
@@ -90,6 +95,12 @@ impl Holdings {
     pub fn through(&self, package: &PackageRef, vault: &str) -> Option<u64> {
         let number = self.vaults.iter().position(|known| known == vault)?;
         self.packages.get(package)?.through.iter().find(|(known, _)| *known == number).map(|(_, at)| *at)
+    }
+
+    /// The entry that says first that a vault has a copy of a package; `None` when the chain names none in it.
+    pub fn since(&self, package: &PackageRef, vault: &str) -> Option<u64> {
+        let number = self.vaults.iter().position(|known| known == vault)?;
+        self.packages.get(package)?.since.iter().find(|(known, _)| *known == number).map(|(_, at)| *at)
     }
 
     /// Whether a vault has everything of a package.
@@ -132,9 +143,12 @@ mod tests {
         assert!(holdings.is_whole(&one, "a") && holdings.is_whole(&two, "b"));
         assert_eq!(holdings.behind("b").collect::<Vec<_>>(), [&one]);
         assert_eq!(holdings.behind("new disk").count(), 2);
-        holdings.repaired(&object(json!({ "voided": { "first": 1, "last": 2 } })));
-        holdings.repaired(&object(json!({ "copied": { "vault": "b", "through": 6, "packages": ["generic/1", "x"] } })));
+        holdings.repaired(7, &object(json!({ "voided": { "first": 1, "last": 2 } })));
+        holdings
+            .repaired(8, &object(json!({ "copied": { "vault": "b", "through": 6, "packages": ["generic/1", "x"] } })));
         assert_eq!((holdings.behind("b").count(), holdings.through(&one, "b")), (0, Some(6)));
+        // A copy is as old as the entry that says it is there, whatever it is given later.
+        assert_eq!((holdings.since(&one, "a"), holdings.since(&one, "b")), (Some(5), Some(8)));
         // A renewal that reached one vault leaves the other behind, and a second one does not make it whole.
         let renewal = |copies: &[&str]| -> Renewal {
             let object = json!({
@@ -148,7 +162,9 @@ mod tests {
         assert_eq!((holdings.through(&two, "a"), holdings.through(&two, "b")), (Some(9), Some(6)));
         holdings.renewed(12, &renewal(&["a", "b"]));
         assert!(holdings.is_whole(&two, "a") && !holdings.is_whole(&two, "b"));
-        holdings.repaired(&object(json!({ "restored": { "vault": "b", "through": 12, "packages": ["generic/2"] } })));
+        holdings
+            .repaired(13, &object(json!({ "restored": { "vault": "b", "through": 12, "packages": ["generic/2"] } })));
         assert!(holdings.is_whole(&two, "b") && holdings.newest(&two) == Some(12));
+        assert_eq!((holdings.since(&two, "b"), holdings.since(&two, "new disk")), (Some(6), None));
     }
 }

@@ -20,6 +20,7 @@ mod forged;
 #[path = "../support/judges.rs"]
 mod judges;
 mod keys;
+mod legibility;
 mod logs;
 mod many;
 mod pec;
@@ -31,6 +32,7 @@ mod repair;
 mod replay;
 mod revocation;
 mod roles;
+mod rolling;
 mod rules;
 #[allow(dead_code)]
 #[path = "../support/seal.rs"]

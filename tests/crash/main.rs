@@ -18,6 +18,7 @@ mod load;
 mod outside;
 mod renewal;
 mod revoked;
+mod rolling;
 mod rotation;
 mod sandbox;
 #[allow(dead_code)]

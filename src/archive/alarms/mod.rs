@@ -7,6 +7,7 @@
 
 mod conversations;
 mod copies;
+mod coverage;
 mod identity;
 mod logs;
 mod renewal;
@@ -123,6 +124,7 @@ impl Archive {
         all.extend(self.stamp_alarms(now));
         all.extend(self.renewal_alarms(now)?);
         all.extend(self.copies_alarms(now)?);
+        all.extend(self.coverage_alarms(now)?);
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }
@@ -154,6 +156,7 @@ impl Archive {
                     counts[alarm.severity as usize] += 1;
                 }
                 *known = Some((now, counts));
+                self.gauge_coverage();
                 counts
             }
         };

@@ -6,6 +6,7 @@
 //! environment, never inline.
 
 mod agents;
+mod check;
 mod limits;
 mod locate;
 mod profile;
@@ -20,6 +21,7 @@ mod vaults;
 mod witness;
 
 pub use agents::{Agent, AgentId, AgentName, HolderKind, HolderRole, RelevantDocument};
+pub use check::{Check, Legibility};
 pub use profile::Profile;
 pub use resolved::*;
 pub use template::Template;

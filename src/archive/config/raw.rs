@@ -34,6 +34,8 @@ pub(super) struct Raw {
     pub vault: Vec<Spanned<Vault>>,
     pub copies: Option<Spanned<Copies>>,
     pub repair: Option<Spanned<Repair>>,
+    pub check: Option<Spanned<Check>>,
+    pub legibility: Option<Spanned<Legibility>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
     pub conversations: Option<Spanned<Conversations>>,
@@ -196,6 +198,25 @@ pub(super) struct Copies {
 #[serde(deny_unknown_fields)]
 pub(super) struct Repair {
     pub automatic: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    pub every: Option<Spanned<Lapse>>,
+    pub budget: Text,
+    pub quick_every: Option<Spanned<Lapse>>,
+    pub quick_budget: Text,
+    pub note_every: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Legibility {
+    pub every: Option<Spanned<Lapse>>,
+    pub budget: Text,
+    pub sample: Text,
+    pub sample_one_in: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -73,6 +73,8 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let vaults = super::vaults::vaults(raw.vault, problems, archive);
     let copies = super::vaults::copies(raw.copies, vaults.as_ref(), problems);
     let repair_automatic = super::vaults::automatic(raw.repair);
+    let check = super::check::check(raw.check, problems);
+    let legibility = super::check::legibility(raw.legibility, problems);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
     let conversations = limits::conversations(raw.conversations, problems);
@@ -101,6 +103,8 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         vaults: vaults?,
         copies: copies?,
         repair_automatic,
+        check: check?,
+        legibility: legibility?,
         malware: malware?,
         logs: logs?,
         conversations: conversations?,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::agents::{Agent, HolderKind, HolderRole, RelevantDocument};
+use super::check::{Check, Legibility};
 use crate::chain::note::Verifier;
 use crate::durable;
 use crate::error::{Code, Error, Lang, Result};
@@ -56,6 +57,10 @@ pub struct Config {
     pub copies: Copies,
     /// Whether a night mends bad copies by itself.
     pub repair_automatic: bool,
+    /// `[check]`
+    pub check: Check,
+    /// `[legibility]`
+    pub legibility: Legibility,
     /// The malware control.
     pub malware: Malware,
     /// Logs of PEC providers.

@@ -98,6 +98,11 @@ impl Copies {
         unpoisoned(self.holdings.read()).behind(vault.id()).cloned().collect()
     }
 
+    /// The entry that says first that a vault has a copy of a package.
+    pub fn since(&self, package: &PackageRef, vault: &dyn Vault) -> Option<u64> {
+        unpoisoned(self.holdings.read()).since(package, vault.id())
+    }
+
     /// Whether the chain names a whole copy in this vault.
     pub fn is_whole(&self, package: &PackageRef, vault: &dyn Vault) -> bool {
         unpoisoned(self.holdings.read()).is_whole(package, vault.id())
@@ -140,7 +145,7 @@ pub(super) fn note(holdings: &mut Holdings, entry: &Entry) -> Result<()> {
             let renewal: Renewal = serde_json::from_value(entry.object.clone().into()).map_err(|_| wrong())?;
             holdings.renewed(entry.seq, &renewal);
         }
-        Kind::Repair => holdings.repaired(&entry.object),
+        Kind::Repair => holdings.repaired(entry.seq, &entry.object),
         _ => {}
     }
     Ok(())

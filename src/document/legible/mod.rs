@@ -3,11 +3,14 @@
 //! Invariant: bounds come before allocation (a header may promise 65535 by 65535 pixels); what is looked at less than
 //! whole says so; nothing here panics or loops on what it reads. Linee guida AgID 4.5 f (integrity **and legibility**).
 
+mod decode;
 mod jpeg;
 mod pdf;
 mod png;
 mod strips;
 mod tiff;
+
+pub use decode::{Decoded, MAX_BYTES as MAX_DECODED, decode};
 
 use super::Body;
 use crate::error::{Code, Finding, Result};

@@ -144,6 +144,21 @@ pub fn root_of(body: &Body) -> Result<Option<String>> {
     Ok(opened.and_then(|opened| xml::root_name(&opened.content)))
 }
 
+/// Reads XML to its end; the fault that keeps it from being read, else that its bytes are not of the encoding it says.
+pub fn read_xml(bytes: &[u8]) -> std::result::Result<(), Finding> {
+    let parsed = xml::parse(bytes, xml::Apart::default())?;
+    parsed.findings.into_iter().find(|found| found.code == Code::XmlEncoding).map_or(Ok(()), Err)
+}
+
+/// What is signed inside a file, however many signatures are around it; what kept it from being opened.
+pub fn signed_content(bytes: &[u8]) -> std::result::Result<Vec<u8>, Finding> {
+    let mut findings = Vec::new();
+    match signed::open(bytes, &mut findings, &mut |_, _| {}) {
+        Some(opened) if opened.layers > 0 => Ok(opened.content.into_owned()),
+        _ => Err(findings.pop().unwrap_or_else(|| Finding::error(Code::DerMalformed, "content", ""))),
+    }
+}
+
 fn class_of_bytes(bytes: &[u8]) -> Option<&'static str> {
     let opened = signed::open(bytes, &mut Vec::new(), &mut |_, _| {})?;
     class_of_content(&opened.content)
