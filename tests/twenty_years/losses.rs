@@ -1,5 +1,5 @@
 //! What goes wrong in twenty years, and how it is mended with what the product has: kills, a lost catalog, a torn journal, an
-//! authority that is down, an older copy put in the archive's place.
+//! authority that is down, copies damaged in every vault, an older copy put in the archive's place.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,40 @@ pub fn copy_whole(life: &Life, back: bool) {
         let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
         assert!(done.success());
     }
+}
+
+/// One package of each vault is damaged, in each another one and in another way: the check names them, the repair restores them
+/// from the copies that are whole, and says so on the chain.
+pub fn copies_lost(life: &mut Life) {
+    life.close();
+    let bad = [("archive/packages", "invoice"), ("secondo", "generic"), ("terzo", "pec-message")];
+    let folders = bad.map(|(vault, series)| life.path(&format!("{vault}/{series}/00000001")));
+    let content = folders[0].join("content.tar.zst");
+    let mut bytes = std::fs::read(&content).unwrap();
+    bytes[500] ^= 1;
+    std::fs::remove_file(&content).unwrap();
+    std::fs::write(&content, &bytes).unwrap();
+    std::fs::remove_dir_all(&folders[1]).unwrap();
+    let index = folders[2].join("PIndex.xml");
+    std::fs::OpenOptions::new().write(true).open(with_leave(&index)).unwrap().set_len(100).unwrap();
+    let (status, report) = life.said(&["check", "--quick"]);
+    let findings = report["findings"].to_string();
+    assert_eq!(status, 1, "{report:#}");
+    for (_, series) in bad {
+        assert!(findings.contains(&format!("{series}/1")), "{series}: {findings}");
+    }
+    let repaired = life.told(&["repair"]);
+    assert_eq!(repaired["restored"].as_array().unwrap().len(), 3, "{repaired:#}");
+    assert!(folders[1].join("content.tar.zst").exists() && std::fs::read(&content).unwrap() != bytes);
+    let report = life.told(&["check", "--quick"]);
+    assert_eq!(report["outcome"], "good", "{report:#}");
+}
+
+/// A sealed file, which from now on may be written.
+fn with_leave(path: &Path) -> &Path {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    path
 }
 
 /// An older copy of the whole archive comes in its place: it takes nothing until the loss is declared.

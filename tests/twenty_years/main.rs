@@ -1,7 +1,7 @@
 //! Twenty years of an archive in minutes: every day of them, on a clock that jumps.
 //!
-//! Documents come every day, of every class at least every fortnight, and are sealed by the closing rules; for half a year the
-//! holder is a provider of PEC, whose logs come and are sealed alone every day; every night does what the product does at night; time-stamping
+//! Documents come every day, of every class at least every fortnight, and are sealed by the closing rules; for half a year every
+//! class comes every day, and the holder is a provider of PEC, whose logs are sealed alone; every night does what the product does at night; time-stamping
 //! units and roots, the organisation's seal, the archive's own key and a digest algorithm come to their end and are replaced; a
 //! disk is lost, programs are killed. Each month nothing may be past its end unannounced. At the end every document must
 //! verify: here, and before judges that have never heard of Custode. `story` is the calendar: what is to happen one day (a hold,

@@ -19,11 +19,14 @@ use super::table::{Row, Table, say};
 /// Its first day, and the first one after it.
 pub const START: Date = Date::constant(2027, 1, 1);
 pub const END: Date = Date::constant(2047, 1, 1);
-/// When the holder is a provider of PEC as well, whose logs come every day and are sealed alone.
+/// When every class comes every day: the holder is a provider of PEC as well, whose logs come each morning and are sealed alone.
 const PROVIDER: [Date; 2] = [Date::constant(2031, 3, 1), Date::constant(2031, 9, 1)];
 /// When SHA-256 ends, as is announced two years before: what was sealed with it is renewed with its successor while it still holds.
-/// Not sooner: the archive goes on sealing and stamping with SHA-256 afterwards, which is known and not tried here.
-const RETIRED: &str = "2047-06-30";
+const RETIRED: &str = "2043-06-30";
+/// From when on nothing rests on it any more that is new: a year before, the margin of the table.
+pub const SUCCEEDED: Date = Date::constant(2042, 7, 1);
+/// What falls due within so many days may be renewed with what is due.
+const TOGETHER: i64 = 30;
 
 pub struct Story {
     pub life: Life,
@@ -130,7 +133,7 @@ impl Story {
             self.happened(day, &format!("seal {new} of the organisation signs instead of {old}"));
         }
         match date {
-            (2045, 6, 1) => self.announce_the_end_of_sha256(day),
+            (2041, 6, 1) => self.announce_the_end_of_sha256(day),
             (2037, 4, 5) => self.change_key(day, "routine"),
             (2043, 10, 12) => self.change_key(day, "compromised"),
             _ => {}
@@ -156,14 +159,20 @@ impl Story {
         self.happened(day, &format!("the archive's own key is changed ({reason})"));
     }
 
+    /// Whether every class comes this day.
+    fn all(&self, day: Date) -> bool {
+        self.full || (PROVIDER[0]..PROVIDER[1]).contains(&day)
+    }
+
     fn deposits(&mut self, day: Date) {
         let archive = self.life.archive();
-        if self.full || (PROVIDER[0]..PROVIDER[1]).contains(&day) {
+        let all = self.all(day);
+        if all {
             self.at(day, 5, 0);
             deposits::early(&archive, day, &mut self.kept);
         }
         self.at(day, 10, 0);
-        deposits::daily(&archive, day, self.full, &mut self.kept);
+        deposits::daily(&archive, day, all, &mut self.kept);
     }
 
     /// What goes wrong.
@@ -184,6 +193,10 @@ impl Story {
             (2031, 6, 10) => {
                 let found = losses::catalog_lost(&mut self.life);
                 self.happened(day, &format!("the catalog is lost and made anew from {found} documents"));
+            }
+            (2029, 6, 10) => {
+                losses::copies_lost(&mut self.life);
+                self.happened(day, "a package is damaged in each of the three vaults, and repaired from the others");
             }
             (2033, 5, 5) => {
                 losses::journal_torn(&mut self.life);
@@ -209,7 +222,7 @@ impl Story {
         self.kept.truncate(self.copied.take().unwrap());
         self.at(day, 21, 0);
         let archive = self.life.archive();
-        deposits::daily(&archive, day, self.full, &mut self.kept);
+        deposits::daily(&archive, day, self.all(day), &mut self.kept);
         self.happened(day, "an older copy takes the archive's place: noticed, declared, the lost day deposited again");
     }
 
@@ -238,8 +251,9 @@ impl Story {
         }
         // Whatever is renewed was announced by the plan of the month before, or is younger than that.
         if done > 0 {
-            let now = self.life.clock_now();
-            let announced: u64 = self.planned.iter().filter(|(due, _)| *due <= now).map(|(_, packages)| packages).sum();
+            let soon = self.life.clock_now().checked_add(jiff::SignedDuration::from_hours(24 * TOGETHER)).unwrap();
+            let announced: u64 =
+                self.planned.iter().filter(|(due, _)| *due <= soon).map(|(_, packages)| packages).sum();
             let young = self.life.sealed_packages().saturating_sub(self.sealed);
             assert!(done <= announced + young, "{day}: {done} packages renewed, {announced} were announced");
         }

@@ -18,7 +18,7 @@ use super::bouncy_castle::Session;
 use super::deposits::Kept;
 use super::evidence::{Package, Remembering, signer};
 use super::life::Life;
-use super::story::{END, START, Story};
+use super::story::{END, START, SUCCEEDED, Story};
 use super::table::say;
 use super::{judges, second_verifier};
 
@@ -148,9 +148,12 @@ fn records(story: &mut Story) -> Found {
                 assert_eq!(verified.gaps(), [], "{kept:?}");
                 let last = verified.stamps.last().unwrap();
                 assert!(last.until.is_some_and(|until| until > now), "{kept:?}: {last:?}");
-                // What was sealed before the last year does not rest on the digest that is about to end.
-                let young = kept.day.year() + 1 == END.year() && verified.algorithm == Algorithm::Sha256;
-                assert!(young || verified.algorithm == Algorithm::Sha512, "{kept:?}: {:?}", verified.algorithm);
+                // Nothing rests on the digest that has ended; what was sealed since never did.
+                assert_eq!(verified.algorithm, Algorithm::Sha512, "{kept:?}");
+                if kept.day >= SUCCEEDED {
+                    let first = package.history.sealed().unwrap().algorithm();
+                    assert_eq!(first, Algorithm::Sha512, "{kept:?}");
+                }
                 // It existed within the twelve weeks in which its package was closed, and a day.
                 let days = verified
                     .since()
