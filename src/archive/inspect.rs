@@ -4,6 +4,7 @@
 //! ledger as a check goes on, so that a kill costs a part of it and never the knowledge that it was made. One check at a time.
 //! A check that only reads takes no lock, writes nothing and says so.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::error::{AtPath, Code, Error, Finding, Result};
 use crate::evidence::anchors::Anchors;
 use crate::evidence::trust::Trust;
 use crate::hash::Sha256;
-use crate::id::CheckId;
+use crate::id::{CheckId, Sequence};
 use crate::intake::receipt;
 use crate::units::Lapse;
 use crate::vault::Vault;
@@ -81,12 +82,11 @@ fn age(text: &str) -> Result<Lapse> {
 }
 
 /// Reads what somebody kept: a checkpoint, the note of a receipt, or a receipt (JSON) with its note inside.
-fn given(text: &str, keys: &Reigns) -> Result<Claim> {
+pub(super) fn given(text: &str, keys: &Reigns) -> Result<Claim> {
     let wrong =
         || Error::new(Code::Usage, "neither a checkpoint nor a receipt that this archive signed").at("checkpoint");
     let place = "checkpoint given".to_owned();
-    let receipt = serde_json::from_str::<Value>(text).ok().and_then(|value| value["note"].as_str().map(str::to_owned));
-    let note = receipt.as_deref().unwrap_or(text);
+    let note = &*note_of(text);
     // Signed by the archive's old key after its reign: that is no usage to be told of, but something to find out about.
     let untimely = |e: &Error| e.code == Code::KeyNotInForce;
     match keys.open_checkpoint(note) {
@@ -96,6 +96,17 @@ fn given(text: &str, keys: &Reigns) -> Result<Claim> {
     }
     let (_, facts) = receipt::open_note(note, keys).map_err(|e| if untimely(&e) { e.at(&place) } else { wrong() })?;
     Ok(Claim { place, size: facts.chain_size, root: facts.chain_root })
+}
+
+/// The note of a receipt in JSON; anything else as it is.
+fn note_of(text: &str) -> Cow<'_, str> {
+    let receipt = serde_json::from_str::<Value>(text).ok().and_then(|value| value["note"].as_str().map(str::to_owned));
+    receipt.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// The number of a receipt that somebody kept; `None` of anything else.
+pub(super) fn number_of(text: &str, keys: &Reigns) -> Option<Sequence> {
+    receipt::open_note(&note_of(text), keys).ok().map(|(_, facts)| facts.sequence)
 }
 
 /// A check that takes no lock and writes nothing: it reads up to the checkpoint it sees first, and looks neither at the
@@ -109,6 +120,21 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let request: CheckRequest = serde_json::from_value(request.clone())
         .map_err(|e| Error::new(Code::Usage, format!("not a request for a check: {e}")))?;
     let scope = request.scope()?;
+    let given = request.claim(&keys(&Layout::new(root))?)?;
+    judged(root, &scope, given, opening)
+}
+
+/// As [`read_only`], held against what others kept.
+pub(super) fn offline(root: &Path, mode: &str, claims: Vec<Claim>) -> Result<Value> {
+    judged(root, &Scope::all(mode.parse()?), claims, None)
+}
+
+fn judged(
+    root: &Path,
+    scope: &Scope,
+    given: impl IntoIterator<Item = Claim>,
+    opening: Option<&Error>,
+) -> Result<Value> {
     let layout = Layout::new(root);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let genesis = genesis(&layout);
@@ -121,7 +147,7 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
     let vaults = vaults.into_iter().map(|vault| Arc::new(vault) as Arc<dyn Vault>).collect();
     let asked = config.as_ref().map(|config| asked_only(config, &keys)).unwrap_or_default();
     let witnesses: Vec<Verifier> = config.iter().flat_map(|config| &config.witnesses).map(|w| w.key.clone()).collect();
-    let (claims, silent, strangers) = told(asked, request.claim(&keys)?);
+    let (claims, silent, strangers) = told(asked, given);
     let opening: Vec<Finding> = opening.into_iter().chain(strangers).collect();
     let subject = Subject {
         root,
@@ -139,12 +165,12 @@ pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) ->
         deadlines: config.as_ref().map(Config::deadlines),
         clock: Arc::clone(&clock),
     };
-    let report = check::run(&subject, &scope, CheckId::new(clock.now()), &Watch::only(&|_, _| {}))?;
+    let report = check::run(&subject, scope, CheckId::new(clock.now()), &Watch::only(&|_, _| {}))?;
     serde_json::to_value(&report).map_err(|e| Error::new(Code::Internal, e.to_string()))
 }
 
 /// What witnesses and the caller claim, the witnesses that said nothing, and those that saw another key.
-fn told(asked: Vec<Asked>, given: Option<Claim>) -> (Vec<Claim>, Vec<String>, Vec<Finding>) {
+fn told(asked: Vec<Asked>, given: impl IntoIterator<Item = Claim>) -> (Vec<Claim>, Vec<String>, Vec<Finding>) {
     let silent = asked.iter().filter(|asked| asked.claim.is_none()).map(|asked| asked.name.clone()).collect();
     let strangers = asked.iter().filter_map(|asked| asked.stranger.clone()).collect();
     (asked.into_iter().filter_map(|asked| asked.claim).chain(given).collect(), silent, strangers)

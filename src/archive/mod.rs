@@ -34,6 +34,7 @@ mod open;
 mod reindex;
 pub mod renew;
 mod replay;
+pub mod restore;
 mod revocation;
 mod rotation;
 mod seal;

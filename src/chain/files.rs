@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::entry::{Entry, MAX_LINE};
 use crate::durable;
 use crate::error::{AtPath, Code, Error, Result};
 
@@ -122,4 +123,18 @@ impl Lines {
             }
         }
     }
+}
+
+/// Reads the first `size` entries of an archive that is not open: for who makes it again from what was kept. A line that is no entry is
+/// [`Code::ChainAltered`]; whether the lines are those of the checkpoint is [`super::verify`]'s to say.
+pub fn each_entry_of(archive: &Path, size: u64, each: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+    let path = Files::of(archive).chain("entries");
+    let missing = || Error::new(Code::ChainAltered, "entries are missing").at(path.display());
+    let mut lines = Lines::open(&path, 0, MAX_LINE)?.ok_or_else(missing)?;
+    for _ in 0..size {
+        let line =
+            lines.next_line().at_path(&path)?.filter(|line| line.complete && !line.too_long).ok_or_else(missing)?;
+        each(Entry::parse(&line.bytes)?)?;
+    }
+    Ok(())
 }

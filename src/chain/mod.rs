@@ -44,7 +44,7 @@ pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Head, Kind, MAX_LINE};
-pub use files::MAX_RECORD;
+pub use files::{MAX_RECORD, each_entry_of};
 pub use index::{RenewalFile, Stamp, StampRenewal};
 pub use ledger::{Forgotten, Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;

@@ -99,7 +99,7 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
 }
 
 /// What somebody kept: a checkpoint or a receipt.
-fn kept(path: &Path) -> Result<String> {
+pub fn kept(path: &Path) -> Result<String> {
     let mut text = String::new();
     std::fs::File::open(path).at_path(path)?.take(MAX_KEPT + 1).read_to_string(&mut text).at_path(path)?;
     if text.len() as u64 > MAX_KEPT {

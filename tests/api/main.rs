@@ -30,6 +30,7 @@ mod refusals;
 mod related;
 mod repair;
 mod replay;
+mod restored;
 mod revocation;
 mod roles;
 mod rolling;

@@ -267,6 +267,10 @@ fn worst(ledger: &Ledger, claims: Vec<Claim>) -> Option<Held> {
         };
         Some(Held { code, claim, found })
     });
+    gravest(held)
+}
+
+fn gravest(held: impl Iterator<Item = Held>) -> Option<Held> {
     held.max_by_key(|held| (held.code == Code::ArchiveForked, held.claim.size))
 }
 

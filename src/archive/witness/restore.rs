@@ -6,10 +6,11 @@
 
 use serde_json::{Value, json};
 
+use super::{gravest, worst};
 use crate::archive::Archive;
 use crate::archive::access::{Action, Actor};
 use crate::archive::init::object;
-use crate::chain::{Kind, NewRecord, Restored, Tip};
+use crate::chain::{Claim, Kind, NewRecord, Restored, Tip};
 use crate::error::{Code, Error, Result};
 
 /// Longest reason kept.
@@ -19,12 +20,23 @@ impl Archive {
     /// Declares that this older state is the archive from now on. [`Code::RestoreNothing`] when nothing witnessed is missing,
     /// [`Code::ChainForked`] when there are two histories.
     pub fn declare_restoration(&self, actor: &Actor, reason: &str) -> Result<Value> {
+        self.declare_restoration_against(actor, reason, &[])
+    }
+
+    /// As [`Archive::declare_restoration`], with what others kept beside what the witnesses saw.
+    pub(in crate::archive) fn declare_restoration_against(
+        &self,
+        actor: &Actor,
+        reason: &str,
+        claims: &[Claim],
+    ) -> Result<Value> {
         self.may(actor, Action::DeclareRestoration)?;
         let reason = reason.trim();
         if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
             return Err(Error::new(Code::ReasonNeeded, format!("1 to {LONGEST_REASON} characters")).at("reason"));
         }
-        let held = self.witnesses.look_again(&self.ledger);
+        let witnessed = self.witnesses.look_again(&self.ledger);
+        let held = gravest(witnessed.into_iter().chain(worst(&self.ledger, claims.to_vec())));
         let held = held.ok_or_else(|| Error::new(Code::RestoreNothing, ""))?;
         if held.code != Code::ArchiveRestored {
             // Nobody can declare which of two histories is the one.

@@ -201,6 +201,12 @@ impl Journal {
         recovery::open(settings, sealed)
     }
 
+    /// Begins the journal of an archive whose own is lost, in an empty lane: of the numbers after `settings.known`, so many may have
+    /// been given, and none of them is given again. Durable on return.
+    pub fn begin_anew(settings: &Settings, lost: u64) -> Result<()> {
+        recovery::begin_anew(settings, lost)
+    }
+
     /// Makes a deposit durable and returns what the renderer gave, or an error after which nothing of it is kept.
     ///
     /// `render` runs on the writer's thread once the number is known; when it fails the number goes to the next deposit.

@@ -81,6 +81,16 @@ pub(super) fn open(settings: Settings, sealed: Sealed<'_>) -> Result<(Journal, R
     start(settings, index, active, tip).map(|journal| (journal, recovery))
 }
 
+pub(super) fn begin_anew(settings: &Settings, lost: u64) -> Result<()> {
+    let folder = settings.lane_folder();
+    durable::create_dir_all(&folder)?;
+    let (first, last) = (settings.known.0 + 1, settings.known.0.saturating_add(lost));
+    let numbers = (last >= first).then_some((first, last));
+    // Of a segment that is gone: there is none of that number.
+    let aside = SetAside { segment: 0, offset: 0, sha256: None, numbers };
+    open_segment(&folder, None, settings, 1, vec![aside], last + 1).map(drop)
+}
+
 fn start(settings: Settings, index: Index, active: Appending, tip: Tip) -> Result<Journal> {
     let next = index.next;
     let shared = Arc::new(Shared { index: Mutex::new(index), closed: Mutex::new(None) });
