@@ -46,14 +46,19 @@ impl Identity {
         if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || !plain(origin) || !plain(name) {
             return Err(missing("not a vault's id".into()));
         }
-        Ok(Self { id: (*id).to_owned(), origin: (*origin).to_owned(), name: (*name).to_owned() })
+        let found = Self { id: (*id).to_owned(), origin: (*origin).to_owned(), name: (*name).to_owned() };
+        // As it was written, to the last byte.
+        if found.text() == text { Ok(found) } else { Err(missing("not a vault's id".into())) }
+    }
+
+    fn text(&self) -> String {
+        format!("{}\n{}\n{}\n", self.id, self.origin, self.name)
     }
 
     /// Makes a folder this vault; durable on return. A folder that is one already is an error and is left alone.
     pub fn write(&self, root: &Path) -> Result<()> {
         durable::create_dir_all(root)?;
-        let text = format!("{}\n{}\n{}\n", self.id, self.origin, self.name);
-        durable::write_new(&root.join(ID_FILE), text.as_bytes(), durable::MODE_SEALED)
+        durable::write_new(&root.join(ID_FILE), self.text().as_bytes(), durable::MODE_SEALED)
     }
 
     /// Removes what is left when a stop fell between the file and the clearing up of what it was made of.
@@ -85,7 +90,7 @@ impl Identity {
 
     /// Held against the vault that is expected: `vault/other` says whose this one is.
     pub fn must_be(&self, id: &str, origin: &str, name: &str, root: &Path) -> Result<()> {
-        if self.id == id && self.origin == origin {
+        if (self.id.as_str(), self.origin.as_str(), self.name.as_str()) == (id, origin, name) {
             return Ok(());
         }
         let found = match self.origin == origin {
