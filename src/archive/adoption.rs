@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::layout::Layout;
 use super::open::Adopted;
 use crate::durable;
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Code, Error, Result};
 use crate::hash::Sha256;
 
 const WAITING: &str = "adopting-";
@@ -53,6 +53,31 @@ pub(super) fn settle(layout: &Layout, adopted: &Adopted) -> Result<()> {
             place(layout, file)?;
         } else {
             durable::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every adopted file is there to its last byte, and no other is: held against the chain before anything reads what it says, so
+/// that an edit is called one whatever it did to the text.
+pub(super) fn as_adopted(layout: &Layout, adopted: &Adopted) -> Result<()> {
+    let folders = [(layout.schemas(), ".json", &adopted.classes), (layout.policies(), ".toml", &adopted.policies)];
+    for (folder, extension, known) in folders {
+        let refuse =
+            |name: &str, detail: &str| Err(Error::new(Code::NotAdopted, detail).at(folder.join(name).display()));
+        for entry in std::fs::read_dir(&folder).at_path(&folder)? {
+            let name = entry.at_path(&folder)?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(extension) && !known.contains_key(&name) {
+                return refuse(&name, "the chain does not know this file");
+            }
+        }
+        for (name, sha256) in known {
+            match durable::read_plain(&folder.join(name)) {
+                Ok(bytes) if Sha256::of(&bytes) == *sha256 => {}
+                Ok(_) => return refuse(name, "the chain does not know this file as it is"),
+                Err(error) if error.code == Code::FileMissing => return refuse(name, "the adopted file is missing"),
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())

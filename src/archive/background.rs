@@ -22,6 +22,9 @@ const WITNESSING: Duration = Duration::from_secs(60);
 const COPYING: Duration = Duration::from_secs(120);
 /// How often accesses and refusals are chained while serving.
 const CHAINING: Duration = Duration::from_secs(60);
+/// How often the chain is told how far the numbers went: a journal that loses its end is found out for all but the last of this,
+/// and the chain does not grow by an entry a minute.
+const NUMBERING: Duration = Duration::from_secs(600);
 
 impl Background {
     /// Whether there are threads at work.
@@ -122,7 +125,7 @@ fn copying(archive: &Weak<Archive>, every: Duration) {
 }
 
 fn turns(archive: &Weak<Archive>, interval: Duration) {
-    let mut chained = Instant::now();
+    let (mut chained, mut numbered) = (Instant::now(), Instant::now());
     loop {
         let Some(archive) = archive.upgrade() else { return };
         if archive.sleep(interval) {
@@ -147,6 +150,14 @@ fn turns(archive: &Weak<Archive>, interval: Duration) {
         if chained.elapsed() >= CHAINING && archive.witnesses.held().is_none() {
             chained = Instant::now();
             let outcome = archive.chain_refusals().and_then(|()| archive.ledger.chain_accesses().map(drop));
+            let outcome = outcome.and_then(|()| {
+                if numbered.elapsed() < NUMBERING {
+                    Ok(())
+                } else {
+                    numbered = Instant::now();
+                    archive.chain_numbers()
+                }
+            });
             if let Err(error) = outcome {
                 tracing::error!(code = error.code.as_str(), detail = %error.detail, "chaining failed");
             }

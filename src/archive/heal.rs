@@ -10,6 +10,7 @@ use super::open::Adopted;
 use super::state::unpoisoned;
 use crate::document::class::Classes;
 use crate::error::Result;
+use crate::id::Sequence;
 use crate::retention::Policies;
 
 impl Archive {
@@ -28,6 +29,8 @@ impl Archive {
         *unpoisoned(self.policies.write()) = Policies::load(&self.layout.policies())?;
         *unpoisoned(self.access.write()) = Access::load(&self.ledger)?.0;
         *unpoisoned(self.chained_refusals.lock()) = adopted.refusals;
+        // What was sealed since counts as well, and is found out again by the next package.
+        *unpoisoned(self.chained_numbers.lock()) = Sequence(adopted.issued);
         self.renewals.replace(adopted.renewals);
         self.copies.replace(adopted.holdings);
         *unpoisoned(self.checks.lock()) = adopted.checks;

@@ -117,16 +117,21 @@ pub fn read_only(root: &Path, request: &Value) -> Result<Value> {
 
 /// As [`read_only`], for an archive that could not be opened: what stopped the opening is in the report.
 pub fn read_only_after(root: &Path, request: &Value, opening: Option<&Error>) -> Result<Value> {
+    read_only_at(root, request, opening, Arc::new(SystemClock))
+}
+
+/// As [`read_only_after`], with a clock of one's own.
+pub fn read_only_at(root: &Path, request: &Value, opening: Option<&Error>, clock: Arc<dyn Clock>) -> Result<Value> {
     let request: CheckRequest = serde_json::from_value(request.clone())
         .map_err(|e| Error::new(Code::Usage, format!("not a request for a check: {e}")))?;
     let scope = request.scope()?;
     let given = request.claim(&keys(&Layout::new(root))?)?;
-    judged(root, &scope, given, opening)
+    judged(root, &scope, given, opening, clock)
 }
 
 /// As [`read_only`], held against what others kept.
 pub(super) fn offline(root: &Path, mode: &str, claims: Vec<Claim>) -> Result<Value> {
-    judged(root, &Scope::all(mode.parse()?), claims, None)
+    judged(root, &Scope::all(mode.parse()?), claims, None, Arc::new(SystemClock))
 }
 
 fn judged(
@@ -134,9 +139,9 @@ fn judged(
     scope: &Scope,
     given: impl IntoIterator<Item = Claim>,
     opening: Option<&Error>,
+    clock: Arc<dyn Clock>,
 ) -> Result<Value> {
     let layout = Layout::new(root);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let genesis = genesis(&layout);
     let keys = keys(&layout)?;
     let facts = genesis.as_ref().and_then(|entry| Genesis::parse(&entry.object).ok());
@@ -297,11 +302,12 @@ impl Archive {
         durable::write_new(&self.report_path(id, "json"), &json, durable::MODE_SEALED)?;
         durable::write_new(&self.report_path(id, "txt"), text.as_bytes(), durable::MODE_SEALED)?;
         durable::write_new(&self.report_path(id, "html"), html.as_bytes(), durable::MODE_SEALED)?;
+        let files = [("report", &json[..]), ("text", text.as_bytes()), ("html", html.as_bytes())];
+        let mut files = files.map(|(name, bytes)| (name, Sha256::of(bytes))).to_vec();
         if let Some(der) = self.signed_report(&format!("check {id}"), Sha256::of(&json)) {
             durable::write_new(&self.report_path(id, "json.p7s"), &der, durable::MODE_SEALED)?;
+            files.push(("signature", Sha256::of(&der)));
         }
-        let files = [("report", &json[..]), ("text", text.as_bytes()), ("html", html.as_bytes())];
-        let files = files.map(|(name, bytes)| (name, Sha256::of(bytes)));
         let noted = self.note_check(report, entry(report, scope, &files));
         self.unmark_check(id)?;
         if let Err(error) = noted {

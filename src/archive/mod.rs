@@ -25,6 +25,7 @@ mod chain;
 mod coverage;
 mod heal;
 mod interrupted;
+mod issued;
 pub mod keys;
 mod layout;
 mod lock;

@@ -102,6 +102,7 @@ impl Archive {
             }),
         };
         if self.witnesses.held().is_none() {
+            self.chain_numbers()?;
             self.chain_refusals()?;
             self.ledger.chain_accesses()?;
             self.stamp_when_due(true);

@@ -100,6 +100,8 @@ pub(super) struct Adopted {
     pub policies: BTreeMap<String, Sha256>,
     pub packages: Vec<(PackageRef, u64)>,
     pub refusals: Option<refusal::Head>,
+    /// The highest number of the lane that was acknowledged.
+    pub issued: u64,
     /// Renewals of evidence.
     pub renewals: super::renew::Renewals,
     /// Which vaults hold what.
@@ -135,6 +137,10 @@ impl Adopted {
                 }
                 Kind::Renewal => adopted.renewals.note(&entry)?,
                 Kind::Refusals => adopted.refusals = serde_json::from_value(Value::Object(entry.object.clone())).ok(),
+                Kind::Intake => {
+                    let issued = entry.object.get("issued").and_then(Value::as_u64).ok_or_else(wrong)?;
+                    adopted.issued = adopted.issued.max(issued);
+                }
                 Kind::Repair => {
                     let number = |key: &str| entry.object.get("voided").and_then(|voided| voided[key].as_u64());
                     if let (Some(first), Some(last)) = (number("first"), number("last")) {
@@ -157,7 +163,7 @@ impl Archive {
             return Err(Error::new(Code::ArchiveUnfinished, "").at(root.display()));
         }
         if !layout.config().exists() {
-            return Err(Error::new(Code::ArchiveMissing, "no custode.toml").at(root.display()));
+            return Err(Error::new(Code::ArchiveMissing, "no custode.toml").at(layout.config().display()));
         }
         match lock::take(&layout.lock())? {
             Owner::Server { address, token } => Ok(Opened::Served { address, token }),
@@ -220,6 +226,7 @@ impl Archive {
         let adopted = Adopted::of(&ledger)?;
         adoption::settle(&layout, &adopted)?;
 
+        adoption::as_adopted(&layout, &adopted)?;
         let classes = Classes::load(&layout.schemas())?;
         check_adopted(&layout, &adopted, &classes)?;
         let policies = Policies::load(&layout.policies())?;
@@ -263,6 +270,8 @@ impl Archive {
         settings.most_records = config.intake.max_unsealed_documents;
         settings.most_bytes = config.intake.max_unsealed_bytes.0;
         settings.known = known_number(&ledger, &adopted)?;
+        settings.acknowledged = Sequence(adopted.issued);
+        let settled_numbers = settings.known.max(settings.acknowledged);
         let sealed = SealedDocuments::new(copies.vaults(), &ledger, &adopted)?;
         let (journal, recovery) = Journal::open(settings, &|sequence, document| sealed.holds(sequence, document))?;
         opening.extend(recovery.findings);
@@ -304,6 +313,7 @@ impl Archive {
             manuals: super::manual::Manuals::default(),
             renewals: adopted.renewals,
             chained_refusals: Mutex::new(adopted.refusals),
+            chained_numbers: Mutex::new(settled_numbers),
             ledger,
             journal,
             incoming,
@@ -403,6 +413,7 @@ impl Archive {
         }
         let served = self.background.stop(&self.wake);
         if self.witnesses.held().is_none() {
+            self.chain_numbers()?;
             self.chain_refusals()?;
             self.ledger.chain_accesses()?;
         }

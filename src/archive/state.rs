@@ -69,6 +69,8 @@ pub struct Archive {
     pub(super) refusals: RefusalLog,
     /// How far the log of refusals is on the chain.
     pub(super) chained_refusals: Mutex<Option<RefusalsHead>>,
+    /// How far the chain says that numbers were acknowledged.
+    pub(super) chained_numbers: Mutex<Sequence>,
     pub(super) replay_key: ReplayKey,
     pub(super) staging_key: StagingKey,
     /// How many documents are read in depth at the same time: each may take some megabytes.

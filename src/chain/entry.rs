@@ -54,6 +54,7 @@ kinds! {
     Manual = "manual", "A manual of conservation was adopted.";
     Package = "package", "A package was sealed: this entry is the commit.";
     Refusals = "refusals", "Refusals since the entry before.";
+    Intake = "intake", "How far the numbers of a lane went: all of them were acknowledged.";
     Check = "check", "A check was made.";
     Repair = "repair", "Something was put right.";
     Record = "record", "A record of what somebody decided.";

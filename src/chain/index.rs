@@ -245,6 +245,7 @@ impl Index {
                 | Kind::Class
                 | Kind::Policy
                 | Kind::Refusals
+                | Kind::Intake
                 | Kind::Check
                 | Kind::Record
                 | Kind::Bundle

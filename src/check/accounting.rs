@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::report::{Finding, Place};
+use super::sealed::Voided;
 use crate::error::Code;
 use crate::id::{Lane, PackageRef};
 use crate::package::numbers::Numbers;
@@ -95,6 +96,25 @@ pub(super) fn account(packages: &[Held], journal: Option<&InJournal>, complete: 
     account
 }
 
+/// Numbers that recovery set aside although they had been acknowledged: whoever has their receipts is owed their documents.
+pub(super) fn lost(voided: &[Voided]) -> Vec<Finding> {
+    let lost = voided.iter().filter(|voided| voided.numbers.first <= voided.acknowledged);
+    let one = |voided: &Voided| {
+        let (first, last) = (voided.numbers.first, voided.numbers.last.min(voided.acknowledged));
+        let detail = format!(
+            "{} of lane {}: acknowledged, and lost with the end of the journal",
+            which(first, last),
+            voided.lane
+        );
+        Finding::new(Code::NumbersDisagree, Place::file(format!("intake/lane-{:04}", voided.lane.0)), &detail)
+    };
+    lost.map(one).collect()
+}
+
+fn which(first: u64, last: u64) -> String {
+    if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") }
+}
+
 impl Account {
     fn zero(&mut self, packages: &[Held], lanes: &BTreeMap<Lane, Vec<(u64, u64, usize)>>) {
         for (first, _, at) in lanes.values().flatten() {
@@ -148,9 +168,9 @@ impl Account {
     }
 
     fn gap(&mut self, first: u64, last: u64, lane: Lane) {
-        let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
-        let detail = format!("{which} of lane {lane}: in no package, not in the journal, not set aside");
-        self.findings.push(Finding::new(Code::NumbersDisagree, Place::default(), &detail));
+        let detail = format!("{} of lane {lane}: in no package, not in the journal, not set aside", which(first, last));
+        let place = Place::file(format!("intake/lane-{:04}", lane.0));
+        self.findings.push(Finding::new(Code::NumbersDisagree, place, &detail));
     }
 }
 
@@ -213,6 +233,19 @@ mod tests {
         let account = account(&packages, Some(&journal(&[], &[], 7)), true);
         assert!(account.findings.is_empty());
         assert_eq!(account.shared, [(0, 1, 2)]);
+    }
+
+    #[test]
+    fn what_was_set_aside_after_it_was_acknowledged_is_lost() {
+        let voided = |first, last, acknowledged| {
+            let numbers = super::super::sealed::Numbers { first, last };
+            Voided { lane: Lane(1), acknowledged, numbers }
+        };
+        assert!(lost(&[voided(5, 7, 4), voided(9, 9, 8)]).is_empty());
+        let found = lost(&[voided(5, 7, 4), voided(5, 7, 6), voided(9, 9, 20)]);
+        assert_eq!(found.len(), 2);
+        assert!(found[0].message.contains("numbers 5 to 6 of lane 1: acknowledged, and lost"), "{found:?}");
+        assert!(found[1].message.contains("number 9 of lane 1") && found[1].outcome == super::super::Outcome::Bad);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Place {
             Some((rest, id)) => (rest, id.parse().ok()),
             None => (text, None),
         };
-        let cut = [" line ", ", line ", ", entry ", ", bytes ", ", byte ", " at byte ", " frame "]
+        let cut = [" line ", ", line ", ", entry ", ", number ", ", bytes ", ", byte ", " at byte ", " frame "]
             .iter()
             .filter_map(|m| rest.find(m))
             .min();

@@ -16,7 +16,7 @@ use super::package::{self, Looked};
 use super::plan::{self, Taken};
 use super::report::{Coverage, Finding, Findings, Outcome, Place, Report};
 use super::sealed::{self, OnChain};
-use super::{Budget, Mode, Scope, Subject, agreement, legible, shared, waiting};
+use super::{Budget, Mode, Scope, Subject, agreement, kept, legible, refusals, shared, waiting};
 use crate::chain::{self, Reigns};
 use crate::error::{AtPath, Code, Error, Result};
 use crate::id::{CheckId, Lane, PackageRef, Sequence};
@@ -84,6 +84,7 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, watch: &Watch<'_>)
     let journal = run.journal();
     let folders = run.folders();
     let adopted = adopted::present(subject.root);
+    let reports = kept::present(subject.root);
     let (mut facts, seen) =
         chain::verify::verify_against(subject.root, Some(subject.vkey), subject.claims, subject.witnesses);
     run.coverage.witnessed = std::mem::take(&mut facts.compared);
@@ -100,6 +101,10 @@ pub fn run(subject: &Subject<'_>, scope: &Scope, id: CheckId, watch: &Watch<'_>)
     run.findings.extend(std::mem::take(&mut on_chain.findings));
     run.findings.extend(on_chain.series());
     run.findings.extend(adopted::judge(subject.root, &adopted, &on_chain.adopted));
+    if scope.is_all() {
+        run.findings.extend(kept::judge(subject.root, &reports, &on_chain.kept, id));
+        run.findings.extend(refusals::judge(subject.root, &on_chain.refusals));
+    }
     if scope.mode == Mode::Full {
         run.findings.extend(super::stamps::judge(subject, &keys, &on_chain));
     }
@@ -504,8 +509,12 @@ impl Run<'_> {
             let mut numbers = journal.numbers;
             let voided = on_chain.voided.iter().filter(|voided| voided.lane == numbers.lane);
             numbers.voided.extend(voided.map(|voided| (voided.numbers.first, voided.numbers.last)));
+            // What was acknowledged before the journal was asked is in it, or was sealed since.
+            let told = on_chain.issued.iter().filter(|told| told.lane == numbers.lane && told.at < self.started_at);
+            numbers.highest = told.map(|told| told.issued).fold(numbers.highest, u64::max);
             numbers
         });
+        self.findings.extend(accounting::lost(&on_chain.voided));
         self.held.sort_by(|a, b| a.package.cmp(&b.package));
         let account = accounting::account(&self.held, numbers.as_ref(), self.numbers_whole);
         self.findings.extend(account.findings);

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::kept::{self, Kept};
 use super::report::{Finding, Place};
 use crate::chain::{Entry, Kind, MAX_LINE, Stamp, StampRenewal};
 use crate::durable;
@@ -18,10 +19,14 @@ use crate::error::{AtPath, Code, Result};
 use crate::evidence::digest::Digest;
 use crate::hash::Sha256;
 use crate::id::{Lane, PackageRef, SeriesId};
+use crate::intake::refusal;
 use crate::package::FileFacts;
 use crate::package::copies::Holdings;
 use crate::package::generation::{Renewal, file_names, generation_of};
 use crate::package::numbers::Summary;
+
+/// No check takes longer, or it misses a number that was given while it ran.
+const LONGEST: SignedDuration = SignedDuration::from_hours(48);
 
 /// The chain's lines.
 pub(super) const ENTRIES: &str = "chain/entries";
@@ -94,8 +99,20 @@ impl Sealed {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Voided {
     pub lane: Lane,
+    /// How far numbers of its lane had been acknowledged when they were set aside.
+    #[serde(skip)]
+    pub acknowledged: u64,
     #[serde(rename = "voided")]
     pub numbers: Numbers,
+}
+
+/// How far an entry says that the numbers of a lane were acknowledged.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Issued {
+    #[serde(skip)]
+    pub at: Timestamp,
+    pub lane: Lane,
+    pub issued: u64,
 }
 
 /// First and last.
@@ -123,6 +140,12 @@ pub(super) struct OnChain {
     pub voided: Vec<Voided>,
     /// When each repair was: copies were made by them.
     repaired_at: BTreeMap<u64, Timestamp>,
+    /// How far numbers were acknowledged, oldest first.
+    pub issued: Vec<Issued>,
+    /// How far the log of refusals went, oldest first.
+    pub refusals: Vec<refusal::Head>,
+    /// Files that the chain names by their digest and that stand beside the packages.
+    pub kept: Vec<Kept>,
     /// Which vaults hold what.
     pub holdings: Holdings,
     /// Time-stamps over the chain.
@@ -218,15 +241,47 @@ impl OnChain {
                     self.adopted.insert(format!("{folder}/{}", text("file")), sha256);
                 }
             }
+            Kind::Check => self.kept.extend(kept::reports(&entry.object)),
+            Kind::Intake => match serde_json::from_value::<Issued>(entry.object.into()) {
+                Ok(issued) => self.issued(Issued { at: entry.at, ..issued }),
+                Err(_) => {
+                    let detail = format!("line {line}: an entry about intake that does not say how far it went");
+                    self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
+                }
+            },
+            Kind::Refusals => match serde_json::from_value(entry.object.into()) {
+                Ok(head) => self.refusals.push(head),
+                Err(_) => {
+                    let detail = format!("line {line}: an entry about refusals that does not say which");
+                    self.findings.push(Finding::new(Code::ChainAltered, Place::file(ENTRIES), &detail));
+                }
+            },
             Kind::Stamp => self.stamps.extend(serde_json::from_value::<Stamp>(entry.object.into()).ok()),
             // Repairs of other things say nothing of numbers, or of copies.
             Kind::Repair => {
                 self.holdings.repaired(entry.seq, &entry.object);
                 self.repaired_at.insert(entry.seq, entry.at);
-                self.voided.extend(serde_json::from_value::<Voided>(entry.object.into()).ok());
+                self.kept.extend(kept::quarantined(&entry.object));
+                if let Ok(mut voided) = serde_json::from_value::<Voided>(entry.object.into()) {
+                    let before = self.issued.iter().filter(|issued| issued.lane == voided.lane);
+                    voided.acknowledged = before.map(|issued| issued.issued).max().unwrap_or(0);
+                    self.voided.push(voided);
+                }
             }
             _ => {}
         }
+    }
+
+    /// The last word of a lane counts; those of the last days are kept, for a check that began before them.
+    fn issued(&mut self, said: Issued) {
+        let old = |told: &Issued| told.at.duration_since(said.at).abs() > LONGEST;
+        while let [first, second, ..] = &self.issued[..]
+            && first.lane == second.lane
+            && old(second)
+        {
+            self.issued.remove(0);
+        }
+        self.issued.push(said);
     }
 
     /// A renewal's files belong to its packages from here on.

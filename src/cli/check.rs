@@ -110,7 +110,7 @@ pub fn kept(path: &Path) -> Result<String> {
 
 /// Whether the archive did not open because of what is in it.
 fn damaged(error: &Error) -> bool {
-    error.code.kind() == Kind::Damage || error.code == Code::KeyMissing
+    error.code.kind() == Kind::Damage || matches!(error.code, Code::KeyMissing | Code::NotAdopted)
 }
 
 /// Starts a check and waits for its report, drawing progress on a terminal. While another one runs it waits for its turn.

@@ -51,7 +51,7 @@ impl Seal {
                 "-out",
                 "ca.pem",
                 "-days",
-                "3000",
+                "9000",
                 "-subj",
                 "/CN=Autorita di certificazione",
             ],

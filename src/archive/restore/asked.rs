@@ -78,6 +78,7 @@ impl Asked {
                         packages.entry(renewed.package).or_default().extend(renewed.files);
                     }
                 }
+                Kind::Intake => known = known.max(entry.object["issued"].as_u64().unwrap_or(0)),
                 Kind::Repair => {
                     for act in ["copied", "restored"] {
                         vaults.extend(entry.object.get(act).and_then(|act| act["vault"].as_str()).map(str::to_owned));

@@ -54,6 +54,8 @@ pub(super) struct Index {
     /// Up to where the active segment is durable.
     pub durable: u64,
     pub next: u64,
+    /// The highest number of a durable record seen; zero when none was.
+    pub highest: u64,
     /// Numbers set aside by recovery: issued perhaps, never used again.
     pub voided: Vec<(Sequence, Sequence)>,
     pub documents: u64,
@@ -63,6 +65,7 @@ pub(super) struct Index {
 impl Index {
     /// Takes a durable record, leaving out what is sealed already.
     pub fn add(&mut self, segment: u64, offset: u64, head: &RecordHead, sealed: &dyn Fn(DocumentId) -> bool) {
+        self.highest = self.highest.max(head.sequence.0);
         let unsealed = head.documents.iter().filter(|document| !sealed(document.id));
         let unsealed: Vec<Kept> =
             unsealed.map(|document| Kept { id: document.id, large: document.stored == Stored::File }).collect();

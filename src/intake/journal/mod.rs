@@ -65,6 +65,8 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// The highest number known to be sealed: a journal that would give it again is damaged.
     pub known: Sequence,
+    /// The highest number known to be acknowledged: what is missing up to it was lost, is said, and is never given again.
+    pub acknowledged: Sequence,
     /// Most records in a batch: more only makes the first of them wait longer.
     pub batch_records: usize,
     /// A batch takes no further record once it is this large.
@@ -94,6 +96,7 @@ impl Settings {
             lane,
             clock,
             known: Sequence(0),
+            acknowledged: Sequence(0),
             batch_records: 512,
             batch_bytes: 4 << 20,
             segment_bytes: 64 << 20,
@@ -294,6 +297,11 @@ impl Journal {
     /// How much it holds.
     pub fn load(&self) -> Load {
         self.shared.index().load()
+    }
+
+    /// The highest number that a record seen since the opening holds durably: it was acknowledged, or may have been.
+    pub fn issued(&self) -> Sequence {
+        Sequence(self.shared.index().highest)
     }
 
     /// Numbers that recovery set aside, as far as segments on disk say.

@@ -62,11 +62,29 @@ pub(super) fn open(settings: Settings, sealed: Sealed<'_>) -> Result<(Journal, R
         let detail = format!("the next number would be {next}, but number {} is sealed", settings.known);
         return Err(Error::new(Code::JournalDamaged, detail).at(folder.display()));
     }
+    // Acknowledged, and neither in a batch nor in what is left of one: intake goes on behind them.
+    let lost = (settings.acknowledged.0 >= next).then_some((next, settings.acknowledged.0));
+    let next = next.max(settings.acknowledged.0 + 1);
+    if let Some((first, last)) = lost {
+        let detail = format!("numbers {first} to {last} were acknowledged and are not there");
+        recovery.findings.push(Finding::error(Code::JournalDamaged, place_of_tip(&folder, walk.tip.as_ref()), detail));
+    }
     let (active, tip) = match (&tail, walk.tip) {
+        (None, Some(tip)) if lost.is_some() => {
+            recovery.voided = lost.map(|(first, last)| (Sequence(first), Sequence(last)));
+            let (segment, offset) = (tip.header.segment, tip.end);
+            let aside = SetAside { segment, offset, sha256: Some(Sha256::of(b"")), numbers: lost };
+            open_segment(&folder, Some(&tip), &settings, segment + 1, vec![aside], next)?
+        }
         (None, Some(tip)) => continue_in(&folder, tip)?,
         (None, None) => open_segment(&folder, None, &settings, 1, Vec::new(), next)?,
         (Some(tail), tip) => {
-            let aside = tail.set_aside(&folder, &settings, &mut recovery)?;
+            let mut aside = tail.set_aside(&folder, &settings, &mut recovery)?;
+            if let (Some((first, last)), Some(here)) = (lost, aside.first_mut()) {
+                let first = here.numbers.map_or(first, |(torn, _)| torn.min(first));
+                here.numbers = Some((first, last));
+                recovery.voided = Some((Sequence(first), Sequence(last)));
+            }
             let number = walk.segments.last().map_or(1, |(number, _)| number + 1);
             open_segment(&folder, tip.as_ref(), &settings, number, aside, next)?
         }
@@ -89,6 +107,13 @@ pub(super) fn begin_anew(settings: &Settings, lost: u64) -> Result<()> {
     // Of a segment that is gone: there is none of that number.
     let aside = SetAside { segment: 0, offset: 0, sha256: None, numbers };
     open_segment(&folder, None, settings, 1, vec![aside], last + 1).map(drop)
+}
+
+/// Where the last batch that holds ends.
+fn place_of_tip(folder: &Path, tip: Option<&Tip>) -> String {
+    let lane = folder.file_name().unwrap_or_default().to_string_lossy();
+    let (segment, end) = tip.map_or((1, 0), |tip| (tip.header.segment, tip.end));
+    format!("intake/{lane}/{} at byte {end}", segment_name(segment))
 }
 
 fn start(settings: Settings, index: Index, active: Appending, tip: Tip) -> Result<Journal> {

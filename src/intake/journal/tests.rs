@@ -287,6 +287,37 @@ fn a_torn_tail_is_quarantined_byte_for_byte_and_stays_under_a_digest() {
     assert_eq!(place.verify().findings[0].code, Code::JournalDamaged);
 }
 
+/// The chain knows that number 2 was acknowledged, and a disk has forgotten it: wholly, or so that its header cannot be read.
+#[test]
+fn what_was_acknowledged_and_is_gone_is_said_and_its_number_is_not_given_again() {
+    for torn in [false, true] {
+        let place = Place::new();
+        let incoming = place.incoming();
+        let (journal, _) = place.open();
+        put(&journal, &incoming, b"kept").unwrap();
+        let good = std::fs::metadata(place.segment(1)).unwrap().len() as usize;
+        put(&journal, &incoming, b"lost").unwrap();
+        assert_eq!(journal.issued(), Sequence(2));
+        drop(journal);
+        let bytes = std::fs::read(place.segment(1)).unwrap();
+        std::fs::write(place.segment(1), &bytes[..good + if torn { 30 } else { 0 }]).unwrap();
+        let mut settings = place.settings();
+        settings.acknowledged = Sequence(2);
+        let (journal, recovery) = Journal::open(settings.clone(), &|_, _| false).unwrap();
+        assert_eq!(recovery.findings[0].code, Code::JournalDamaged, "{:?}", recovery.findings);
+        assert_eq!(recovery.findings[0].severity, crate::error::Severity::Error);
+        assert_eq!((recovery.voided, recovery.next), (Some((Sequence(2), Sequence(2))), Sequence(3)));
+        assert_eq!(put(&journal, &incoming, b"next").unwrap().0.sequence, Sequence(3));
+        drop(journal);
+        // What was lost is set aside for ever; nothing is said of it again.
+        let (journal, recovery) = Journal::open(settings, &|_, _| false).unwrap();
+        assert_eq!((recovery.findings, recovery.next), (vec![], Sequence(4)));
+        assert_eq!((journal.voided(), journal.issued()), (vec![(Sequence(2), Sequence(2))], Sequence(3)));
+        drop(journal);
+        assert_eq!(place.verify().findings, vec![]);
+    }
+}
+
 #[test]
 fn a_bad_batch_followed_by_a_valid_one_is_damage_and_nothing_changes() {
     let place = Place::new();

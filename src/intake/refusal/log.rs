@@ -355,8 +355,13 @@ pub struct Verified {
 
 /// Verifies the log, read-only: every line, and that it still holds what the chain says of it (`chained`).
 pub fn verify(intake: &Path, chained: &[Head]) -> Result<Verified> {
-    let mut due: Vec<Head> = chained.to_vec();
-    let walk = walk(intake, &mut |_, _, _, head| due.retain(|chained| *chained != head))?;
+    let mut due: HashMap<u64, Vec<Sha256>> = HashMap::new();
+    chained.iter().for_each(|head| due.entry(head.lines).or_default().push(head.sha256));
+    let walk = walk(intake, &mut |_, _, _, head| {
+        if let Some(digests) = due.get_mut(&head.lines) {
+            digests.retain(|chained| *chained != head.sha256);
+        }
+    })?;
     let mut findings = Vec::new();
     if let Some((number, offset, what)) = walk.damage {
         findings.push(Finding::error(Code::JournalDamaged, place(number, offset), what));
@@ -368,9 +373,12 @@ pub fn verify(intake: &Path, chained: &[Head]) -> Result<Verified> {
             "the last line is altered or unfinished",
         ));
     }
-    for head in due {
-        let detail = format!("the chain knows {} lines of refusals that are not there as they were", head.lines);
-        findings.push(Finding::error(Code::JournalDamaged, "intake/refusals", detail));
+    due.retain(|_, digests| !digests.is_empty());
+    // The shortest that is not there tells from where on.
+    if let Some(lines) = due.keys().min() {
+        let detail = format!("the chain knows {lines} lines of refusals that are not there as they were");
+        let last = walk.files.last().copied().unwrap_or(1);
+        findings.push(Finding::error(Code::JournalDamaged, format!("intake/{}", name(last)), detail));
     }
     Ok(Verified { findings, head: walk.head })
 }
