@@ -63,6 +63,9 @@ impl Archive {
         if self.copies.kept.len() > 1 {
             threads.push(start("custode-copies", copying, COPYING)?);
         }
+        if !self.notices.is_empty() {
+            threads.push(start("custode-notices", telling, self.config.notices.every.std())?);
+        }
         *unpoisoned(self.background.0.lock()) = threads;
         Ok(())
     }
@@ -119,6 +122,17 @@ fn copying(archive: &Weak<Archive>, every: Duration) {
         }
         // What was sealed while copies were made is not waited for.
         if !archive.copies.due.load(Ordering::SeqCst) && archive.doze(every) || archive.is_ending() {
+            return;
+        }
+    }
+}
+
+/// Tells whoever is named in `[alarms]` what began, got worse or ended.
+fn telling(archive: &Weak<Archive>, every: Duration) {
+    loop {
+        let Some(archive) = archive.upgrade() else { return };
+        archive.tell();
+        if archive.sleep(every) {
             return;
         }
     }

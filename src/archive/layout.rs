@@ -85,6 +85,11 @@ impl Layout {
         self.0.join("revocation")
     }
 
+    /// What was told of alarms, and to whom.
+    pub fn notices(&self) -> PathBuf {
+        self.0.join("notices")
+    }
+
     /// Bytes set aside.
     pub fn quarantine(&self) -> PathBuf {
         self.0.join("quarantine")

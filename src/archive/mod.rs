@@ -31,6 +31,7 @@ mod layout;
 mod lock;
 mod manual;
 mod nightly;
+mod notices;
 mod open;
 mod reindex;
 pub mod renew;

@@ -13,8 +13,15 @@ use crate::id::CheckId;
 use crate::units::Lapse;
 
 impl Archive {
-    /// What must happen every night.
+    /// What must happen every night; how it went is told to whoever is named in `[alarms]`.
     pub fn nightly(&self, actor: &Actor) -> Result<Value> {
+        self.may(actor, Action::Check)?;
+        let night = self.night(actor);
+        self.tell_of_night(&night);
+        night
+    }
+
+    fn night(&self, actor: &Actor) -> Result<Value> {
         let (seal, renewal) = self.night_work(actor)?;
         self.finish_repairs_nightly();
         // Before the check, which then finds them all.

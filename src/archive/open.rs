@@ -299,6 +299,7 @@ impl Archive {
             malware: malware_control(&config),
             revocation: super::revocation::Revocation::new(&config, &layout),
             witnesses,
+            notices: super::notices::Notices::open(&config, &layout),
             stamping: super::stamp::Stamping::default(),
             layout,
             config,

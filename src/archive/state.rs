@@ -94,6 +94,8 @@ pub struct Archive {
     pub(super) signing: super::signing::Signing,
     /// Who outside sees how long the chain is.
     pub(super) witnesses: Arc<super::witness::Witnesses>,
+    /// Who is told of alarms.
+    pub(super) notices: super::notices::Notices,
     /// Time-stamps over the chain.
     pub(super) stamping: super::stamp::Stamping,
     pub(super) malware: Option<Box<dyn Scanner>>,
@@ -230,11 +232,31 @@ impl Archive {
         metrics::gauge!("custode_journal_segments").set(load.segments as f64);
         metrics::gauge!("custode_chain_size").set(self.ledger.head().size as f64);
         metrics::gauge!("custode_intake_open").set(if self.journal.closed().is_some() { 0.0 } else { 1.0 });
+        let notices_waiting = if self.notices.is_empty() { 0 } else { self.notices.waiting() };
+        metrics::gauge!("custode_notices_waiting").set(notices_waiting as f64);
+        metrics::gauge!("custode_targets_failing").set(self.notices.failing().len() as f64);
+        self.gauge_chain();
         self.gauge_alarms();
         self.gauge_copies();
         if let Ok(packages) = self.catalog.packages(None) {
             metrics::gauge!("custode_packages").set(packages.len() as f64);
             metrics::gauge!("custode_sealed_documents").set(packages.iter().map(|p| p.documents).sum::<u64>() as f64);
+        }
+    }
+
+    /// Sets the gauges that tell how old the newest checkpoint, and the newest time-stamp over it, are.
+    fn gauge_chain(&self) {
+        let now = self.clock.now();
+        let age = |at: jiff::Timestamp| now.duration_since(at).as_secs_f64().max(0.0);
+        let head = self.ledger.head();
+        if let Ok(last) = self.ledger.entry(head.size.saturating_sub(1)) {
+            metrics::gauge!("custode_checkpoint_age_seconds").set(age(last.at));
+        }
+        if let Some(stamp) = self.ledger.stamps().last() {
+            metrics::gauge!("custode_chain_stamp_age_seconds").set(age(stamp.stamped_at));
+        }
+        if let Some(size) = self.ledger.witnessed_head().ok().flatten().map(|head| head.size) {
+            metrics::gauge!("custode_witnessed_size").set(size as f64);
         }
     }
 

@@ -31,3 +31,19 @@ pub async fn alarms(
     let page = blocking(move || service.archive.alarms_page(&actor, which.limit, which.cursor.as_deref())).await?;
     Ok(axum::Json(page).into_response())
 }
+
+/// Works alarms out now and tells whoever is named in `[alarms]` what they do not know yet.
+#[utoipa::path(post, path = "/v1/alarms/send", tag = "operation", security(("bearer" = [])),
+    responses((status = 200, description = "targets: each that was told, or was not, and why")))]
+pub async fn send(State(service): State<Service>, Caller(actor): Caller) -> Result<Response> {
+    let told = blocking(move || service.archive.send_alarms(&actor)).await?;
+    Ok(axum::Json(told).into_response())
+}
+
+/// Tells everybody who is named in `[alarms]` that this is a test.
+#[utoipa::path(post, path = "/v1/alarms/test", tag = "operation", security(("bearer" = [])),
+    responses((status = 200, description = "targets: each that was told, or was not, and why")))]
+pub async fn test(State(service): State<Service>, Caller(actor): Caller) -> Result<Response> {
+    let told = blocking(move || service.archive.test_alarms(&actor)).await?;
+    Ok(axum::Json(told).into_response())
+}

@@ -141,6 +141,8 @@ fn described() -> (Router<Service>, utoipa::openapi::OpenApi) {
         .routes(routes!(seal::reindex))
         .routes(routes!(seal::restore))
         .routes(routes!(alarms::alarms))
+        .routes(routes!(alarms::send))
+        .routes(routes!(alarms::test))
         .routes(routes!(vaults::list))
         .routes(routes!(repairs::start))
         .routes(routes!(repairs::state))

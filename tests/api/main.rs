@@ -21,8 +21,11 @@ mod forged;
 mod judges;
 mod keys;
 mod legibility;
+#[path = "../support/listeners.rs"]
+mod listeners;
 mod logs;
 mod many;
+mod notices;
 mod pec;
 mod planted;
 mod profile;

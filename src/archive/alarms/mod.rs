@@ -10,6 +10,7 @@ mod copies;
 mod coverage;
 mod identity;
 mod logs;
+mod notices;
 mod renewal;
 mod revocation;
 mod signing;
@@ -113,7 +114,7 @@ impl Archive {
         }))
     }
 
-    fn all_alarms(&self) -> Result<Vec<Alarm>> {
+    pub(super) fn all_alarms(&self) -> Result<Vec<Alarm>> {
         let now = self.clock.now();
         let mut all = self.log_alarms(now)?;
         all.extend(self.conversation_alarms(now)?);
@@ -125,6 +126,7 @@ impl Archive {
         all.extend(self.renewal_alarms(now)?);
         all.extend(self.copies_alarms(now)?);
         all.extend(self.coverage_alarms(now)?);
+        all.extend(self.notice_alarms());
         all.sort_by_cached_key(Alarm::order);
         Ok(all)
     }

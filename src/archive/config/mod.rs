@@ -9,6 +9,7 @@ mod agents;
 mod check;
 mod limits;
 mod locate;
+mod notices;
 mod profile;
 mod raw;
 mod resolve;
@@ -22,6 +23,7 @@ mod witness;
 
 pub use agents::{Agent, AgentId, AgentName, HolderKind, HolderRole, RelevantDocument};
 pub use check::{Check, Legibility};
+pub use notices::{Mail, Notices, Security, Webhook};
 pub use profile::Profile;
 pub use resolved::*;
 pub use template::Template;

@@ -38,6 +38,7 @@ pub(super) struct Raw {
     pub legibility: Option<Spanned<Legibility>>,
     pub malware: Option<Spanned<Malware>>,
     pub logs: Option<Spanned<Logs>>,
+    pub alarms: Option<Spanned<Alarms>>,
     pub conversations: Option<Spanned<Conversations>>,
     pub sealing: Option<Spanned<Sealing>>,
     pub http: Option<Spanned<Http>>,
@@ -232,6 +233,42 @@ pub(super) struct Malware {
 pub(super) struct Logs {
     pub expected_by: Text,
     pub installations: Texts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alarms {
+    pub every: Option<Spanned<Lapse>>,
+    pub remind: Option<Spanned<Lapse>>,
+    pub least: Text,
+    pub nights: Text,
+    #[serde(default)]
+    pub webhook: Vec<Spanned<Webhook>>,
+    #[serde(default)]
+    pub mail: Vec<Spanned<Mail>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub url: Text,
+    pub secret_file: Text,
+    pub secret_env: Text,
+    pub timeout: Option<Spanned<Lapse>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mail {
+    pub server: Text,
+    pub security: Text,
+    pub anchors: Texts,
+    pub username: Text,
+    pub password_file: Text,
+    pub password_env: Text,
+    pub from: Text,
+    pub to: Texts,
+    pub timeout: Option<Spanned<Lapse>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -77,6 +77,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
     let legibility = super::check::legibility(raw.legibility, problems);
     let malware = limits::malware(raw.malware, problems);
     let logs = limits::logs(raw.logs, problems);
+    let notices = super::notices::notices(raw.alarms, problems, archive);
     let conversations = limits::conversations(raw.conversations, problems);
     let sealing = limits::sealing(raw.sealing, problems);
     let http = limits::http(raw.http, problems);
@@ -107,6 +108,7 @@ fn assemble(raw: raw::Raw, problems: &mut Problems<'_>, archive: &Path) -> Optio
         legibility: legibility?,
         malware: malware?,
         logs: logs?,
+        notices: notices?,
         conversations: conversations?,
         sealing: sealing?,
         http: http?,

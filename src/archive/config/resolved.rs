@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::agents::{Agent, HolderKind, HolderRole, RelevantDocument};
 use super::check::{Check, Legibility};
+use super::notices::Notices;
 use crate::chain::note::Verifier;
 use crate::durable;
 use crate::error::{Code, Error, Lang, Result};
@@ -61,6 +62,8 @@ pub struct Config {
     pub check: Check,
     /// `[legibility]`
     pub legibility: Legibility,
+    /// Who is told of alarms.
+    pub notices: Notices,
     /// The malware control.
     pub malware: Malware,
     /// Logs of PEC providers.

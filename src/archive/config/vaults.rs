@@ -20,8 +20,8 @@ const LOCAL_PATH: &str = "packages";
 /// Each is written and read in full by every check.
 const MOST: usize = 16;
 /// Folders of the archive in which no vault may be.
-const TAKEN: [&str; 9] =
-    ["chain", "records", "intake", "staging", "catalog", "quarantine", "reports", "schemas", "policies"];
+const TAKEN: [&str; 10] =
+    ["chain", "records", "intake", "staging", "catalog", "quarantine", "reports", "notices", "schemas", "policies"];
 
 /// The European Union and the European Economic Area, ISO 3166-1 alpha-2: where the sources at hand say that copies of what is
 /// kept under Italian law may be. For public bodies some of them say national territory only: then the list is `["IT"]`.
