@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Archive;
 use super::state::unpoisoned;
 use crate::chain::{COVERAGE, Entry, Kind, NewRecord};
-use crate::check::coverage::{CopyFacts, Coverage, DOCUMENTS, Part, Standing};
+use crate::check::coverage::{CopyFacts, Coverage, DOCUMENTS, Part, Seen, Standing};
 use crate::check::{Mode, Outcome, Report};
 use crate::error::{Code, Error, Result};
 use crate::id::CheckId;
@@ -122,16 +122,22 @@ impl Archive {
     pub(super) fn coverage(&self, now: Timestamp) -> Result<MutexGuard<'_, Coverage>> {
         let mut coverage = unpoisoned(self.coverage.lock());
         if coverage.is_other_at(now) {
-            *coverage = Coverage::of(&self.ledger.records(COVERAGE)?.0, now);
+            *coverage = self.read_coverage(now)?;
         }
         Ok(coverage)
     }
 
     /// Reads the ledger again.
     pub(super) fn reload_coverage(&self) -> Result<()> {
-        let coverage = Coverage::of(&self.ledger.records(COVERAGE)?.0, self.clock.now());
+        let coverage = self.read_coverage(self.clock.now())?;
         *unpoisoned(self.coverage.lock()) = coverage;
         Ok(())
+    }
+
+    fn read_coverage(&self, now: Timestamp) -> Result<Coverage> {
+        let mut coverage = Coverage::default();
+        self.ledger.each_record(COVERAGE, |line| coverage.take_line(line, now))?;
+        Ok(coverage)
     }
 
     /// Keeps what a check has finished, as a line and its entry; whether it did. The check goes on without.
@@ -167,6 +173,14 @@ impl Archive {
     pub(super) fn standing(&self, mode: Mode, every: Lapse, now: Timestamp) -> Result<Standing> {
         let mut standing = Standing::new(mode, every.signed(), now);
         let mut times: BTreeMap<u64, Timestamp> = BTreeMap::new();
+        let mut time = |seq: u64| -> Result<Timestamp> {
+            if let Some(at) = times.get(&seq) {
+                return Ok(*at);
+            }
+            let at = self.ledger.entry(seq)?.at;
+            times.insert(seq, at);
+            Ok(at)
+        };
         let coverage = self.coverage(now)?;
         for row in self.catalog.packages(None)? {
             if mode == Mode::Legibility {
@@ -178,13 +192,18 @@ impl Archive {
             for kept in &self.copies.kept {
                 let vault = kept.vault.as_ref();
                 let Some(since) = self.copies.since(&row.package, vault) else { continue };
-                let made = match times.get(&since) {
-                    _ if since == row.entry => row.sealed_at,
-                    Some(at) => *at,
-                    None => *times.entry(since).or_insert(self.ledger.entry(since)?.at),
-                };
-                let copy = CopyFacts { package: &row.package, vault: vault.name(), made, bytes: row.bytes };
-                standing.add(copy, coverage.last(mode, vault.id(), &row.package));
+                let made = if since == row.entry { row.sealed_at } else { time(since)? };
+                let mut known = coverage.last(mode, vault.id(), &row.package);
+                if let Some(known) = known.as_mut().filter(|known| known.seen == Seen::Bad)
+                    && let Some(seq) = self.copies.restored(&row.package, vault)
+                    && Some(time(seq)?) > known.looked
+                {
+                    // Put right since: the next check looks at it first.
+                    known.seen = Seen::Unchecked;
+                }
+                let bytes = self.copies.stored(&row.package);
+                let copy = CopyFacts { package: &row.package, vault: vault.name(), made, bytes };
+                standing.add(copy, known);
             }
         }
         Ok(standing)

@@ -103,12 +103,10 @@ impl Archive {
     }
 
     fn finish_one(&self, id: CheckId, mark: Option<Mark>) -> Result<()> {
-        let (lines, _) = self.ledger.records(COVERAGE)?;
-        let parts: Vec<(Timestamp, Part)> = lines
-            .iter()
-            .filter_map(|line| Some((line.at, Part::parse(&line.fields)?)))
-            .filter(|(_, part)| part.check == id)
-            .collect();
+        let mut parts: Vec<(Timestamp, Part)> = Vec::new();
+        self.ledger.each_record(COVERAGE, |line| {
+            parts.extend(Part::parse(&line.fields).filter(|part| part.check == id).map(|part| (line.at, part)));
+        })?;
         let request = mark.as_ref().map(|mark| mark.request.clone()).unwrap_or_default();
         let scope = request.scope().unwrap_or_else(|_| check::Scope::all(Mode::Full));
         let begun = mark.and_then(|mark| mark.started_at.parse().ok());
@@ -130,7 +128,7 @@ impl Archive {
         for extension in ["json", "txt", "html", "json.p7s"] {
             let path = self.report_path(id, extension);
             if path.exists() {
-                durable::rename(&path, &path.with_extension(format!("{extension}.unfinished")))?;
+                durable::rename(&path, &self.report_path(id, &format!("{extension}.unfinished")))?;
             }
         }
         self.file_report(&report, &scope).map(drop)

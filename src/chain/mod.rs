@@ -48,6 +48,6 @@ pub use files::{MAX_RECORD, each_entry_of};
 pub use index::{RenewalFile, Stamp, StampRenewal};
 pub use ledger::{Forgotten, Gate, Kept, Ledger, NewRecord, NewStamp, PAGE_BYTES, PAGE_ENTRIES, Page, StampFiles};
 pub use proof::Proof;
-pub use record::{COVERAGE, RecordLine};
+pub use record::{COVERAGE, RecordFile, RecordLine};
 pub use reign::Reigns;
 pub use standing::{Claim, Compared, Restored, Standing, Tip};

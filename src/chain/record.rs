@@ -159,6 +159,21 @@ pub(super) fn committing(
     object
 }
 
+/// The records of one kind as a verification found them, to be read line by line.
+#[derive(Debug, Clone)]
+pub struct RecordFile {
+    pub(super) files: Files,
+    pub(super) kind: &'static str,
+    pub(super) commits: Commits,
+}
+
+impl RecordFile {
+    /// Gives every record in force, in the chain's order. What disagrees with the chain was said by the verification.
+    pub fn each(&self, see: &mut dyn FnMut(&RecordLine)) -> Result<()> {
+        read_each(&self.files, self.kind, &self.commits, see).map(drop)
+    }
+}
+
 /// Everything a kind's file and side files hold.
 #[derive(Debug, Default)]
 pub(super) struct Read {
@@ -172,7 +187,36 @@ pub(super) struct Read {
 
 /// Reads one kind against what the chain commits.
 pub(super) fn read(files: &Files, kind: &str, commits: &Commits) -> Result<Read> {
+    let mut records = Vec::new();
+    let mut read = walk(files, kind, commits, &mut |record| records.push(record))?;
+    read.records = records;
+    side_files(files, kind, commits, &mut read)?;
+    Ok(read)
+}
+
+/// As [`read`], one record in memory at a time: `see` is given each. Of those with a personal part only the digests are kept.
+pub(super) fn read_each(
+    files: &Files,
+    kind: &str,
+    commits: &Commits,
+    see: &mut dyn FnMut(&RecordLine),
+) -> Result<Read> {
+    let mut sided = Vec::new();
+    let mut read = walk(files, kind, commits, &mut |record| {
+        see(&record);
+        if record.side.is_some() {
+            sided.push(record);
+        }
+    })?;
+    read.records = sided;
+    side_files(files, kind, commits, &mut read)?;
+    Ok(read)
+}
+
+/// The lines of one kind: each in force is given on, in the file's order.
+fn walk(files: &Files, kind: &str, commits: &Commits, take: &mut dyn FnMut(RecordLine)) -> Result<Read> {
     let mut read = Read::default();
+    let mut last = 0;
     let mut seen = vec![false; commits.list.len()];
     let mut tail = Vec::new();
     let name = format!("records/{kind}.jsonl");
@@ -196,10 +240,11 @@ pub(super) fn read(files: &Files, kind: &str, commits: &Commits) -> Result<Read>
             match parse(kind, text, commits.list[position].seq) {
                 Ok(record) => {
                     let before = position.checked_sub(1).map_or(Sha256::ZERO, |at| commits.list[at].sha256);
-                    if record.prev != before || read.records.last().is_some_and(|last| last.seq > record.seq) {
+                    if record.prev != before || last > record.seq {
                         read.findings.push(Finding::error(Code::RecordAltered, place, "not in the chain's order"));
                     }
-                    read.records.push(record);
+                    last = record.seq;
+                    take(record);
                 }
                 Err(e) => read.findings.push(Finding::error(Code::RecordAltered, place, e.detail)),
             }
@@ -210,7 +255,6 @@ pub(super) fn read(files: &Files, kind: &str, commits: &Commits) -> Result<Read>
         let detail = format!("record {} of entry {} is missing", committed.id, committed.seq);
         read.findings.push(Finding::error(Code::RecordAltered, &name, detail));
     }
-    side_files(files, kind, commits, &mut read)?;
     Ok(read)
 }
 

@@ -20,7 +20,7 @@ use super::index::Index;
 use super::ledger::{MAX_RENEWAL, RENEWED};
 use super::note::{MAX_NOTE, Verifier};
 use super::pending::{MAX_PENDING, Pending};
-use super::record::{self, ACCESSES, COVERAGE, RecordLine, is_temporary};
+use super::record::{self, ACCESSES, COVERAGE, RecordFile, is_temporary};
 use super::reign::Reigns;
 use super::standing::{Claim, Compared};
 use super::tiles;
@@ -44,8 +44,8 @@ pub struct Facts {
     pub entries: BTreeMap<Kind, u64>,
     /// Records in force, by kind.
     pub records: BTreeMap<String, u64>,
-    /// The records of [`COVERAGE`] in force: what earlier checks looked at.
-    pub coverage: Vec<RecordLine>,
+    /// The records of [`COVERAGE`]: what earlier checks looked at.
+    pub coverage: Option<RecordFile>,
     /// Accesses not chained yet.
     pub accesses_open: u64,
     /// Tiles compared.
@@ -294,10 +294,11 @@ impl Run {
             let commits = index.commits.get(&kind).cloned().unwrap_or_default();
             let place = format!("records/{kind}.jsonl");
             self.guarded(&place, |run| {
-                let mut read = record::read(&run.files, &kind, &commits)?;
-                run.facts.records.insert(kind.clone(), read.records.len() as u64);
+                let mut count = 0;
+                let mut read = record::read_each(&run.files, &kind, &commits, &mut |_| count += 1)?;
+                run.facts.records.insert(kind.clone(), count);
                 if kind == COVERAGE {
-                    run.facts.coverage = std::mem::take(&mut read.records);
+                    run.facts.coverage = Some(RecordFile { files: run.files.clone(), kind: COVERAGE, commits });
                 }
                 read.findings.truncate(MAX_FINDINGS);
                 run.firm.append(&mut read.findings);

@@ -24,9 +24,9 @@ use crate::vault::{Listing, ReadSeek, Source, StoredFile, Vault};
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How long what was begun may go on after a budget of time, when that is longer than the budget itself.
 const GRACE: Duration = Duration::from_mins(10);
-/// What is kept of a check as it goes on: never longer than this part of the time it has taken, so that a check of hours leaves
-/// some fifty lines and a kill costs a tenth of it.
-const KEPT_PART: u32 = 10;
+/// A check keeps what it has looked at after this part of the time it has taken: hours leave some twenty lines, so that twenty
+/// years of nights are read in seconds, and a kill costs a quarter.
+const KEPT_PART: u32 = 4;
 
 /// How long, or how much, a check may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

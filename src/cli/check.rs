@@ -192,9 +192,8 @@ pub fn text(report: &Value, lang: Lang) -> Result<()> {
         print::line(&format!("  {}: {} / {}", say(lang, it, en), count["checked"], count["total"]))?;
     }
     if let Some(rolling) = report["rolling"].as_object() {
-        let asked = ["older_than", "budget"]
-            .iter()
-            .filter_map(|name| Some(format!("{name} {}", rolling.get(*name)?.as_str()?)));
+        let names = [("older_than", say(lang, "età", "older than")), ("budget", say(lang, "limite", "budget"))];
+        let asked = names.iter().filter_map(|(key, name)| Some(format!("{name} {}", rolling.get(*key)?.as_str()?)));
         print::line(&format!(
             "  {} [{}]: {} {}, {} {}",
             say(lang, "a rotazione", "rolling"),

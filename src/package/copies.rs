@@ -25,10 +25,14 @@ pub struct Holdings {
 struct Holding {
     /// The last entry that gave it files.
     newest: u64,
+    /// Bytes of its files.
+    stored: u64,
     /// By vault: the entry up to which its files are there.
     through: Vec<(usize, u64)>,
     /// By vault: the entry that says first that a copy is there.
     since: Vec<(usize, u64)>,
+    /// By vault: the last entry that says that a bad copy was put right.
+    restored: Vec<(usize, u64)>,
 }
 
 impl Holdings {
@@ -53,7 +57,13 @@ impl Holdings {
     /// Takes in the object of a `package` entry.
     pub fn sealed(&mut self, seq: u64, package: &PackageRef, object: &Map<String, Value>) {
         let through: Vec<(usize, u64)> = self.named(object).into_iter().map(|vault| (vault, seq)).collect();
-        self.packages.insert(package.clone(), Holding { newest: seq, since: through.clone(), through });
+        let files = object.get("files").and_then(Value::as_array).into_iter().flatten();
+        let lengths = files.filter_map(|file| file["length"].as_u64());
+        let stored = lengths.fold(0, u64::saturating_add);
+        self.packages.insert(
+            package.clone(),
+            Holding { newest: seq, stored, since: through.clone(), restored: Vec::new(), through },
+        );
     }
 
     /// Takes in the object of a `renewal` entry.
@@ -64,6 +74,8 @@ impl Holdings {
                 ids => ids.iter().map(|id| self.number(id)).collect(),
             };
             let Some(holding) = self.packages.get_mut(&renewed.package) else { continue };
+            let added = renewed.files.iter().map(|file| file.length);
+            holding.stored = added.fold(holding.stored, u64::saturating_add);
             let before = std::mem::replace(&mut holding.newest, seq);
             // Who lacked something before lacks it still.
             let whole = holding.through.iter_mut().filter(|(vault, at)| vaults.contains(vault) && *at >= before);
@@ -74,12 +86,16 @@ impl Holdings {
     /// Takes in the object of a `repair` entry: `copied` or `restored`, each with the vault, the packages and how far. Repairs of
     /// other things say nothing of copies.
     pub fn repaired(&mut self, seq: u64, object: &Map<String, Value>) {
-        for fact in ["copied", "restored"].iter().filter_map(|name| object.get(*name)) {
+        for (name, fact) in ["copied", "restored"].iter().filter_map(|name| Some((*name, object.get(*name)?))) {
             let (Some(id), Some(through)) = (fact["vault"].as_str(), fact["through"].as_u64()) else { continue };
             let vault = self.number(id);
             for package in fact["packages"].as_array().into_iter().flatten() {
                 let package = package.as_str().and_then(|text| text.parse::<PackageRef>().ok());
                 let Some(holding) = package.and_then(|package| self.packages.get_mut(&package)) else { continue };
+                if name == "restored" {
+                    holding.restored.retain(|(known, _)| *known != vault);
+                    holding.restored.push((vault, seq));
+                }
                 match holding.through.iter_mut().find(|(known, _)| *known == vault) {
                     Some((_, at)) => *at = through.max(*at),
                     None => {
@@ -101,6 +117,17 @@ impl Holdings {
     pub fn since(&self, package: &PackageRef, vault: &str) -> Option<u64> {
         let number = self.vaults.iter().position(|known| known == vault)?;
         self.packages.get(package)?.since.iter().find(|(known, _)| *known == number).map(|(_, at)| *at)
+    }
+
+    /// The last entry that says that a vault's bad copy of a package was put right.
+    pub fn restored(&self, package: &PackageRef, vault: &str) -> Option<u64> {
+        let number = self.vaults.iter().position(|known| known == vault)?;
+        self.packages.get(package)?.restored.iter().find(|(known, _)| *known == number).map(|(_, at)| *at)
+    }
+
+    /// Bytes of a package's files, in one copy.
+    pub fn stored(&self, package: &PackageRef) -> u64 {
+        self.packages.get(package).map_or(0, |holding| holding.stored)
     }
 
     /// Whether a vault has everything of a package.
@@ -166,5 +193,6 @@ mod tests {
             .repaired(13, &object(json!({ "restored": { "vault": "b", "through": 12, "packages": ["generic/2"] } })));
         assert!(holdings.is_whole(&two, "b") && holdings.newest(&two) == Some(12));
         assert_eq!((holdings.since(&two, "b"), holdings.since(&two, "new disk")), (Some(6), None));
+        assert_eq!((holdings.restored(&two, "b"), holdings.restored(&one, "b")), (Some(13), None));
     }
 }

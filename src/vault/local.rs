@@ -259,8 +259,7 @@ impl Vault for LocalVault {
 
     fn exists(&self, package: &PackageRef) -> Result<bool> {
         self.mounted()?;
-        let plain = fs::symlink_metadata(self.folder(package)).is_ok_and(|meta| meta.is_dir());
-        Ok(plain && !self.leads_elsewhere(package, ""))
+        Ok(is_folder(&self.folder(package))? && !self.leads_elsewhere(package, ""))
     }
 
     fn list_series(&self) -> Result<Listing<SeriesId>> {
@@ -275,7 +274,7 @@ impl Vault for LocalVault {
     fn list_packages(&self, series: &SeriesId) -> Result<Listing<PackageRef>> {
         self.mounted()?;
         let folder = self.root.join(series.as_str());
-        if !fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
+        if !is_folder(&folder)? {
             return Ok(Listing { items: Vec::new(), foreign: Vec::new() });
         }
         list(&folder, |name, is_dir| {
@@ -294,6 +293,15 @@ impl Vault for LocalVault {
         walk(&folder, "", &mut found)?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
+    }
+}
+
+/// Whether a folder stands there. That nobody may look, or that the disk does not answer, is an error and no answer.
+fn is_folder(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) => Ok(meta.is_dir()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(e).at_path(path),
     }
 }
 

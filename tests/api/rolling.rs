@@ -263,3 +263,16 @@ fn terms_longer_than_the_law_allows_are_refused() {
     archive.configure("#every = \"90d\"", "every = \"1825d\"");
     good(&archive, &["check"]);
 }
+
+#[test]
+fn a_copy_that_was_put_right_is_no_alarm_and_is_looked_at_first() {
+    let archive = with_packages(with_vaults("required = 3"), 2, 20_000);
+    damage(&beside(&archive, "b").join("generic/00000002/content.tar.zst"));
+    assert_eq!(told(&archive, &["check"]).0, 1);
+    assert!(has(&told(&archive, &["alarms"]).1, "check/still-bad"));
+    good(&archive, &["repair"]);
+    assert!(!has(&told(&archive, &["alarms"]).1, "check/still-bad"), "it was read back");
+    let report = good(&archive, &["check", "--budget", "1B"]);
+    assert_eq!(report["coverage"]["copies"]["checked"], 3, "{report}");
+    assert_eq!(numbers(&lines(&archive).pop().unwrap(), "good"), [2, 2, 2]);
+}

@@ -1,6 +1,6 @@
 //! A check that is killed, stopped at any step, or whose disk fails under it: what it looked at is kept, and it has its report.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use custode::hash::Sha256;
@@ -15,8 +15,8 @@ fn template(packages: u64, length: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     let path = sandbox.root().join("custode.toml");
     let config = std::fs::read_to_string(&path).unwrap();
-    assert!(config.contains("#note_every = \"30s\""));
-    std::fs::write(&path, config.replace("#note_every = \"30s\"", "note_every = \"0s\"")).unwrap();
+    assert!(config.contains("#note_every = \"1min\""));
+    std::fs::write(&path, config.replace("#note_every = \"1min\"", "note_every = \"0s\"")).unwrap();
     let server = sandbox.serve();
     for number in 0..packages {
         server.caller.accepted(Wish::new(number * 2, length));
@@ -123,22 +123,11 @@ fn a_check_stopped_at_any_step_has_its_report_and_the_archive_is_good() {
 
 #[test]
 fn a_disk_that_fails_in_the_middle_of_a_file_is_no_verdict_and_is_read_again_first() {
-    if !judges::present(&["strace"]) {
-        return;
-    }
     // Small enough to stand in the journal itself: of a larger one whose package cannot be read nobody knows whether it is sealed.
     let sandbox = template(3, 900_000);
-    let content = sandbox.root().join("packages/generic/00000002/content.tar.zst");
-    let plain = sandbox.command(&["--json", "check"]);
-    let mut command = Command::new("strace");
-    command.arg("-f").arg("-qq").arg("-o").arg(sandbox.path("strace.log")).arg("-P").arg(&content);
-    command.args(["-e", "trace=read,pread64", "-e", "inject=read,pread64:error=EIO:when=2+"]);
-    let output = command.arg(plain.get_program()).args(plain.get_args()).output().unwrap();
-    if !std::fs::read_to_string(sandbox.path("strace.log")).unwrap().contains("(INJECTED)") {
-        assert!(std::env::var_os("CI").is_none(), "NOT RUN: strace may not trace here");
-        eprintln!("NOT RUN: strace may not trace here, so no read failed");
-        return;
-    }
+    let content = "packages/generic/00000002/content.tar.zst";
+    let check = ["--json", "check"];
+    let Some(output) = under(&sandbox, &check, &[content], "read,pread64", "error=EIO:when=2+") else { return };
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
     assert_eq!((output.status.code(), &report["outcome"]), (Some(2), &json!("unchecked")), "{report}");
     assert_eq!(report["coverage"]["packages"]["checked"], 2, "{report}");
@@ -152,4 +141,77 @@ fn a_disk_that_fails_in_the_middle_of_a_file_is_no_verdict_and_is_read_again_fir
     let report = sandbox.json(&["check", "--budget", "1B"]);
     assert_eq!(report["rolling"]["left"], 2);
     assert_eq!(lines(&sandbox).pop().unwrap()["copies"][0]["packages"]["generic"], json!([[2, 2]]));
+}
+
+/// Runs a command with calls on these files failing or waiting; `None` where that cannot be done.
+fn under(sandbox: &Sandbox, arguments: &[&str], files: &[&str], calls: &str, inject: &str) -> Option<Output> {
+    if !judges::present(&["strace"]) {
+        return None;
+    }
+    let log = sandbox.path("strace.log");
+    let plain = sandbox.command(arguments);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(&log);
+    for file in files {
+        command.arg("-P").arg(sandbox.root().join(file));
+    }
+    command.arg("-e").arg(format!("trace={calls}")).arg("-e").arg(format!("inject={calls}:{inject}"));
+    let output = command.arg(plain.get_program()).args(plain.get_args()).output().unwrap();
+    if !std::fs::read_to_string(log).unwrap().contains("INJECTED") && !inject.starts_with("delay") {
+        assert!(std::env::var_os("CI").is_none(), "NOT RUN: strace may not trace here");
+        eprintln!("NOT RUN: strace may not trace here, so no call failed");
+        return None;
+    }
+    Some(output)
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_no_verdict() {
+    let sandbox = template(2, 2_000);
+    let folder = "packages/generic/00000002";
+    let calls = "openat,open,statx,newfstatat,stat,lstat,access,faccessat2";
+    let check = ["--json", "check", "--read-only"];
+    let Some(output) = under(&sandbox, &check, &[folder], calls, "error=EACCES") else { return };
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    assert_eq!((output.status.code(), &report["outcome"]), (Some(2), &json!("unchecked")), "{report}");
+    assert_eq!(report["coverage"]["packages"]["checked"], 1, "{report}");
+    let place = &report["findings"][0]["place"];
+    assert_eq!((&place["package"], &place["vault"]), (&json!("generic/2"), &json!("local")), "{report}");
+}
+
+#[test]
+fn a_slow_disk_ends_a_check_at_its_budget_of_time() {
+    let sandbox = template(8, 2_000);
+    let files: Vec<String> = (1..=8).map(|n| format!("packages/generic/{n:08}/content.tar.zst")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    // Each read takes a fifth of a second: one package at a time, nobody gets through eight in so short a time.
+    let check = ["--json", "check", "--read-only", "--budget", "250ms"];
+    let started = Instant::now();
+    let Some(output) = under(&sandbox, &check, &files, "read,pread64", "delay_enter=200000") else { return };
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    assert_eq!((output.status.code(), &report["outcome"]), (Some(0), &json!("good")), "{report}");
+    let (checked, left) = (&report["coverage"]["packages"]["checked"], &report["rolling"]["left"]);
+    assert!(checked.as_u64() >= Some(1) && left.as_u64() >= Some(2), "{report}");
+    assert_eq!(checked.as_u64().unwrap() + left.as_u64().unwrap(), 8, "{report}");
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_ends_its_check_and_the_report_says_so() {
+    let sandbox = template(12, 3_000_000);
+    let server = sandbox.serve();
+    let started = server.caller.post("/v1/checks", &json!({})).unwrap().json();
+    let waiting = Instant::now();
+    while lines(&sandbox).is_empty() {
+        assert!(waiting.elapsed() < Duration::from_secs(60), "it keeps nothing as it goes on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let log = server.stopped(&sandbox);
+    let id = started["check"].as_str().unwrap();
+    let reports = every_check_has_its_report(&sandbox);
+    let report = reports.iter().find(|report| report["check"] == id).unwrap_or_else(|| panic!("no report: {log}"));
+    assert_eq!((&report["interrupted"], &report["outcome"]), (&json!(true), &json!("unchecked")), "{report}");
+    let checked = report["coverage"]["packages"]["checked"].as_u64().unwrap();
+    assert!((1..12).contains(&checked), "{report}");
+    sandbox.json(&["check"]);
 }

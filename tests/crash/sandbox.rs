@@ -146,6 +146,17 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// SIGTERM, and its end; what it had to say.
+    pub fn stopped(mut self, sandbox: &Sandbox) -> String {
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+        let started = std::time::Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_secs(30), "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::fs::read_to_string(sandbox.path("serve.log")).unwrap_or_default()
+    }
+
     /// The largest resident memory so far, in bytes.
     pub fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -21,7 +21,7 @@ const QUICK_EVERY: Lapse = Lapse::from_secs(7 * 86_400);
 /// A quarter of the full check's.
 const QUICK_BUDGET: &str = "30min";
 /// A kill costs so much of a check; each time is a line and an entry on the chain.
-const NOTE_EVERY: Lapse = Lapse::from_secs(30);
+const NOTE_EVERY: Lapse = Lapse::from_secs(60);
 /// Formats die slower than disks; the law allows five.
 const LEGIBLE_EVERY: Lapse = Lapse::from_secs(365 * 86_400);
 /// Some hundred thousand documents a night.

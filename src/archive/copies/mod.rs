@@ -103,6 +103,16 @@ impl Copies {
         unpoisoned(self.holdings.read()).since(package, vault.id())
     }
 
+    /// The last entry that says that a vault's bad copy of a package was put right.
+    pub fn restored(&self, package: &PackageRef, vault: &dyn Vault) -> Option<u64> {
+        unpoisoned(self.holdings.read()).restored(package, vault.id())
+    }
+
+    /// Bytes of a package's files, in one copy.
+    pub fn stored(&self, package: &PackageRef) -> u64 {
+        unpoisoned(self.holdings.read()).stored(package)
+    }
+
     /// Whether the chain names a whole copy in this vault.
     pub fn is_whole(&self, package: &PackageRef, vault: &dyn Vault) -> bool {
         unpoisoned(self.holdings.read()).is_whole(package, vault.id())

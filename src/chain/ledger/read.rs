@@ -131,6 +131,14 @@ impl Ledger {
         Ok((read.records, read.findings))
     }
 
+    /// Gives every record of a kind that is in force, in the chain's order, one in memory at a time, without its personal part.
+    pub fn each_record(&self, kind: &str, mut see: impl FnMut(&RecordLine)) -> Result<()> {
+        check_record_kind(kind)?;
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let commits = self.view().index.commits.get(kind).cloned().unwrap_or_default();
+        record::read_each(&self.files, kind, &commits, &mut see).map(drop)
+    }
+
     /// Kinds of records there are.
     pub fn record_kinds(&self) -> Vec<String> {
         self.view().index.commits.keys().cloned().collect()

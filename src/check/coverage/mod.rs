@@ -53,15 +53,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What the lines in force say, by a clock that shows `now`.
-    pub fn of(lines: &[RecordLine], now: Timestamp) -> Self {
-        let mut coverage = Self::default();
-        for line in lines {
-            if let Some(part) = Part::parse(&line.fields) {
-                coverage.take(line.at, &part, now);
-            }
+    /// Takes in a line in force, by a clock that shows `now`. One that does not say what was looked at claims nothing.
+    pub fn take_line(&mut self, line: &RecordLine, now: Timestamp) {
+        if let Some(part) = Part::parse(&line.fields) {
+            self.take(line.at, &part, now);
         }
-        coverage
     }
 
     /// Takes in a part whose line was written at `at`.
