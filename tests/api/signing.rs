@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::authority::Authority;
 use crate::judges;
 use crate::seal::{PASSWORD, SUBJECT, Seal, mode, must};
 use crate::server::{Archive, Server, problem, text};
@@ -419,4 +420,46 @@ fn receipts_and_reports_are_signed_where_that_is_asked_for() {
         .output()
         .unwrap();
     assert!(python.status.success(), "{}{}", text(&python.stdout), text(&python.stderr));
+}
+
+/// The certificate of a signer names a responder (OCSP): asked before each closing run, sealed with the package, and an alarm when it
+/// says revoked.
+#[test]
+fn the_responder_of_the_signer_s_authority_is_asked_and_its_answer_sealed() {
+    if !judges::present(&["openssl"]) {
+        return;
+    }
+    for revoked in [false, true] {
+        let mut authority = Authority::new();
+        let responder = format!("http://{}/", authority.ocsp);
+        authority.signer("Esempio", None, Some(&responder));
+        authority.openssl("pkcs12 -export -inkey Esempio.key -in Esempio.pem -passout pass:segreto -out seal.p12");
+        std::fs::write(authority.dir().join("password"), "segreto\n").unwrap();
+        for secret in ["seal.p12", "password"] {
+            mode(&authority.dir().join(secret), 0o600);
+        }
+        if revoked {
+            authority.revoke("Esempio");
+        }
+        authority.answer();
+        let path = |name: &str| authority.dir().join(name).display().to_string();
+        let archive = Archive::new();
+        archive.configure("[[signers]]\nname = \"PROVA: titolare non indicato\"", "[[signers]]\nname = \"Esempio\"");
+        let (file, password) = (path("seal.p12"), path("password"));
+        let table = format!("[signer]\nkind = \"pkcs12\"\nfile = \"{file}\"\npassword_file = \"{password}\"\n");
+        archive.configure("[signer]\n", &table);
+        archive.configure("#signatures = []", &format!("signatures = [\"{}\"]", path("ca.pem")));
+        archive.configure("#hosts = []", &format!("hosts = [\"{}\"]", authority.ocsp));
+        let (server, producer) = served(archive);
+        server.generic(&producer, "nota.txt", b"uno");
+        // A trial goes on with a revoked one, and says so.
+        assert_eq!(server.seal()["sealed"].as_array().unwrap().len(), 1);
+        let trust = server.archive.path("packages/generic/00000001/trust");
+        let told: Value = serde_json::from_slice(&std::fs::read(trust.join("signer.json")).unwrap()).unwrap();
+        let (said, source) = (told["revocation"].as_str().unwrap(), told["sources"][0].as_str().unwrap());
+        assert!(source.ends_with(".ocsp") && trust.join(source).exists(), "{told}");
+        assert_eq!(said == "good", !revoked, "{told}");
+        let alarms = server.json("/v1/alarms", &server.archive.token("auditor"));
+        assert_eq!(alarms.to_string().contains("signer-revoked"), revoked, "{alarms}");
+    }
 }

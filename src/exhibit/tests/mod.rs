@@ -210,6 +210,54 @@ fn a_report_claims_no_earlier_time_than_what_is_proved() {
     }
 }
 
+/// Evidence that the archive itself bends, and lists anew: a token over a digest that nobody knows here cannot be judged; one in BER of
+/// indefinite length, or in a record with bytes behind it, is no evidence at all. Both verifiers say the same.
+#[test]
+fn tokens_of_unknown_digests_are_not_judged_and_tokens_that_are_not_der_are_bad() {
+    use crate::evidence::asn1;
+    use crate::evidence::digest::Algorithm;
+    use crate::evidence::ers::Record;
+    let sealed = sealed();
+    let (path, changed) = (sealed.path("bundle.zip"), sealed.path("changed.zip"));
+    sealed.write(&[1], false, &path).unwrap();
+    let files = unzip(&path);
+    let at = files.iter().position(|(name, _)| name.starts_with("evidence/")).unwrap();
+    let honest = files[at].1.clone();
+    let record = Record::parse(&honest).unwrap();
+    let (token, stamp) = (record.chains[0][0].token.clone(), record.chains[0][0].der());
+    // The record again, around another token.
+    let header = |der: &[u8]| if der[1] < 0x80 { 2 } else { 2 + usize::from(der[1] & 0x7f) };
+    let path = &stamp[header(stamp)..stamp.len() - token.len()];
+    let around = |token: &[u8]| {
+        let algorithms = asn1::sequence(&[&Algorithm::Sha256.identifier()]);
+        let chains = asn1::sequence(&[&asn1::sequence(&[&asn1::sequence(&[path, token])])]);
+        asn1::sequence(&[b"\x02\x01\x01", &algorithms, &chains])
+    };
+    assert_eq!(around(&token), honest);
+    // The name of the imprint's digest stands before it: one arc further it is SHA-224 (RFC 5754), which is not known here.
+    let root = crate::evidence::ers::judge::stamped(&token).unwrap();
+    let imprint = token.windows(32).position(|window| window == root.bytes()).unwrap();
+    let sha256 = b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01";
+    let name = (0..imprint).rev().find(|at| token[*at..].starts_with(sha256)).unwrap();
+    let mut unknown = token.clone();
+    unknown[name + sha256.len() - 1] = 4;
+    let indefinite = [b"\x30\x80", &token[header(&token)..], b"\0\0"].concat();
+    let cases = [
+        ("an unknown digest", around(&unknown), Outcome::Unchecked),
+        ("BER", around(&indefinite), Outcome::Bad),
+        ("a byte behind", [&honest[..], b"\0"].concat(), Outcome::Bad),
+        ("as it was", honest.clone(), Outcome::Good),
+    ];
+    for (what, bytes, outcome) in cases {
+        let mut other = files.clone();
+        other[at].1 = bytes;
+        sign_again(&mut other, &sealed.signer);
+        rezip(&other, &changed);
+        let report = verify(&changed, &sealed.trust()).unwrap();
+        assert_eq!(report.outcome, outcome, "{what}: {:?}", report.findings);
+    }
+}
+
 /// An archive that shows people one thing and proves another: it alters a page and signs the list anew.
 #[test]
 fn a_page_that_says_something_else_than_the_report_is_bad() {
