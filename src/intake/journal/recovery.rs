@@ -173,6 +173,8 @@ impl Tail {
         let mut aside = Vec::new();
         for (at, &(segment, offset, end)) in self.stretches.iter().enumerate() {
             let path = folder.join(segment_name(segment));
+            // What is digested must still be there after a power cut: whoever wrote it may never have synced it.
+            Appending::open(&path, durable::MODE_PLAIN)?.assure(offset)?;
             let file = Arc::new(durable::open_plain(&path)?);
             let sha256 = Digests::of_reader(&mut Section::new(file, offset, end - offset)).at_path(&path)?.sha256;
             let short: String = sha256.to_string().chars().take(16).collect();
