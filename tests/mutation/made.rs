@@ -183,14 +183,13 @@ impl Made {
         command.args(["--json", "witness", "serve", "--listen", "127.0.0.1:0", "--dir", &dir, "--log", &vkey]);
         let (running, said) = start(&mut command);
         let (url, key) = (said["listening"].as_str().unwrap(), said["vkey"].as_str().unwrap());
-        let tables = format!(
-            "[[vault]]\nname = \"copia\"\npath = \"../copia\"\nsite = \"Torino\"\ncountry = \"IT\"\n\n[copies]\n"
-        );
+        let tables =
+            "[[vault]]\nname = \"copia\"\npath = \"../copia\"\nsite = \"Torino\"\ncountry = \"IT\"\n\n[copies]\n";
         let witness = format!("[[witness]]\nurl = \"{url}\"\nvkey = \"{key}\"\ntimeout = \"2s\"\n\n[end]\n");
         for table in ["[copies]\n", "[end]\n"] {
             assert!(text.contains(table), "custode.toml has no {table:?}");
         }
-        std::fs::write(&path, text.replacen("[copies]\n", &tables, 1).replacen("[end]\n", &witness, 1)).unwrap();
+        std::fs::write(&path, text.replacen("[copies]\n", tables, 1).replacen("[end]\n", &witness, 1)).unwrap();
         running
     }
 
