@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::report::{Count, Finding, Outcome, Report};
 use crate::clock::iso_ms;
+use crate::document::markup::html as escape;
 use crate::error::Lang;
 use crate::hash::Sha256;
 
@@ -127,20 +128,4 @@ fn section(out: &mut String, number: usize, finding: &Finding) -> std::fmt::Resu
 /// A row whose value is markup already.
 fn row(out: &mut String, it: &str, en: &str, value: &str) -> std::fmt::Result {
     writeln!(out, "<tr><th>{it} <i lang=\"en\">{en}</i></th><td>{value}</td></tr>")
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.extend(c.escape_debug()),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

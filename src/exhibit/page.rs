@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::report::{Document, Report};
 use crate::chain::reign::Reason;
 use crate::clock::iso_seconds;
+use crate::document::markup::html as escape;
 use crate::error::Lang;
 use crate::intake::receipt::TRIAL;
 
@@ -183,27 +184,6 @@ fn link(path: &str, text: &str) -> String {
         }
     }
     format!("<a href=\"{address}\">{}</a>", escape(text))
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // Controls and marks that turn the direction of the text would show something else than what is written.
-            c if (c.is_control() && c != '\n' && c != '\t')
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                escaped.push('\u{fffd}');
-            }
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
